@@ -1,0 +1,141 @@
+"""Writes the C++ sources of an agent's program; runs in a process of its own.
+
+Brian2's device and preferences are global to a process, so generating in the user's would disturb
+whatever else is there, and names (and with them the sources) would depend on it.
+
+``python -m bgrl.backends.generate DIRECTORY`` reads ``structure.json`` there and writes the Brian2
+project and ``manifest.json``. The generated ``main`` differs from Brian2's own: it takes a state
+file, runs the step table for as many steps as it is told, and writes a state file.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import brian2 as b2
+import numpy as np
+
+from bgrl.build import Network
+from bgrl.errors import InputError
+
+_LOOP = """
+    // argv: state in, state out, first step, steps, learn, record every, frames, trials, names...
+    if (argc < 9) {{ std::cerr << "usage: see bgrl.backends.generate" << std::endl; return 2; }}
+    struct Array {{ std::string name; char* data; size_t bytes; }};
+    std::vector<Array> arrays = {{
+{arrays}
+    }};
+    std::ifstream state_in(argv[1], std::ios::binary);
+    for (auto& a : arrays) state_in.read(a.data, a.bytes);
+    if (!state_in || state_in.peek() != EOF) {{ std::cerr << "state file does not fit" << std::endl; return 3; }}
+    const int64_t first = std::atoll(argv[3]), steps = std::atoll(argv[4]);
+    const bool learn = std::atoi(argv[5]);
+    const int64_t every = std::atoll(argv[6]);
+    std::vector<Array> recorded;
+    for (int k = 9; k < argc; k++)
+        for (auto& a : arrays) if (a.name == argv[k]) recorded.push_back(a);
+    if ((int)recorded.size() != argc - 9) {{ std::cerr << "unknown array to record" << std::endl; return 4; }}
+    std::ofstream frames(argv[7], std::ios::binary | std::ios::app);
+    std::ofstream trials(argv[8], std::ios::binary | std::ios::app);
+    for (int64_t step = first; step < first + steps; step++)
+    {{
+        {timestep}[0] = step;
+        {time}[0] = step * {dt}[0];
+        if (learn) {{
+{learning_calls}
+        }} else {{
+{evaluation_calls}
+        }}
+        if (every && step % every == 0) {{
+            frames.write(reinterpret_cast<const char*>(&step), sizeof(step));
+            for (auto& a : recorded) frames.write(a.data, a.bytes);
+        }}
+        for (int r = 0; r < {replicates}; r++)
+            if ({done}[r] > 0 && {length}[r] > 0) {{
+                struct {{ int64_t step, replicate; double trial_return, length, terminated; }} row = {{
+                    step, {replicate}[r], {trial_return}[r], {length}[r], {terminated}[r]}};
+                trials.write(reinterpret_cast<const char*>(&row), sizeof(row));
+            }}
+    }}
+    frames.flush();
+    trials.flush();
+    std::ofstream state_out(argv[2], std::ios::binary);
+    for (auto& a : arrays) state_out.write(a.data, a.bytes);
+    state_out.flush();
+    if (!frames || !trials || !state_out) {{ std::cerr << "could not write the results" << std::endl; return 5; }}
+    return 0;
+"""
+
+
+def generate(structure, directory):
+    """Write the Brian2 project of an agent.
+
+    Parameters
+    ----------
+    structure : dict
+        `Agent.structure()`.
+    directory : Path
+
+    Returns
+    -------
+    dict
+        The manifest: `layout`, and `step_sources`, the files that run every step.
+    """
+    b2.prefs.core.default_float_dtype = np.dtype(structure["dtype"]).type
+    b2.set_device("cpp_standalone", build_on_run=False)
+    device = b2.get_device()
+    network = Network(structure)
+    network.brian.run(1 * b2.ms, namespace={})
+    device.main_queue = [item for item in device.main_queue if item[0] != "run_network"]
+    device.insert_code("main", _loop(network, device))
+    device.build(str(directory), compile=False, run=False)
+    return {
+        "layout": {name: [dtype, list(shape)] for name, (dtype, shape) in network.layout.items()},
+        "step_sources": sorted({f"code_objects/{c.name}.cpp" for c in network.calls()}),
+    }
+
+
+def _loop(network, device):
+    def pointer(variable):
+        name = device.get_array_name(variable, access_data=False)
+        return f"{name}.data()" if name in device.dynamic_arrays.values() else name
+
+    arrays = [
+        f'        {{"{name}", reinterpret_cast<char*>({pointer(network.variables[name])}), '
+        f"{int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize}}},"
+        for name, (dtype, shape) in network.layout.items()
+    ]
+
+    def calls(learn):
+        return "\n".join(f"            _run_{c.name}();" for c in network.calls(learn))
+
+    clock = network.clock.variables
+    task = {k: pointer(network.variables[f"task.{k}"]) for k in _TASK_ARRAYS.values()}
+    return _LOOP.format(
+        arrays="\n".join(arrays),
+        learning_calls=calls(True),
+        evaluation_calls=calls(False),
+        replicates=network.replicates,
+        timestep=pointer(clock["timestep"]),
+        time=pointer(clock["t"]),
+        dt=pointer(clock["dt"]),
+        **{key: task[name] for key, name in _TASK_ARRAYS.items()},
+    )
+
+
+_TASK_ARRAYS = {
+    "done": "done",
+    "length": "trial_length",
+    "trial_return": "trial_return",
+    "terminated": "terminated",
+    "replicate": "replicate",
+}
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    try:
+        manifest = generate(json.loads((target / "structure.json").read_text()), target)
+    except InputError as error:
+        sys.exit(f"InputError: {error}")
+    (target / "manifest.json").write_text(json.dumps(manifest))

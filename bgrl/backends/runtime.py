@@ -1,0 +1,85 @@
+"""Brian2's runtime mode: NumPy, or Cython compiled piece by piece. Slow, and open to inspection."""
+
+import contextlib
+import time
+
+import brian2 as b2
+import numpy as np
+
+from bgrl.build import Network
+from bgrl.recording import TRIAL
+
+
+@contextlib.contextmanager
+def _preferences(target, dtype):
+    """Brian2's global settings for one program, put back afterwards."""
+    keys = ("codegen.target", "core.default_float_dtype")
+    before = {key: b2.prefs[key] for key in keys}
+    b2.prefs["codegen.target"] = target
+    b2.prefs["core.default_float_dtype"] = np.dtype(dtype).type
+    try:
+        yield
+    finally:
+        for key, value in before.items():
+            b2.prefs[key] = value
+
+
+class RuntimeProgram:
+    """A network in this process, see `bgrl.backends.load`."""
+
+    def __init__(self, structure, target):
+        started = time.perf_counter()
+        with _preferences(target, structure["dtype"]):
+            self.network = Network(structure, suffix="_*")
+            self.network.brian.run(0 * b2.ms, namespace={})
+        self.layout = self.network.layout
+        self._calls = {learn: self.network.calls(learn) for learn in (True, False)}
+        self.build_seconds = time.perf_counter() - started
+
+    def _array(self, name):
+        return self.network.variables[name].get_value()
+
+    def advance(self, state, start, steps, learn=True, sink=None):
+        """See `bgrl.backends.load`."""
+        for name, value in state.items():
+            self._array(name)[...] = np.ravel(value)
+        clock = self.network.clock.variables
+        with contextlib.ExitStack() as stack:
+            files = [
+                stack.enter_context(open(path, "ab"))
+                for path in ((sink.frames_path, sink.trials_path) if sink else ())
+            ]
+            for step in range(start, start + steps):
+                clock["timestep"].set_value(step)
+                clock["t"].set_value(step * 1e-3)
+                for code_object in self._calls[learn]:
+                    code_object()
+                if sink:
+                    self._record(sink, step, *files)
+        return {
+            name: self._array(name).reshape(shape).copy()
+            for name, (_, shape) in self.layout.items()
+        }
+
+    def _record(self, sink, step, frames, trials):
+        if sink.every and step % sink.every == 0:
+            frames.write(np.int64(step).tobytes())
+            for name in sink.names:
+                frames.write(self._array(name).tobytes())
+        done, length = self._array("task.done"), self._array("task.trial_length")
+        for r in np.flatnonzero((done > 0) & (length > 0)):
+            row = (
+                step,
+                self._array("task.replicate")[r],
+                self._array("task.trial_return")[r],
+                length[r],
+                self._array("task.terminated")[r],
+            )
+            trials.write(np.array(row, TRIAL).tobytes())
+
+
+def load(structure, target, progress=None):
+    """Build a network in this process; see `bgrl.backends.load`."""
+    if progress and target == "cython":
+        progress("compiling with Cython (about a minute, once)")
+    return RuntimeProgram(structure, target)

@@ -1,0 +1,530 @@
+"""What a circuit is: nuclei, pathways and readouts, as plain frozen descriptions.
+
+Nothing here knows Brian2. A description prints, compares, pickles, and goes through JSON in the
+shape of the recorded circuits (`tests/fixtures/README.md`). Times are in ms, everything else is
+dimensionless unless a unit is given.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bgrl.errors import InputError, choose
+
+FUNCTIONS = frozenset(
+    "sin cos tan sinh cosh tanh exp log log10 expm1 log1p sqrt abs sign clip int floor ceil "
+    "arcsin arccos arctan exprel".split()
+)
+IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*\()")
+CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
+NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
+DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\s*(?:\(.*\))?\Z")
+DECLARATION = re.compile(r"(\w+)\s*:\s*(\w+)\s*(?:\(.*\))?\Z")
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A distribution that initial values are drawn from.
+
+    Parameters
+    ----------
+    kind : {"normal", "truncated_normal", "uniform"}
+        `truncated_normal` is cut at two standard deviations of the parent and rescaled so that
+        its own standard deviation is `b` (what deep-learning libraries call LeCun or Glorot
+        normal).
+    a, b : float
+        Mean and standard deviation, or lower and upper bound.
+    """
+
+    kind: str
+    a: float
+    b: float
+
+    # Standard deviation of a unit normal truncated at +-2.
+    _TRUNCATED_STD = 0.8796256610342398
+
+    def __post_init__(self):
+        choose("distribution", self.kind, ("normal", "truncated_normal", "uniform"))
+        if not np.isfinite([self.a, self.b]).all():
+            raise InputError(f"{self.kind}({self.a}, {self.b}): both numbers must be finite")
+        if self.kind == "uniform" and self.b < self.a or self.kind != "uniform" and self.b < 0:
+            raise InputError(f"{self.kind}({self.a}, {self.b}): the range is empty")
+
+    def sample(self, generator, shape):
+        """Draw an array of `shape` from a `numpy.random.Generator`."""
+        if self.kind == "uniform":
+            return generator.uniform(self.a, self.b, shape)
+        draws = generator.standard_normal(shape)
+        if self.kind == "truncated_normal":
+            while (outside := np.abs(draws) > 2).any():
+                draws[outside] = generator.standard_normal(int(outside.sum()))
+            draws /= self._TRUNCATED_STD
+        return self.a + self.b * draws
+
+
+def normal(std, mean=0.0):
+    """Normal initial values."""
+    return Distribution("normal", float(mean), float(std))
+
+
+def truncated_normal(std, mean=0.0):
+    """Normal initial values cut at two standard deviations (LeCun, Glorot)."""
+    return Distribution("truncated_normal", float(mean), float(std))
+
+
+def uniform(low, high):
+    """Uniform initial values."""
+    return Distribution("uniform", float(low), float(high))
+
+
+@dataclass(frozen=True, eq=False)
+class Parameter:
+    """A parameter of every neuron of a population, or of a task.
+
+    Parameters
+    ----------
+    value : float, array or Distribution
+        One value for all neurons, one each, or what to draw them from.
+    unit : str
+        "1" or "ms".
+    trainable : bool
+        Whether learning changes it.
+    minimum : float, optional
+        Lowest value that learning may reach, in `unit`.
+    """
+
+    value: object = 0.0
+    unit: str = "1"
+    trainable: bool = False
+    minimum: float | None = None
+
+    def __post_init__(self):
+        choose("unit", self.unit, ("1", "ms"))
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """A nucleus: neurons that share their equations.
+
+    Exactly one of `equations`, `derivatives` and `map` says what they do.
+
+    Parameters
+    ----------
+    size : int
+        Number of neurons.
+    equations : str, optional
+        Brian2 rate equations, ``drate/dt = (-rate + tanh(drive))/tau : 1``; lines such as
+        ``tau : second`` declare the unit of a parameter (values are given in ms).
+    derivatives : dict of str to str, optional
+        State variable to the right-hand side of its time derivative, per ms.
+    map : dict of str to str, optional
+        State variable to its next value; all variables change at once.
+    parameters : dict of str to Parameter
+        Or a list of names, whose values are given elsewhere.
+    drives : sequence of str
+        Names of the summed inputs that projections feed.
+    initial : dict of str to float or array
+        State at the start of a run and of every trial; zero where nothing is said.
+    """
+
+    size: int
+    equations: str | None = None
+    derivatives: dict | None = None
+    map: dict | None = None
+    parameters: dict = field(default_factory=dict)
+    drives: tuple = ("drive",)
+    initial: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        given = [k for k in ("equations", "derivatives", "map") if getattr(self, k) is not None]
+        if len(given) != 1:
+            raise InputError(
+                "a population needs exactly one of equations, derivatives and map; "
+                f"given: {', '.join(given) or 'none'}"
+            )
+        parameters = self.parameters
+        if not isinstance(parameters, dict):
+            parameters = {name: Parameter() for name in parameters}
+        if self.equations is not None:
+            derivatives, units = _parse_equations(self.equations)
+            parameters = {
+                name: replace(p, unit=units.get(name, p.unit)) for name, p in parameters.items()
+            }
+            if undeclared := set(units) - set(parameters) - set(self.drives):
+                raise InputError(
+                    f"the equations declare {', '.join(sorted(undeclared))}, which is neither a "
+                    f"parameter nor a drive; parameters: {', '.join(parameters) or 'none'}"
+                )
+            object.__setattr__(self, "equations", None)
+            object.__setattr__(self, "derivatives", derivatives)
+        object.__setattr__(self, "parameters", dict(parameters))
+        object.__setattr__(self, "drives", tuple(self.drives))
+
+    @property
+    def dynamics(self):
+        """State variable to right-hand side, whichever kind it is."""
+        return self.map if self.derivatives is None else self.derivatives
+
+    def check(self, name):
+        """Raise `InputError` for a size, name, symbol or initial value that cannot be."""
+        if not isinstance(self.size, int | np.integer) or self.size < 1:
+            raise InputError(f"population {name!r}: size {self.size!r}; a positive integer is")
+        if not self.dynamics:
+            raise InputError(f"population {name!r} has no state variable")
+        known = {*self.dynamics, *self.parameters, *self.drives}
+        for symbol in known:
+            if not NAME.match(symbol):
+                raise InputError(f"population {name!r}: {symbol!r} is not a valid name")
+        for variable, expression in self.dynamics.items():
+            if unknown := sorted(set(IDENTIFIER.findall(expression)) - known):
+                raise InputError(
+                    f"population {name!r}, variable {variable!r}: unknown symbol "
+                    f"{', '.join(unknown)}; known: {', '.join(sorted(known))}"
+                )
+            if unknown := sorted(set(CALL.findall(expression)) - FUNCTIONS):
+                raise InputError(
+                    f"population {name!r}, variable {variable!r}: unknown function "
+                    f"{', '.join(unknown)}; known: {', '.join(sorted(FUNCTIONS))}"
+                )
+        for variable, value in self.initial.items():
+            choose(f"initial variable of population {name!r}", variable, self.dynamics)
+            _check_value(f"initial {name}.{variable}", value, (self.size,))
+        for parameter, p in self.parameters.items():
+            _check_value(f"{name}.{parameter}", p.value, (self.size,))
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """A pathway from an input or a population to a drive of a population.
+
+    Parameters
+    ----------
+    source, target : str
+        Names of an input or population, and of a population.
+    drive : str
+        Which drive of the target it feeds.
+    reads : str
+        Which state variable of the source it transmits.
+    weights : float, array (target size, source size) or Distribution
+    mask : array of 0 and 1 (target size, source size), optional
+        Which synapses exist; all of them where nothing is said.
+    sign : {1, -1}, optional
+        Dale's law: learning may not change the sign of a weight.
+    plastic : bool
+        Whether learning changes the weights.
+    """
+
+    source: str
+    target: str
+    drive: str = "drive"
+    reads: str = "rate"
+    weights: object = 0.0
+    mask: object = None
+    sign: int | None = None
+    plastic: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Readout:
+    """A linear nucleus that learns from dopamine directly: the actor or the critic.
+
+    Parameters
+    ----------
+    name : str
+        The nucleus, dorsal_striatum or ventral_striatum in the models here.
+    reads : str
+        The population it reads.
+    variable : str
+        The state variable of that population.
+    weights : float, array (channels, source size) or Distribution
+    feedback : float, array (channels, source size) or Distribution
+        Fixed weights that carry the learning signal back, used with random feedback only.
+    """
+
+    name: str
+    reads: str = "cortex"
+    variable: str = "rate"
+    weights: object = 0.0
+    feedback: object = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Circuit:
+    """Populations, the projections between them, and the two readouts.
+
+    Parameters
+    ----------
+    dt : float
+        One Euler step, in ms.
+    substeps : int
+        Euler steps per task step, during which the input is held.
+    populations : dict of str to Population
+    projections : dict of str to Projection
+    inputs : dict of str to int
+        Number of channels of each input: `observation`, `action` (previous, one-hot) and
+        `reward` (previous) in a circuit that learns.
+    actor, critic : Readout, optional
+    """
+
+    dt: float
+    substeps: int
+    populations: dict
+    projections: dict
+    inputs: dict
+    actor: Readout | None = None
+    critic: Readout | None = None
+
+    def __post_init__(self):
+        if not (np.isfinite(self.dt) and self.dt > 0):
+            raise InputError(f"dt is {self.dt} ms; a positive number is needed")
+        if not isinstance(self.substeps, int | np.integer) or self.substeps < 1:
+            raise InputError(f"substeps is {self.substeps!r}; a positive integer is needed")
+        for name in (*self.populations, *self.inputs):
+            if not NAME.match(name):
+                raise InputError(f"{name!r} is not a valid name; letters, digits, underscores")
+        if both := set(self.populations) & set(self.inputs):
+            raise InputError(f"both a population and an input: {', '.join(sorted(both))}")
+        for name, channels in self.inputs.items():
+            if not isinstance(channels, int | np.integer) or channels < 1:
+                raise InputError(f"input {name!r}: {channels!r} channels; at least 1 is needed")
+        for name, population in self.populations.items():
+            population.check(name)
+        for name, projection in self.projections.items():
+            self._check_projection(name, projection)
+        for readout in (self.actor, self.critic):
+            if readout is not None:
+                choose(f"population read by {readout.name!r}", readout.reads, self.populations)
+                choose(
+                    f"variable of {readout.reads!r}",
+                    readout.variable,
+                    self.populations[readout.reads].dynamics,
+                )
+
+    def _check_projection(self, name, projection):
+        choose(f"source of {name!r}", projection.source, [*self.populations, *self.inputs])
+        choose(f"target of {name!r}", projection.target, self.populations)
+        choose(
+            f"drive of {projection.target!r}",
+            projection.drive,
+            self.populations[projection.target].drives,
+        )
+        if projection.source in self.populations:
+            choose(
+                f"variable of {projection.source!r}",
+                projection.reads,
+                self.populations[projection.source].dynamics,
+            )
+        if projection.sign not in (None, 1, -1):
+            raise InputError(f"sign of {name!r} is {projection.sign!r}; valid: 1, -1, none")
+        shape = self.shape(projection)
+        _check_value(f"weights of {name!r}", projection.weights, shape)
+        if projection.mask is not None:
+            mask = np.asarray(projection.mask)
+            if mask.shape != shape or not np.isin(mask, (0, 1)).all():
+                raise InputError(
+                    f"mask of {name!r} has shape {mask.shape}; zeros and ones of shape {shape} "
+                    "(target, source) are needed"
+                )
+
+    @property
+    def step(self):
+        """Duration of one task step, in ms."""
+        return self.dt * self.substeps
+
+    def size(self, name):
+        """Number of neurons of a population, or of channels of an input."""
+        return self.inputs[name] if name in self.inputs else self.populations[name].size
+
+    def shape(self, projection):
+        """Shape (target, source) of a projection's weights."""
+        return self.size(projection.target), self.size(projection.source)
+
+    def afferents(self, population, drive):
+        """Names of the projections that feed a drive, in the order of its weight columns."""
+        return [
+            name
+            for name, p in self.projections.items()
+            if (p.target, p.drive) == (population, drive)
+        ]
+
+    def to_dict(self):
+        """The circuit as JSON values (lists, numbers, strings)."""
+        populations = {}
+        for name, p in self.populations.items():
+            kind = "map" if p.derivatives is None else "derivatives"
+            populations[name] = {
+                "size": int(p.size),
+                kind: dict(p.dynamics),
+                "parameters": {k: _to_json(_fields(v)) for k, v in p.parameters.items()},
+                "drives": list(p.drives),
+                "initial": _to_json(p.initial),
+            }
+        readouts = {
+            kind: _to_json(_fields(readout))
+            for kind in ("actor", "critic")
+            if (readout := getattr(self, kind)) is not None
+        }
+        return {
+            "dt": float(self.dt),
+            "substeps": int(self.substeps),
+            "populations": populations,
+            "projections": {k: _to_json(_fields(p)) for k, p in self.projections.items()},
+            "inputs": {k: int(v) for k, v in self.inputs.items()},
+            **readouts,
+        }
+
+    @classmethod
+    def from_dict(cls, description):
+        """The inverse of `to_dict`; also reads the bare form of the recorded circuits.
+
+        Raises
+        ------
+        InputError
+            For a missing or unknown key, or a circuit that cannot be.
+        """
+        try:
+            populations = {
+                name: Population(
+                    **{k: v for k, v in p.items() if k not in ("parameters", "initial")},
+                    parameters=_parameters(p.get("parameters", {})),
+                    initial=_from_json(p.get("initial", {})),
+                )
+                for name, p in description["populations"].items()
+            }
+            projections = {
+                name: Projection(**_from_json(p)) for name, p in description["projections"].items()
+            }
+            readouts = {
+                kind: Readout(**_from_json(description[kind]))
+                for kind in ("actor", "critic")
+                if description.get(kind) is not None
+            }
+            return cls(
+                dt=description["dt"],
+                substeps=description["substeps"],
+                populations=populations,
+                projections=projections,
+                inputs=dict(description["inputs"]),
+                **readouts,
+            )
+        except KeyError as error:
+            raise InputError(f"circuit description lacks {error}") from None
+        except (TypeError, AttributeError) as error:
+            raise InputError(f"circuit description is not valid: {error}") from None
+
+    def to_json(self):
+        """The circuit as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_json(cls, text):
+        """The inverse of `to_json`."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise InputError(f"circuit description is not JSON: {error}") from None
+
+    def __eq__(self, other):
+        return isinstance(other, Circuit) and self.to_dict() == other.to_dict()
+
+    def __str__(self):
+        lines = [f"circuit, {self.substeps} Euler step(s) of {self.dt:g} ms a task step"]
+        lines += [f"  input {name}: {channels} channel(s)" for name, channels in self.inputs.items()]
+        for name, p in self.populations.items():
+            lines.append(f"  population {name}: {p.size} neurons")
+            prime = "" if p.derivatives is None else "d"
+            for variable, expression in p.dynamics.items():
+                left = f"d{variable}/dt" if prime else f"next {variable}"
+                lines.append(f"    {left} = {expression}")
+            trained = [k for k, v in p.parameters.items() if v.trainable]
+            if trained:
+                lines.append(f"    trained: {', '.join(trained)}")
+        for name, p in self.projections.items():
+            shape = " x ".join(map(str, self.shape(p)))
+            lines.append(f"  {name}: {shape}, {'plastic' if p.plastic else 'fixed'}")
+        for kind in ("actor", "critic"):
+            if (readout := getattr(self, kind)) is not None:
+                lines.append(f"  {kind} {readout.name} reads {readout.reads}.{readout.variable}")
+        return "\n".join(lines)
+
+
+def sample(value, shape, seed, replicate, name):
+    """The initial values of one quantity in one replicate.
+
+    Parameters
+    ----------
+    value : float, array or Distribution
+    shape : tuple of int
+    seed, replicate : int
+    name : str
+        Names the stream of random numbers, so that no quantity's draw depends on another's.
+
+    Returns
+    -------
+    ndarray of float64, of `shape`
+    """
+    if not isinstance(value, Distribution):
+        return np.broadcast_to(np.asarray(value, float), shape)
+    key = [seed, replicate, *name.encode()]
+    return value.sample(np.random.Generator(np.random.Philox(np.random.SeedSequence(key))), shape)
+
+
+def _parse_equations(text):
+    """Split Brian2 rate equations into derivatives and the units of what they declare."""
+    derivatives, units = {}, {}
+    for line in filter(None, (part.split("#")[0].strip() for part in text.splitlines())):
+        if match := DIFFERENTIAL.match(line):
+            derivatives[match[1]] = match[2]
+            if match[3] != "1":
+                raise InputError(f"{line!r}: state variables are dimensionless, write ': 1'")
+        elif match := DECLARATION.match(line):
+            if match[2] not in ("1", "second"):
+                raise InputError(f"{line!r}: unit {match[2]}; valid: 1, second")
+            units[match[1]] = "ms" if match[2] == "second" else "1"
+        else:
+            raise InputError(f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'")
+    return derivatives, units
+
+
+def _check_value(what, value, shape):
+    if isinstance(value, Distribution):
+        return
+    try:
+        array = np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise InputError(f"{what}: {value!r} is not a number, array or Distribution") from None
+    if array.shape not in ((), shape):
+        raise InputError(f"{what}: shape {array.shape}; a number or shape {shape} is needed")
+    if not np.isfinite(array).all():
+        raise InputError(f"{what}: contains NaN or infinity")
+
+
+def _fields(instance):
+    return {name: getattr(instance, name) for name in instance.__dataclass_fields__}
+
+
+def _to_json(value):
+    if isinstance(value, Distribution):
+        return {value.kind: [value.a, value.b]}
+    if isinstance(value, dict):
+        return {k: _to_json(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _from_json(value):
+    if isinstance(value, dict):
+        if len(value) == 1 and next(iter(value)) in ("normal", "truncated_normal", "uniform"):
+            kind, bounds = next(iter(value.items()))
+            return Distribution(kind, *bounds)
+        return {k: _from_json(v) for k, v in value.items()}
+    return np.asarray(value) if isinstance(value, list) else value
+
+
+def _parameters(description):
+    if isinstance(description, dict):
+        return {k: Parameter(**_from_json(v)) for k, v in description.items()}
+    return list(description)

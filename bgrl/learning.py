@@ -1,0 +1,132 @@
+"""How the circuit learns: TD(lambda), eligibility, feedback, optimizers, as settings and equations.
+
+The equations are Brian2 abstract code in which ``gradient``, ``update`` and the optimizer's own
+state stand for one parameter; `bgrl.build` gives them their full names. A new optimizer is one entry
+of `OPTIMIZERS`.
+"""
+
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from bgrl.errors import InputError, choose
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How a gradient becomes an update.
+
+    Parameters
+    ----------
+    state : tuple of str
+        Variables kept for each parameter.
+    code : str
+        Must set ``update``. It may read ``correction_1`` and ``correction_2``, 1/(1 - b**t) after t
+        updates for b = `decay_1` and `decay_2`.
+    decay_1, decay_2 : float
+        Decays of the moments, if it keeps them.
+    """
+
+    state: tuple
+    code: str
+    decay_1: float = 0.0
+    decay_2: float = 0.0
+
+
+OPTIMIZERS = {
+    "sgd": Optimizer((), "update = gradient"),
+    # Kingma & Ba 2015, ICLR, algorithm 1.
+    "adam": Optimizer(
+        ("moment_1", "moment_2"),
+        """
+        moment_1 = 0.9*moment_1 + 0.1*gradient
+        moment_2 = 0.999*moment_2 + 0.001*gradient*gradient
+        update = correction_1*moment_1/(sqrt(correction_2*moment_2) + 1e-8)
+        """,
+        decay_1=0.9,
+        decay_2=0.999,
+    ),
+}
+
+SENSITIVITIES = ("rflo", "none")
+FEEDBACKS = ("random", "symmetric")
+FIRST_INPUTS = ("zeros", "action_0")
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Settings of real-time recurrent reinforcement learning; defaults of its table 1.
+
+    Lemmel & Grosu, "Real-Time Recurrent Reinforcement Learning", AAAI 2025, arXiv 2311.04830.
+
+    Parameters
+    ----------
+    sensitivity : {"rflo", "none"}
+        What is kept of the sensitivity of the state to the parameters; with `none` the recurrent
+        network is a fixed reservoir.
+    feedback : {"random", "symmetric"}
+        Whether the learning signal returns through fixed random weights (feedback alignment) or
+        through the readout's own.
+    optimizer : {"adam", "sgd"}
+    discount : float
+        Of future reward per task step.
+    trace_actor, trace_critic, trace_network : float
+        lambda of the eligibility traces.
+    rate_actor, rate_critic, rate_network : float
+        Step sizes; of a time constant, per task step.
+    actor_weight : float
+        eta_A, weight of the actor against the critic, in its own trace too.
+    entropy_weight : float
+        eta_H, weight of the policy's entropy.
+    max_norm : float, optional
+        Clip the gradient of all parameters together to this norm.
+    first_input : {"zeros", "action_0"}
+        The previous-action input at the first step of a trial.
+    """
+
+    sensitivity: str = "rflo"
+    feedback: str = "random"
+    optimizer: str = "adam"
+    discount: float = 0.99
+    trace_actor: float = 0.99
+    trace_critic: float = 0.99
+    trace_network: float = 0.99
+    rate_actor: float = 1e-3
+    rate_critic: float = 1e-3
+    rate_network: float = 1e-3
+    actor_weight: float = 1.0
+    entropy_weight: float = 1e-5
+    max_norm: float | None = None
+    first_input: str = "zeros"
+
+    def __post_init__(self):
+        choose("sensitivity", self.sensitivity, SENSITIVITIES)
+        choose("feedback", self.feedback, FEEDBACKS)
+        choose("optimizer", self.optimizer, OPTIMIZERS)
+        choose("first_input", self.first_input, FIRST_INPUTS)
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if f.type is float or (f.name == "max_norm" and value is not None):
+                if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+                    raise InputError(f"{f.name} is {value!r}; a finite number is needed")
+        for name in ("discount", "trace_actor", "trace_critic", "trace_network"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        for name in ("rate_actor", "rate_critic", "rate_network", "entropy_weight"):
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.max_norm is not None and self.max_norm <= 0:
+            raise InputError(f"max_norm is {self.max_norm}; it must be positive")
+
+    def structure(self):
+        """What the compiled program depends on; the numbers are run-time values."""
+        return {
+            "sensitivity": self.sensitivity,
+            "feedback": self.feedback,
+            "optimizer": self.optimizer,
+            "clip": self.max_norm is not None,
+        }
+
+    def to_dict(self):
+        """All settings as JSON values."""
+        return asdict(self)

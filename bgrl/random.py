@@ -1,0 +1,90 @@
+"""Counter-based random numbers: a pure function of (seed, replicate, stream, step, index).
+
+So a seed is a run-time value, replicate 3 of 10 is replicate 3 of 1000, a run that stops and
+resumes equals one that never stopped, and backends agree to the bit.
+
+The counter goes through the finalizer of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA,
+doi:10.1145/2660193.2660195) once per word. The upper 23 bits of the result make the number, so that
+it is the same in single and double precision and never rounds up to 1. The NumPy function is the
+definition; `CPP` and `CYTHON` are the same function for the compiled targets.
+"""
+
+import numpy as np
+
+#: Streams of random numbers, one for each part of the model that draws.
+STREAMS = {"task": 1, "policy": 2}
+
+_INCREMENT = 0x9E3779B97F4A7C15
+_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
+
+CPP = """
+static inline uint64_t _bgrl_mix(uint64_t z)
+{
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL;
+    return z ^ (z >> 31);
+}
+static inline double _counter_uniform(int64_t seed, int64_t replicate, int64_t stream,
+                                      int64_t step, int64_t index)
+{
+    const uint64_t increment = 0x9E3779B97F4A7C15ULL;
+    uint64_t z = _bgrl_mix((uint64_t)seed + increment);
+    z = _bgrl_mix((z ^ (uint64_t)replicate) + increment);
+    z = _bgrl_mix((z ^ (uint64_t)stream) + increment);
+    z = _bgrl_mix((z ^ (uint64_t)step) + increment);
+    z = _bgrl_mix((z ^ (uint64_t)index) + increment);
+    return ((double)(z >> 41) + 0.5) / 8388608.0;
+}
+"""
+
+CYTHON = """
+cdef inline unsigned long long _bgrl_mix(unsigned long long z) noexcept nogil:
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ULL
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBULL
+    return z ^ (z >> 31)
+
+cdef double _counter_uniform(long long seed, long long replicate, long long stream,
+                             long long step, long long index) noexcept nogil:
+    cdef unsigned long long increment = 0x9E3779B97F4A7C15ULL
+    cdef unsigned long long z = _bgrl_mix(<unsigned long long>seed + increment)
+    z = _bgrl_mix((z ^ <unsigned long long>replicate) + increment)
+    z = _bgrl_mix((z ^ <unsigned long long>stream) + increment)
+    z = _bgrl_mix((z ^ <unsigned long long>step) + increment)
+    z = _bgrl_mix((z ^ <unsigned long long>index) + increment)
+    return (<double>(z >> 41) + 0.5) / 8388608.0
+"""
+
+
+def _mix(z):
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(_MULTIPLIERS[0])
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(_MULTIPLIERS[1])
+    return z ^ (z >> np.uint64(31))
+
+
+def counter_uniform(seed, replicate, stream, step, index):
+    """Uniform number in (0, 1), an odd multiple of 2**-24.
+
+    Parameters
+    ----------
+    seed, replicate, stream, step, index : int or array of int
+        Broadcast against each other.
+
+    Returns
+    -------
+    ndarray of float64
+    """
+    with np.errstate(over="ignore"):
+        z = np.uint64(0)
+        for word in (seed, replicate, stream, step, index):
+            z = _mix((z ^ np.asarray(word).astype(np.int64).astype(np.uint64)) + np.uint64(_INCREMENT))
+    return ((z >> np.uint64(41)).astype(float) + 0.5) / 8388608.0
+
+
+def derived_seed(seed, label):
+    """A seed of its own for one use (an evaluation, say), in the range of a seed.
+
+    Parameters
+    ----------
+    seed, label : int
+    """
+    return int(counter_uniform(seed, 0, 0, label, 0) * 2**31)

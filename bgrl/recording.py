@@ -1,0 +1,159 @@
+"""What a program records while it runs: a binary stream on disk, appended to step by step.
+
+`Sink` is where a program writes, `Record` what the user asks for. A stream is cut back to where a
+checkpoint says, so that a killed run resumes without a trace of what came after.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bgrl.errors import InputError
+
+#: One row for every trial that ends.
+TRIAL = np.dtype(
+    [
+        ("step", "<i8"),
+        ("replicate", "<i8"),
+        ("trial_return", "<f8"),
+        ("length", "<f8"),
+        ("terminated", "<f8"),
+    ]
+)
+
+#: Name in the dataset to (name in the state, long name).
+VARIABLES = {
+    "dopamine": ("vta.td_error", "TD error"),
+    "value": ("vta.value", "value estimated by the critic"),
+    "reward": ("task.reward", "reward"),
+    "done": ("task.done", "trial ended in this step"),
+    "action": ("policy.action", "action chosen in this step"),
+    "policy": ("striatum.policy", "probability of each action"),
+    "entropy": ("policy.entropy", "entropy of the policy"),
+    "observation": ("input.x", "observation"),
+}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What to record.
+
+    Parameters
+    ----------
+    variables : tuple of str
+        Names in `VARIABLES`, populations (their rates), or ``group.variable`` of the state.
+    every : int
+        Record each `every`-th step.
+    windows : tuple of (int, int), optional
+        Half-open ranges of steps in which to record; negative numbers count from the end of the
+        run. Everything if nothing is said.
+    """
+
+    variables: tuple = ()
+    every: int = 1
+    windows: tuple = ((0, None),)
+
+    def __post_init__(self):
+        if not isinstance(self.every, int) or self.every < 1:
+            raise InputError(f"every is {self.every!r}; a positive integer is needed")
+        for window in self.windows:
+            if len(window) != 2:
+                raise InputError(f"recording window {window!r}; (first, last) steps are needed")
+
+    def ranges(self, steps):
+        """The windows as sorted, non-overlapping (first, last) within a run of `steps`."""
+        found = []
+        for first, last in self.windows:
+            first = max(first + steps, 0) if first < 0 else min(first, steps)
+            last = steps if last is None else last + steps if last < 0 else min(last, steps)
+            if first < last:
+                found.append((first, last))
+        merged = []
+        for first, last in sorted(found):
+            if merged and first <= merged[-1][1]:
+                merged[-1] = (merged[-1][0], max(last, merged[-1][1]))
+            else:
+                merged.append((first, last))
+        return merged
+
+    def resolve(self, circuit, layout):
+        """Dataset name to state name of everything asked for.
+
+        Raises
+        ------
+        InputError
+            For a name that is nothing, with the valid ones.
+        """
+        found = {}
+        for name in self.variables:
+            if name in VARIABLES:
+                found[name] = VARIABLES[name][0]
+            elif name in circuit.populations:
+                found[name] = f"{name}.{next(iter(circuit.populations[name].dynamics))}"
+            elif name in layout:
+                found[name] = name
+            else:
+                valid = [*VARIABLES, *circuit.populations]
+                raise InputError(
+                    f"cannot record {name!r}; valid: {', '.join(valid)}, or group.variable of the "
+                    "state"
+                )
+        return found
+
+    def frames(self, steps):
+        """Number of recorded steps in a run of `steps`."""
+        return sum(
+            -(-last // self.every) - -(-first // self.every) for first, last in self.ranges(steps)
+        )
+
+
+class Sink:
+    """Where a program writes what it records: frames and trials, each a file of rows.
+
+    Parameters
+    ----------
+    directory : path
+    names : sequence of str
+        State arrays of each frame.
+    layout : dict of str to (dtype, shape)
+    every : int
+    frames : bool
+        Whether frames are written at all (trials always are).
+    """
+
+    def __init__(self, directory, names=(), layout=None, every=1):
+        self.directory = Path(directory)
+        self.names = tuple(names)
+        self.every = every if self.names else 0
+        fields = [("step", "<i8"), *((name, *layout[name]) for name in self.names)]
+        self.dtype = np.dtype(fields)
+        self.frames_path = self.directory / "frames.bin"
+        self.trials_path = self.directory / "trials.bin"
+        for path in (self.frames_path, self.trials_path):
+            path.touch()
+
+    def without_frames(self):
+        """The same sink for steps in which only trials are recorded."""
+        return Sink(self.directory)
+
+    def sizes(self):
+        """Bytes in the two files, for a checkpoint."""
+        return [os.path.getsize(p) for p in (self.frames_path, self.trials_path)]
+
+    def cut(self, sizes):
+        """Shorten the two files to what they had at a checkpoint."""
+        for path, size in zip((self.frames_path, self.trials_path), sizes, strict=True):
+            os.truncate(path, size)
+
+    def read_frames(self):
+        """Frames as a structured array, mapped from disk."""
+        rows = os.path.getsize(self.frames_path) // self.dtype.itemsize
+        if not rows:
+            return np.empty(0, self.dtype)
+        return np.memmap(self.frames_path, self.dtype, "r", shape=(rows,))
+
+    def read_trials(self):
+        """Trials as a structured array of `TRIAL`."""
+        return np.fromfile(self.trials_path, TRIAL)

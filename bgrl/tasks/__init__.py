@@ -1,0 +1,60 @@
+"""Tasks, one file per family; every public function of a module here that returns a `Task` is one.
+
+`make` finds a task by name, `names` lists them.
+"""
+
+import importlib
+import inspect
+import pkgutil
+
+from bgrl.errors import InputError, choose
+from bgrl.tasks.base import Task
+
+__all__ = ["Task", "make", "names", "options"]
+
+
+def _factories():
+    found = {}
+    for module in pkgutil.iter_modules(__path__):
+        for name, function in vars(importlib.import_module(f"{__name__}.{module.name}")).items():
+            if inspect.isfunction(function) and function.__annotations__.get("return") is Task:
+                if not name.startswith("_"):
+                    found[name] = function
+    return found
+
+
+def names():
+    """Names of all tasks."""
+    return sorted(name for name, function in _factories().items() if _has_defaults(function))
+
+
+def _has_defaults(function):
+    return all(p.default is not p.empty for p in inspect.signature(function).parameters.values())
+
+
+def options(name):
+    """Option name to default value of a task, in the order of its signature."""
+    function = _factories()[choose("task", name, names())]
+    return {k: p.default for k, p in inspect.signature(function).parameters.items()}
+
+
+def make(name, **settings):
+    """Make a task by name.
+
+    Parameters
+    ----------
+    name : str
+    **settings
+        The task's own options.
+
+    Raises
+    ------
+    InputError
+        For an unknown task or option, with the valid ones.
+    """
+    valid = options(name)
+    if unknown := sorted(set(settings) - set(valid)):
+        raise InputError(
+            f"task {name!r} has no option {', '.join(unknown)}; valid: {', '.join(valid) or 'none'}"
+        )
+    return _factories()[name](**settings)

@@ -1,0 +1,144 @@
+"""What a task is: state variables and step code in Brian2's abstract code, as a description.
+
+A task is written like a neuron, so that it compiles with the agent to every backend. Nothing here
+knows Brian2 or the agent.
+
+In the code of a task, besides its own variables and parameters:
+
+* `action` is the agent's last action (a number from 0),
+* ``uniform(k)`` and ``normal(k)`` are the k-th random numbers of this step (k a literal, each used
+  once), pure functions of (seed, replicate, step, k),
+* `step` code must set `reward` and `terminated`, and may set `truncated` (a time limit), each 0 or
+  1; `reset` code sets the state variables that start a trial. It may read what `step` set.
+
+Where a trial ends, `reset` runs in the same step: the observation that arrives with the last reward
+is the first of the next trial. Every variable is a floating-point number, counts and flags included.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, Parameter
+from bgrl.errors import InputError
+
+#: Variables that every task has.
+OUTCOME = ("reward", "terminated", "truncated")
+ASSIGNMENT = re.compile(r"\s*([A-Za-z]\w*)\s*([-+*/]?=)(?!=)\s*(.+)")
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A partially observable task.
+
+    Parameters
+    ----------
+    name : str
+    summary : str
+        One line for people.
+    reference : str
+        The publication or program that it follows, and where it does not.
+    observations : dict of str to str
+        Channel name to an expression of the state variables.
+    actions : tuple of str
+        Names of the actions.
+    variables : tuple of str
+        Names of the state variables.
+    step, reset : str
+        Code, see the module's text.
+    parameters : dict of str to Parameter
+        Settings; run-time values, changing one recompiles nothing.
+    tables : dict of str to array (steps, columns)
+        Functions of time, ``table(t, column)`` in the code.
+    chance_return : float, optional
+        Mean return of a policy that guesses, for figures.
+    best_return : float, optional
+        Mean return of the best policy, for figures.
+    """
+
+    name: str
+    summary: str
+    reference: str
+    observations: dict
+    actions: tuple
+    variables: tuple
+    step: str
+    reset: str
+    parameters: dict = field(default_factory=dict)
+    tables: dict = field(default_factory=dict)
+    chance_return: float | None = None
+    best_return: float | None = None
+
+    def __post_init__(self):
+        known = {*self.variables, *self.parameters, *OUTCOME, *self.tables}
+        for part in ("step", "reset"):
+            local = set()
+            for line in filter(str.strip, getattr(self, part).splitlines()):
+                match = ASSIGNMENT.match(line)
+                if not match:
+                    raise InputError(f"task {self.name!r}: {part} line is no assignment: {line!r}")
+                self._check_symbols(part, match[3], known | local | {"action", "t"})
+                local.add(match[1])
+            if part == "step" and not {"reward", "terminated"} <= local:
+                raise InputError(f"task {self.name!r}: step must set reward and terminated")
+        for channel, expression in self.observations.items():
+            self._check_symbols(f"observation {channel!r}", expression, known | {"t"})
+        if not self.observations or not self.actions:
+            raise InputError(f"task {self.name!r} needs an observation and an action")
+        for name, parameter in self.parameters.items():
+            if not np.isfinite(np.asarray(parameter.value, float)).all():
+                raise InputError(f"task {self.name!r}: {name} is {parameter.value}; not finite")
+
+    def _check_symbols(self, where, expression, known):
+        calls = set(CALL.findall(expression)) - FUNCTIONS - {"uniform", "normal"} - set(self.tables)
+        words = set(IDENTIFIER.findall(expression)) - {"and", "or", "not", "inf", "pi"}
+        if unknown := sorted((words - known) | calls):
+            raise InputError(
+                f"task {self.name!r}, {where}: unknown symbol {', '.join(unknown)}; "
+                f"known: {', '.join(sorted(known))}"
+            )
+
+    def observing(self, channels):
+        """The same task with only some of its observations.
+
+        Parameters
+        ----------
+        channels : sequence of str or int
+            Names or numbers of the observations to keep.
+        """
+        names = list(self.observations)
+        kept = []
+        for channel in channels:
+            if str(channel).isdigit() and int(channel) < len(names):
+                channel = names[int(channel)]
+            if channel not in names:
+                raise InputError(
+                    f"task {self.name!r} has no observation {channel!r}; valid: "
+                    + ", ".join(f"{i} {name}" for i, name in enumerate(names))
+                )
+            kept.append(channel)
+        if not kept:
+            raise InputError(f"task {self.name!r}: no observation is left; valid: {', '.join(names)}")
+        return replace(self, observations={k: v for k, v in self.observations.items() if k in kept})
+
+    def structure(self):
+        """What the compiled program depends on; parameter values are not part of it."""
+        return {
+            "observations": dict(self.observations),
+            "actions": len(self.actions),
+            "variables": list(self.variables),
+            "step": self.step,
+            "reset": self.reset,
+            "parameters": list(self.parameters),
+            "tables": {k: np.asarray(v, float).tolist() for k, v in self.tables.items()},
+        }
+
+    def to_dict(self):
+        """Name and settings as JSON values."""
+        return {
+            "name": self.name,
+            "observations": list(self.observations),
+            "actions": list(self.actions),
+            "parameters": {k: float(p.value) for k, p in self.parameters.items()},
+        }

@@ -1,0 +1,90 @@
+"""Balancing a pole on a cart, fully or partly observed."""
+
+from dataclasses import replace
+
+from bgrl.circuit import Parameter
+from bgrl.tasks.base import Task
+
+PHYSICS = """
+    force = (2*action - 1)*force_mag
+    costheta = cos(theta)
+    sintheta = sin(theta)
+    push = (force + masspole*pole_length*theta_dot*theta_dot*sintheta)/(masscart + masspole)
+    theta_acceleration = (gravity*sintheta - costheta*push)/(pole_length*(4.0/3.0 - masspole*costheta*costheta/(masscart + masspole)))
+    x_acceleration = push - masspole*pole_length*theta_acceleration*costheta/(masscart + masspole)
+    x = x + tau*x_dot
+    x_dot = x_dot + tau*x_acceleration
+    theta = theta + tau*theta_dot
+    theta_dot = theta_dot + tau*theta_acceleration
+    time = time + 1
+    terminated = int(abs(x) > x_threshold or abs(theta) > theta_threshold)
+    truncated = int(time >= max_steps)
+    reward = reward_per_step
+"""
+
+
+def cartpole(observe: str = "all") -> Task:
+    """Keep the pole up, pushing left or right.
+
+    Parameters
+    ----------
+    observe : str
+        Which of 0 `x`, 1 `x_dot`, 2 `theta`, 3 `theta_dot` are seen: names or numbers, separated
+        by commas; ``all``, ``positions`` and ``velocities`` are short for the usual masks.
+
+    Notes
+    -----
+    Barto, Sutton & Anderson (1983), IEEE Trans. SMC 13:834, with the constants of Gymnasium's
+    CartPole-v1, as in gymnax 0.0.8: a trial lasts 500 steps at the most.
+    """
+    task = Task(
+        name="cartpole",
+        summary="balance a pole on a cart",
+        reference="Barto, Sutton & Anderson 1983; CartPole-v1 as in gymnax 0.0.8",
+        observations={name: name for name in ("x", "x_dot", "theta", "theta_dot")},
+        actions=("left", "right"),
+        variables=("x", "x_dot", "theta", "theta_dot", "time"),
+        parameters={
+            "gravity": Parameter(9.8),
+            "masscart": Parameter(1.0),
+            "masspole": Parameter(0.1),
+            "pole_length": Parameter(0.5),
+            "force_mag": Parameter(10.0),
+            "tau": Parameter(0.02),
+            "theta_threshold": Parameter(12 * 2 * 3.141592653589793 / 360),
+            "x_threshold": Parameter(2.4),
+            "max_steps": Parameter(500),
+            "reward_per_step": Parameter(1.0),
+        },
+        step=PHYSICS,
+        reset="""
+            x = 0.1*uniform(0) - 0.05
+            x_dot = 0.1*uniform(1) - 0.05
+            theta = 0.1*uniform(2) - 0.05
+            theta_dot = 0.1*uniform(3) - 0.05
+            time = 0
+        """,
+        best_return=500.0,
+    )
+    masks = {"all": "0,1,2,3", "positions": "0,2", "velocities": "1,3"}
+    return task.observing([c.strip() for c in masks.get(observe, str(observe)).split(",")])
+
+
+def stateless_cartpole() -> Task:
+    """Keep the pole up, seeing where things are but not how fast they move.
+
+    Notes
+    -----
+    POPGym's StatelessCartPoleEasy (Morad et al. 2023, ICLR): 200 steps at the most, reward 1/200 a
+    step, so that the return of a whole trial is 1.
+    """
+    task = cartpole(observe="positions")
+    return replace(
+        task,
+        name="stateless_cartpole",
+        summary="balance a pole without seeing velocities",
+        reference="POPGym StatelessCartPoleEasy (Morad et al. 2023)",
+        parameters=task.parameters
+        | {"max_steps": Parameter(200), "reward_per_step": Parameter(1 / 200)},
+        best_return=1.0,
+    )

@@ -1,0 +1,1 @@
+"""Named circuits: anatomy, parameter values and their citation, one file each."""
