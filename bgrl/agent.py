@@ -235,5 +235,5 @@ class Agent:
 
 
 def describe(configuration):
-    """A configuration as one line of canonical JSON, for keys and attributes."""
-    return json.dumps(configuration, sort_keys=True, separators=(",", ":"))
+    """A configuration as one line of JSON; the order of its entries (weight columns) is kept."""
+    return json.dumps(configuration, separators=(",", ":"))

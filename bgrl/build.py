@@ -222,7 +222,7 @@ class Network:
             sum(self.structure["inputs"].values()),
             ["x", "channel"],
             shared=["first_action"],
-            links=[*observed, "reward", "done", "action"],
+            links=[*(f"task_{v}" for v in observed), "reward", "done", "action"],
         )
         for name, p in self.structure["populations"].items():
             self._population_group(name, p)
@@ -299,8 +299,11 @@ class Network:
         rows = np.arange(R) * (m + 1)
         self._link("task", "action", "policy", "action")
         channels = self._per_replicate(len(self.groups["input"]) // R)
-        for variable in [*observed, "reward", "done"]:
-            self._link("input", variable, "task", variable, self._index(variable, channels))
+        for variable in observed:
+            index = None if variable in self.structure["task"]["parameters"] else channels
+            self._link("input", f"task_{variable}", "task", variable, index)
+        for variable in ("reward", "done"):
+            self._link("input", variable, "task", variable, channels)
         self._link("input", "action", "policy", "action", channels)
         self._constant("input", "channel", np.arange(len(self.groups["input"]) // R))
         for variable in forced:
@@ -324,10 +327,6 @@ class Network:
                 self._link(name, "task_done", "task", "done", index)
                 for drive in self._fed_drives(name):
                     self._link_afferents(name, drive)
-
-    def _index(self, variable, index):
-        """Shared parameters of the task are read without an index."""
-        return None if variable in self.structure["task"]["parameters"] else index
 
     def _link_afferents(self, name, drive):
         """Each afferent reads its own source; elsewhere the link points at the first element."""
@@ -443,7 +442,6 @@ class Network:
             restart = 0.0
         """
         self._run("task", "environment", _dedent(self._expand_draws(code)))
-        observations = list(task["observations"].values())
         terms, start = [], 0
         for name, channels in self.structure["inputs"].items():
             if name == "action":
@@ -453,7 +451,10 @@ class Network:
             elif name == "reward":
                 terms.append(f"int(channel == {start})*(1 - done)*reward")
             else:
-                terms += [f"int(channel == {start + k})*({e})" for k, e in enumerate(observations)]
+                for k, expression in enumerate(task["observations"].values(), start):
+                    for variable in self._task_symbols(expression):
+                        expression = re.sub(rf"\b{variable}\b", f"task_{variable}", expression)
+                    terms.append(f"int(channel == {k})*({expression})")
             start += channels
         self._run("input", "reset", "x = " + " + ".join(terms))
 
@@ -633,21 +634,18 @@ class Network:
 
     def _clipping(self):
         """Norm of the gradient of all parameters of a replicate, summed neuron by neuron."""
-        totals = []
         for name in self._targets():
-            parts = []
+            terms = []
             for group, gradients in self._gradients(name).items():
                 if group == name:
-                    for key, gradient in gradients.items():
-                        code = self._gradient_code(key, *gradient)
-                        self._run(group, "plasticity", f"g = {code}\nsquare_{key} = g*g")
-                        parts.append(f"square_{key}")
+                    own = [self._gradient_code(key, *g) for key, g in gradients.items()]
+                    terms += [f"({code})**2" for code in own]
                 else:
                     self._sum(group, f"square_{group}_post", "plasticity")
-                    parts.append(f"square_{group}")
-            self._run(name, "plasticity", f"square = {' + '.join(parts)}")
+                    terms.append(f"square_{group}")
+            self._run(name, "plasticity", f"square = {' + '.join(terms)}")
             self._sum(f"{name}_vta", f"squared_{name}_post", "plasticity")
-            totals.append(f"squared_{name}")
+        totals = [f"squared_{name}" for name in self._targets()]
         norm = f"sqrt({' + '.join(totals)})"
         self._run("vta", "plasticity", f"clip_scale = clip(max_norm/({norm} + 1e-30), 0, 1)")
         for name in self._targets():
