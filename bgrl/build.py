@@ -145,20 +145,20 @@ class Network:
     # Groups ---------------------------------------------------------------------------------
 
     def _group(self, name, size, variables, shared=(), integers=(), links=None):
-        """A NeuronGroup of `replicates` x `size`; `variables` and `integers` join the state."""
+        """A NeuronGroup of replicates (x `size`); `variables` and `integers` join the state."""
         links = links or {}
         lines = [f"{v} : 1" for v in variables]
         lines += [f"{v} : 1 (shared)" for v in shared]
         lines += [f"{v} : integer{flag}" for v, flag in integers]
         lines += [f"{v} : 1 (linked)" for v in links]
         group = b2.NeuronGroup(
-            self.replicates * size,
+            self.replicates * (size or 1),
             "\n".join(lines),
             name=f"{name}{self._suffix}",
             clock=self.clock,
             namespace=self.namespace,
         )
-        shape = (self.replicates,) if size == 1 else (self.replicates, size)
+        shape = (self.replicates,) if size is None else (self.replicates, size)
         self.groups[name] = group
         for variable in variables:
             self._register(name, variable, shape)
@@ -206,7 +206,7 @@ class Network:
         task = self.structure["task"]
         self._group(
             "task",
-            1,
+            None,
             [
                 *task["variables"],
                 *("reward", "terminated", "truncated", "done", "restart"),
@@ -229,7 +229,7 @@ class Network:
         forced = ["forced_action"] if "forced_action" in task["variables"] else []
         self._group(
             "policy",
-            1,
+            None,
             ["action", "entropy", "log_normaliser"],
             integers=(("replicate", ""), ("seed", " (shared)")),
             links=[*(f"activity_{k}" for k in range(self.actions)), *forced],
@@ -239,7 +239,7 @@ class Network:
         squares = [f"squared_{name}" for name in self._targets()] if self.clips else []
         self._group(
             "vta",
-            1,
+            None,
             ["value", "td_error", *corrections, *clipping, *squares],
             shared=["discount", *(["max_norm"] if self.clips else [])],
             links=["critic", "reward", "done"],

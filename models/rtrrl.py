@@ -16,14 +16,16 @@ ventral_striatum
 import math
 
 from bgrl.agent import Agent
-from bgrl.circuit import Circuit, Parameter, Population, Projection, Readout, truncated_normal, uniform
+from bgrl.circuit import truncated_normal, uniform
+from bgrl.ctrnn import ctrnn_circuit
+from bgrl.errors import InputError
 from bgrl.learning import Learning
 
 #: Units of the cortex (table 1 of the paper).
 UNITS = 32
 #: Duration of a task step, in ms; the paper counts time in steps.
 STEP = 20.0
-#: Time constants are drawn from U(1, 5) steps and trained; 1 is the lowest (official code).
+#: Time constants are drawn from this range, in steps, and trained (official code).
 TAU_STEPS = (1.0, 5.0)
 
 
@@ -44,48 +46,27 @@ def circuit(task, units=UNITS, step=STEP, substeps=1):
     -------
     bgrl.circuit.Circuit
     """
+    if not isinstance(units, int) or units < 1:
+        raise InputError(f"units is {units!r}; a positive integer is needed")
+    if not isinstance(substeps, int) or substeps < 1:
+        raise InputError(f"substeps is {substeps!r}; a positive integer is needed")
     inputs = {"observation": len(task.observations), "action": len(task.actions), "reward": 1}
-    # LeCun normal over the whole fan-in: all inputs, the recurrent rates and the bias.
-    lecun = truncated_normal(1 / math.sqrt(sum(inputs.values()) + max(units, 1) + 1))
-    cortex = Population(
-        size=units,
-        equations="""
-            drate/dt = (-rate + tanh(drive + bias))/tau : 1
-            tau : second
-        """,
-        parameters={
-            "tau": Parameter(
-                uniform(TAU_STEPS[0] * step, TAU_STEPS[1] * step),
-                unit="ms",
-                trainable=True,
-                minimum=step,
-            ),
-            "bias": Parameter(lecun, trainable=True),
-        },
-    )
-    projections = {
-        f"{source}->cortex": Projection(source, "cortex", weights=lecun)
-        for source in (*inputs, "cortex")
-    }
-    return Circuit(
-        dt=step / substeps,
-        substeps=substeps,
-        populations={"cortex": cortex},
-        projections=projections,
+    return ctrnn_circuit(
         inputs=inputs,
-        actor=_readout("dorsal_striatum", units, len(task.actions)),
-        critic=_readout("ventral_striatum", units, 1),
+        actions=len(task.actions),
+        units=units,
+        step=step,
+        substeps=substeps,
+        tau=uniform(TAU_STEPS[0] * step, TAU_STEPS[1] * step),
+        # LeCun normal over the whole fan-in: all inputs, the recurrent rates and the bias.
+        weights=truncated_normal(1 / math.sqrt(sum(inputs.values()) + units + 1)),
+        # Glorot normal.
+        readout=lambda channels: truncated_normal(math.sqrt(2 / (units + channels))),
     )
-
-
-def _readout(name, units, channels):
-    """Glorot-normal weights and feedback."""
-    glorot = truncated_normal(math.sqrt(2 / (max(units, 1) + channels)))
-    return Readout(name, weights=glorot, feedback=glorot)
 
 
 def agent(task, units=UNITS, replicates=1, dtype="float32", substeps=1, **learning):
-    """The paper's agent for a task; keywords are those of `bgrl.learning.Learning`."""
+    """The paper's agent for a task; further keywords are those of `bgrl.learning.Learning`."""
     return Agent(
         circuit=circuit(task, units, substeps=substeps),
         task=task,

@@ -1,0 +1,23 @@
+"""What all commands share: errors become one line and an exit code."""
+
+import sys
+
+from bgrl.errors import InputError, RunError
+
+
+def run_command(main):
+    """Run a command's ``main()`` and return its exit code.
+
+    2 for bad input, 1 for a failed run, 130 for an interrupt; each with one line on stderr.
+    """
+    try:
+        return main() or 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except RunError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130

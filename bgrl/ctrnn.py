@@ -1,0 +1,55 @@
+"""The actor-critic circuit around one continuous-time recurrent network (CT-RNN); no numbers here."""
+
+from bgrl.circuit import Circuit, Parameter, Population, Projection, Readout
+
+#: Funahashi & Nakamura 1993, Neural Networks 6:801.
+EQUATIONS = """
+    drate/dt = (-rate + tanh(drive + bias))/tau : 1
+    tau : second
+"""
+
+
+def ctrnn_circuit(inputs, actions, units, step, substeps, tau, weights, readout):
+    """One recurrent cortex that every input and its own rates project to, read by both striata.
+
+    Parameters
+    ----------
+    inputs : dict of str to int
+        Channels of each input.
+    actions : int
+        Number of actions.
+    units : int
+        Neurons in the cortex.
+    step : float
+        Duration of a task step, in ms; also the lowest time constant that learning may reach.
+    substeps : int
+        Euler steps per task step.
+    tau, weights : float, array or Distribution
+        Initial time constants (ms), and weights and biases.
+    readout : callable
+        From a number of channels to the Distribution of their weights and feedback.
+
+    Returns
+    -------
+    Circuit
+    """
+    cortex = Population(
+        size=units,
+        equations=EQUATIONS,
+        parameters={
+            "tau": Parameter(tau, unit="ms", trainable=True, minimum=step),
+            "bias": Parameter(weights, trainable=True),
+        },
+    )
+    return Circuit(
+        dt=step / substeps,
+        substeps=substeps,
+        populations={"cortex": cortex},
+        projections={
+            f"{source}->cortex": Projection(source, "cortex", weights=weights)
+            for source in (*inputs, "cortex")
+        },
+        inputs=inputs,
+        actor=Readout("dorsal_striatum", weights=readout(actions), feedback=readout(actions)),
+        critic=Readout("ventral_striatum", weights=readout(1), feedback=readout(1)),
+    )

@@ -1,0 +1,328 @@
+"""Replay recorded numbers through the network that users train.
+
+``python -m bgrl.verify FILE.npz [...] [--backend B]`` prints the largest error per quantity and exits
+with 1 if one is above tolerance. The kinds of files are described in `tests/fixtures/README.md`.
+"""
+
+import argparse
+import json
+import sys
+import zipfile
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bgrl import tasks
+from bgrl.agent import Agent
+from bgrl.backends import LOADERS, load
+from bgrl.circuit import Parameter
+from bgrl.cli import run_command
+from bgrl.ctrnn import ctrnn_circuit
+from bgrl.errors import InputError, choose
+from bgrl.learning import Learning
+from bgrl.tasks.scripted import scripted
+
+#: Largest absolute error of a trace, in float64.
+TRACE_TOLERANCE = 1e-10
+#: Largest error of a step of a task relative to max(1, value): the records are float32.
+TASK_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Fixture:
+    """A recorded file: its `meta`, and its arrays by name."""
+
+    path: str
+    meta: dict
+    arrays: dict
+
+
+def read_fixture(path):
+    """Read a recorded file.
+
+    Raises
+    ------
+    InputError
+        If it is missing, truncated, not such a file, or lacks something.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+            meta = json.loads(str(arrays.pop("meta")))
+            choose("kind of recorded file", meta["kind"], KINDS)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{path}: not a recorded file ({type(error).__name__}: {error})") from None
+    for name, array in arrays.items():
+        if not np.isfinite(array).all():
+            raise InputError(f"{path}: {name} contains NaN or infinity")
+    return Fixture(str(path), meta, arrays)
+
+
+# rtrrl_trace --------------------------------------------------------------------------------
+
+
+def trace_agent(fixture):
+    """The agent of an ``rtrrl_trace``, in a task that follows its script."""
+    meta, arrays = fixture.meta, fixture.arrays
+    task = scripted(
+        *(arrays[k] for k in ("observation", "reward", "done", "action")), actions=meta["n_actions"]
+    )
+    circuit = ctrnn_circuit(
+        inputs={"observation": meta["d_obs"], "action": meta["n_actions"], "reward": 1},
+        actions=meta["n_actions"],
+        units=meta["n"],
+        step=1.0,
+        substeps=1,
+        tau=1.0,
+        weights=0.0,
+        readout=lambda channels: 0.0,
+    )
+    learning = Learning(
+        sensitivity=meta["mode"],
+        feedback="random" if meta["feedback_alignment"] else "symmetric",
+        optimizer=meta["optimizer"],
+        discount=meta["gamma"],
+        trace_actor=meta["lambda_actor"],
+        trace_critic=meta["lambda_critic"],
+        trace_network=meta["lambda_rnn"],
+        rate_actor=meta["lr_td"],
+        rate_critic=meta["lr_td"],
+        rate_network=meta["lr_rnn"],
+        actor_weight=meta["eta_actor"],
+        entropy_weight=meta["entropy_rate"],
+        first_input="action_0",
+    )
+    return Agent(circuit, task, learning, replicates=1, dtype="float64")
+
+
+def trace_views(state, n_actions):
+    """The quantities of a trace as views of a state, named as in the recorded file."""
+    neuron = {"W": "cortex.bias", "J_W": "cortex.sensitivity_rate_bias", "e_W": "cortex.eligibility_bias"}
+    synapse = {
+        "W": "cortex_drive.w",
+        "J_W": "cortex_drive.sensitivity_rate_w",
+        "e_W": "cortex_drive.eligibility_w",
+    }
+    views = {
+        key: (state[synapse[key]][0], state[neuron[key]][0]) for key in synapse
+    }
+    readout, trace = state["cortex_striatum.w"][0], state["cortex_striatum.eligibility_w"][0]
+    views |= {
+        "h": state["cortex.rate"][0],
+        "tau": state["cortex.tau"][0],
+        "J_tau": state["cortex.sensitivity_rate_tau"][0],
+        "e_tau": state["cortex.eligibility_tau"][0],
+        "W_actor": readout[:n_actions],
+        "W_critic": readout[n_actions],
+        "e_actor": trace[:n_actions],
+        "e_critic": trace[n_actions],
+        "b_critic": state["striatum.bias"][0, n_actions:],
+        "e_b_critic": state["striatum.eligibility_bias"][0, n_actions:],
+        "v": state["vta.value"],
+    }
+    return views
+
+
+def trace_state(fixture, agent, layout):
+    """The state in which a trace begins."""
+    arrays, m = fixture.arrays, fixture.meta["n_actions"]
+    state = agent.initial_state(layout, seed=0)
+    state["task.restart"][...] = 0
+    for key, view in trace_views(state, m).items():
+        value = arrays[key][0]
+        if isinstance(view, tuple):
+            view[0][...], view[1][...] = value[:, :-1], value[:, -1]
+        else:
+            view[...] = value
+    mask = arrays["mask"]
+    state["cortex_drive.mask"][0] = mask[:, :-1]
+    if not mask[:, -1].all():
+        raise InputError(f"{fixture.path}: the mask removes biases, which the circuit cannot")
+    if "B_actor" in arrays:
+        state["cortex_striatum.feedback"][0, :m] = arrays["B_actor"].T
+        state["cortex_striatum.feedback"][0, m] = arrays["B_critic"]
+    state["policy.action"][...] = arrays["action"][0]
+    return state
+
+
+def replay_trace(fixture, program, state):
+    """Replay a trace step by step.
+
+    Returns
+    -------
+    dict of str to float
+        Largest absolute error of each recorded quantity.
+    """
+    arrays, m = fixture.arrays, fixture.meta["n_actions"]
+    errors = {}
+    for t in range(fixture.meta["steps"]):
+        state = program.advance(state, t + 1, 1)
+        found = {
+            key: np.column_stack(view) if isinstance(view, tuple) else view
+            for key, view in trace_views(state, m).items()
+        }
+        expected = {key: arrays[key][t + 1] for key in found}
+        found["delta"], expected["delta"] = state["vta.td_error"], arrays["delta"][t]
+        for key, value in found.items():
+            error = np.abs(value - expected[key]).max()
+            errors[key] = max(errors.get(key, 0.0), float(error) if error == error else np.inf)
+    return errors
+
+
+def verify_trace(fixture, backend):
+    """Errors of an ``rtrrl_trace`` and the tolerance they must meet."""
+    agent = trace_agent(fixture)
+    program = load(backend, agent.structure())
+    return replay_trace(fixture, program, trace_state(fixture, agent, program.layout)), TRACE_TOLERANCE
+
+
+# task_trajectory ----------------------------------------------------------------------------
+
+#: Environment to (task, recorded name of a parameter or state variable where it differs).
+ENVIRONMENTS = {
+    "MemoryChain-bsuite": ("memory_chain", {"length": "memory_length"}),
+    "CartPole-v1": (
+        "cartpole",
+        {
+            "pole_length": "length",
+            "theta_threshold": "theta_threshold_radians",
+            "max_steps": "max_steps_in_episode",
+        },
+    ),
+    "StatelessCartPoleEasy": (
+        "stateless_cartpole",
+        {"pole_length": "length", "theta_threshold": "theta_threshold_radians"},
+    ),
+}
+#: Steps of a trajectory that are checked at once, each in a replicate of its own.
+_AT_ONCE = 64
+
+
+def trajectory_agent(fixture):
+    """An agent in the task of a ``task_trajectory``, with the recorded settings."""
+    name, recorded = ENVIRONMENTS[choose("environment", fixture.meta["environment"], ENVIRONMENTS)]
+    task = tasks.make(name)
+    parameters = {
+        key: Parameter(fixture.meta["parameters"].get(recorded.get(key, key), p.value), p.unit)
+        for key, p in task.parameters.items()
+    }
+    circuit = ctrnn_circuit(
+        inputs={"observation": len(task.observations), "action": len(task.actions), "reward": 1},
+        actions=len(task.actions),
+        units=1,
+        step=1.0,
+        substeps=1,
+        tau=1.0,
+        weights=0.0,
+        readout=lambda channels: 0.0,
+    )
+    task = replace(task, parameters=parameters)
+    return Agent(circuit, task, Learning(sensitivity="none"), _AT_ONCE, "float64")
+
+
+def replay_trajectory(fixture, agent, program):
+    """Take every step of a trajectory from the recorded state before it.
+
+    Where a trial ends the task has already started the next one, so there only reward and end are
+    compared. The first observation of a trajectory is not compared.
+
+    Returns
+    -------
+    dict of str to float
+        Largest error of each recorded quantity, relative to max(1, value).
+    """
+    arrays, task = fixture.arrays, agent.task
+    errors = {}
+    for first in range(0, len(arrays["action"]), _AT_ONCE):
+        rows = np.arange(first, min(first + _AT_ONCE, len(arrays["action"])))
+        state = agent.initial_state(program.layout, seed=0)
+        state["task.restart"][...] = 0
+        used = len(rows)
+        state["policy.action"][:used] = arrays["action"][rows]
+        variables = [v for v in task.variables if f"state_{v}" in arrays]
+        for variable in variables:
+            recorded = arrays[f"state_{variable}"]
+            state[f"task.{variable}"][:used] = recorded[rows].reshape(used)
+        state = program.advance(state, 0, 1, learn=False)
+        found = {
+            "reward": (state["task.reward"][:used], arrays["reward"][rows]),
+            "done": (state["task.done"][:used], arrays["done"][rows]),
+        }
+        going = ~arrays["done"][rows].astype(bool)
+        channels = len(task.observations)
+        following = rows[going] + 1
+        found["observation"] = (
+            state["input.x"][:used, :channels][going],
+            arrays["observation"][following].reshape(len(following), -1),
+        )
+        for variable in variables:
+            recorded = arrays[f"state_{variable}"][following].reshape(len(following))
+            found[variable] = (state[f"task.{variable}"][:used][going], recorded)
+        for key, (value, expected) in found.items():
+            if value.shape != expected.shape:
+                raise InputError(
+                    f"{fixture.path}: {key} has shape {expected.shape}; the task's is {value.shape}"
+                )
+            error = np.abs(value - expected) / np.maximum(1, np.abs(expected))
+            errors[key] = max(errors.get(key, 0.0), float(error.max(initial=0.0)))
+    return errors
+
+
+def verify_trajectory(fixture, backend):
+    """Errors of a ``task_trajectory`` and the tolerance they must meet."""
+    agent = trajectory_agent(fixture)
+    program = load(backend, agent.structure())
+    return replay_trajectory(fixture, agent, program), TASK_TOLERANCE
+
+
+#: Kind of file to what verifies it.
+KINDS = {"rtrrl_trace": verify_trace, "task_trajectory": verify_trajectory}
+
+
+def verify(path, backend="cpp"):
+    """Replay one recorded file.
+
+    Returns
+    -------
+    errors : dict of str to float
+    tolerance : float
+
+    Raises
+    ------
+    InputError
+        If the file is not such a file, or needs what there is not.
+    """
+    fixture = read_fixture(path)
+    try:
+        return KINDS[fixture.meta["kind"]](fixture, backend)
+    except KeyError as error:
+        raise InputError(f"{path}: the recorded file lacks {error}") from None
+    except InputError as error:
+        raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+
+
+def main(arguments=None):
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m bgrl.verify", description=__doc__.split("\n")[0])
+    parser.add_argument("files", nargs="+", metavar="FILE.npz", help="recorded files")
+    parser.add_argument("--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)")
+    options = parser.parse_args(arguments)
+    choose("backend", options.backend, LOADERS)
+    failed = 0
+    for path in options.files:
+        errors, tolerance = verify(path, options.backend)
+        worst = max(errors.values())
+        failed += not worst <= tolerance
+        verdict = "ok" if worst <= tolerance else "FAILED"
+        print(f"{path}: {verdict}, largest error {worst:.1e} (tolerance {tolerance:.0e})")
+        for key, error in errors.items():
+            print(f"  {key:<12} {error:.1e}{'' if error <= tolerance else '  above tolerance'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
