@@ -1,8 +1,17 @@
 """What all commands share: errors become one line and an exit code."""
 
+import argparse
 import sys
 
 from bgrl.errors import InputError, RunError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message):
+        """Exit with 2 and the message alone."""
+        self.exit(2, f"error: {message}\n")
 
 
 def run_command(main):

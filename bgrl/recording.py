@@ -47,8 +47,8 @@ class Record:
     every : int
         Record each `every`-th step.
     windows : tuple of (int, int), optional
-        Half-open ranges of steps in which to record; negative numbers count from the end of the
-        run. Everything if nothing is said.
+        Ranges (first, last) of steps in which to record, the first not included; negative numbers
+        count from the end of the run, None is the end. Everything if nothing is said.
     """
 
     variables: tuple = ()
@@ -104,9 +104,7 @@ class Record:
 
     def frames(self, steps):
         """Number of recorded steps in a run of `steps`."""
-        return sum(
-            -(-last // self.every) - -(-first // self.every) for first, last in self.ranges(steps)
-        )
+        return sum(last // self.every - first // self.every for first, last in self.ranges(steps))
 
 
 class Sink:

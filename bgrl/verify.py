@@ -4,7 +4,6 @@
 with 1 if one is above tolerance. The kinds of files are described in `tests/fixtures/README.md`.
 """
 
-import argparse
 import json
 import sys
 import zipfile
@@ -16,7 +15,7 @@ from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import LOADERS, load
 from bgrl.circuit import Parameter
-from bgrl.cli import run_command
+from bgrl.cli import Parser, run_command
 from bgrl.ctrnn import ctrnn_circuit
 from bgrl.errors import InputError, choose
 from bgrl.learning import Learning
@@ -307,7 +306,7 @@ def verify(path, backend="cpp"):
 
 def main(arguments=None):
     """The command."""
-    parser = argparse.ArgumentParser(prog="python -m bgrl.verify", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m bgrl.verify", description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", metavar="FILE.npz", help="recorded files")
     parser.add_argument("--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)")
     options = parser.parse_args(arguments)

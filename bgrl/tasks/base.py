@@ -51,6 +51,9 @@ class Task:
         Settings; run-time values, changing one recompiles nothing.
     tables : dict of str to array (steps, columns)
         Functions of time, ``table(t, column)`` in the code.
+    events : dict of str to (str, int)
+        What happens when in a trial, for figures: name to the "start" or "end" of a trial and a
+        number of steps from there.
     chance_return : float, optional
         Mean return of a policy that guesses, for figures.
     best_return : float, optional
@@ -67,6 +70,7 @@ class Task:
     reset: str
     parameters: dict = field(default_factory=dict)
     tables: dict = field(default_factory=dict)
+    events: dict = field(default_factory=dict)
     chance_return: float | None = None
     best_return: float | None = None
 

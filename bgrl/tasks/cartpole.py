@@ -64,6 +64,7 @@ def cartpole(observe: str = "all") -> Task:
             theta_dot = 0.1*uniform(3) - 0.05
             time = 0
         """,
+        events={"start": ("start", 0), "fall": ("end", 0)},
         best_return=500.0,
     )
     masks = {"all": "0,1,2,3", "positions": "0,2", "velocities": "1,3"}

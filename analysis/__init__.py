@@ -1,0 +1,1 @@
+"""Statistics and plots: functions of a dataset. Imports neither Brian2 nor bgrl nor models."""

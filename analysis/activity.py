@@ -1,0 +1,54 @@
+"""Activity of a population through the trial, as a heat map."""
+
+import numpy as np
+
+from analysis.style import axes_or_new, styled
+from analysis.trials import aligned
+
+
+@styled
+def plot_activity(table, *, ax=None, order=None, title=None, event="event", colorbar=True):
+    """Mean activity of every neuron against time.
+
+    Parameters
+    ----------
+    table : xarray.DataArray (trial, lag, unit)
+        From `analysis.trials.aligned`, of one replicate.
+    ax : matplotlib Axes, optional
+    order : array of int, optional
+        Order of the neurons from top to bottom.
+    title : str, optional
+    event : str
+        What the time axis counts from.
+    colorbar : bool
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = axes_or_new(ax)
+    mean = np.nanmean(table.values, axis=0)
+    order = np.arange(mean.shape[1]) if order is None else order
+    lag = table["lag"].values
+    width = lag[1] - lag[0] if len(lag) > 1 else 1.0
+    image = ax.imshow(
+        mean[:, order].T,
+        aspect="auto",
+        cmap="RdBu_r",
+        vmin=-1,
+        vmax=1,
+        interpolation="nearest",
+        extent=(lag[0] - width / 2, lag[-1] + width / 2, mean.shape[1] - 0.5, -0.5),
+    )
+    ax.set(xlabel=f"time from {event} (s)", ylabel="neuron (sorted)")
+    if title:
+        ax.set_title(title)
+    if colorbar:
+        ax.figure.colorbar(image, ax=ax, label="rate", shrink=0.9)
+    return ax
+
+
+def replicate_activity(data, population, event, before, after, replicate, period="late"):
+    """Aligned activity of one replicate, (trial, lag, unit)."""
+    table = aligned(data, population, event, before, after, period)
+    return table[table["replicate"].values == replicate]

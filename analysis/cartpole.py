@@ -1,0 +1,123 @@
+"""The figure of the pole-balancing experiment: learning, trial length, dopamine, activity, policy."""
+
+import numpy as np
+
+from analysis.activity import plot_activity, replicate_activity
+from analysis.event_aligned import plot_event_aligned
+from analysis.learning_curve import plot_learning_curve
+from analysis.style import (
+    COLOURS,
+    PERIODS,
+    axes_or_new,
+    letter,
+    median_and_quartiles,
+    new_figure,
+    styled,
+)
+from analysis.trials import final_return, select_period, summary_table, whole_trials
+
+#: Steps shown before the pole falls.
+BEFORE_FALL = 25
+
+
+def summary(data):
+    """The outcome as lines of text."""
+    return summary_table(data)
+
+
+@styled
+def plot_trial_length(data, *, ax=None, bins=40):
+    """Length of the trials during learning, binned over steps."""
+    ax = axes_or_new(ax)
+    trials = data["trials"]
+    end, length = trials["end_step"].values, trials["length"].values.astype(float)
+    edges = np.linspace(0, max(end.max(), 1), bins + 1)
+    table = np.full((len(end), bins), np.nan)
+    for r in range(len(end)):
+        valid = end[r] >= 0
+        which = np.clip(np.digitize(end[r][valid], edges) - 1, 0, bins - 1)
+        count = np.bincount(which, minlength=bins)
+        total = np.bincount(which, length[r][valid], minlength=bins)
+        table[r, count > 0] = total[count > 0] / count[count > 0]
+    centres = (edges[:-1] + edges[1:]) / 2000
+    median_and_quartiles(ax, centres, table, colour=COLOURS["green"], singles=True)
+    ax.set(xlabel="steps learned (thousands)", ylabel="trial length (steps)")
+    ax.set_title("Trials while learning")
+    return ax
+
+
+@styled
+def plot_policy_against_angle(data, *, ax=None, bins=13):
+    """Probability of pushing right against the angle of the pole, early against late."""
+    ax = axes_or_new(ax)
+    traces = data["traces"].to_dataset()
+    channels = list(traces["observation_channel"].values)
+    channel = "theta" if "theta" in channels else channels[0]
+    angle = traces["observation"].sel(observation_channel=channel).values
+    right = traces["policy"].sel(action_unit="right").values
+    limit = np.nanpercentile(np.abs(angle), 98)
+    edges = np.linspace(-limit, limit, bins + 1)
+    centres = (edges[:-1] + edges[1:]) / 2
+    half = traces["step"].values > traces["step"].values.max() / 2
+    for period, colour in PERIODS.items():
+        chosen = half if period == "late" else ~half
+        rows = []
+        for r in range(len(angle)):
+            which = np.digitize(angle[r, chosen], edges) - 1
+            rows.append(
+                [
+                    right[r, chosen][which == b].mean() if (which == b).any() else np.nan
+                    for b in range(bins)
+                ]
+            )
+        median_and_quartiles(ax, centres, np.array(rows), period, colour)
+    ax.axhline(0.5, color=COLOURS["grey"], linestyle=":", linewidth=1)
+    unit = " (rad)" if channel == "theta" else ""
+    ax.set(xlabel=f"{channel}{unit}", ylabel="P(push right)", ylim=(-0.03, 1.03))
+    ax.set_title("The policy pushes under the pole")
+    ax.legend(loc="best")
+    return ax
+
+
+@styled
+def figure(data):
+    """Everything about the pole-balancing experiment in one figure."""
+    fig = new_figure(10.5, 7.4)
+    grid = fig.add_gridspec(3, 3)
+    curve = plot_learning_curve(data, ax=fig.add_subplot(grid[0, :2]))
+    length = plot_trial_length(data, ax=fig.add_subplot(grid[0, 2]))
+    dopamine = fig.add_subplot(grid[1, 0])
+    value = fig.add_subplot(grid[1, 1])
+    for ax, name, title in (
+        (dopamine, "dopamine", "Dopamine before the fall"),
+        (value, "value", "Value before the fall"),
+    ):
+        plot_event_aligned(data, name, "fall", before=BEFORE_FALL, after=0, ax=ax, title=title)
+    dopamine.legend(loc="best")
+    policy = plot_policy_against_angle(data, ax=fig.add_subplot(grid[1, 2]))
+    heat = fig.add_subplot(grid[2, :])
+    _last_trial(data, heat)
+    for ax, text in zip((curve, length, dopamine, value, policy, heat), "ABCDEF", strict=True):
+        letter(ax, text)
+    task = data.attrs["task"]
+    fig.suptitle(f"Real-time recurrent reinforcement learning of {task}, {len(final_return(data))} replicates", fontsize=11)
+    return fig
+
+
+def _last_trial(data, ax):
+    """Activity in the longest late trial of the replicate nearest the median."""
+    final = final_return(data)
+    replicate = int(np.argmin(np.abs(final - np.median(final))))
+    traces = data["traces"].to_dataset()
+    trials = select_period(data, whole_trials(traces), "late")
+    trials = trials[trials[:, 0] == replicate]
+    if not len(trials):
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "no whole trial recorded late in learning", ha="center")
+        return
+    lengths = trials[:, 2] - trials[:, 1]
+    longest = int(np.argmax(lengths))
+    table = replicate_activity(data, "cortex", "start", 0, int(lengths[longest]) - 1, replicate)
+    table = table[longest : longest + 1]
+    order = np.argsort(-np.nanmean(table.values[0], axis=0))
+    plot_activity(table, ax=ax, order=order, event="start", title="Cortex in one trial, late in learning")

@@ -1,0 +1,46 @@
+"""Return against steps learned."""
+
+import numpy as np
+
+from analysis.style import COLOURS, axes_or_new, median_and_quartiles, styled
+
+
+@styled
+def plot_learning_curve(data, *, ax=None, colour=COLOURS["blue"], label=None):
+    """Mean return with plasticity off: median over replicates, quartiles, single replicates faint.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+    ax : matplotlib Axes, optional
+    colour, label : of the curve
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = axes_or_new(ax)
+    evaluation = data["evaluation"]
+    x = evaluation["step"].values / 1000
+    values = evaluation["mean_return"].values
+    median_and_quartiles(ax, x, values, label or "median, quartiles", colour, singles=True)
+    for key, text in (("best_return", "best possible"), ("chance_return", "guessing")):
+        if key in data.attrs:
+            ax.axhline(data.attrs[key], color=COLOURS["grey"], linestyle=":", linewidth=1)
+            ax.annotate(
+                text,
+                (1, data.attrs[key]),
+                xycoords=("axes fraction", "data"),
+                xytext=(-2, -3 if key == "best_return" else 3),
+                textcoords="offset points",
+                ha="right",
+                va="top" if key == "best_return" else "bottom",
+                fontsize=7.5,
+                color=COLOURS["grey"],
+            )
+    final = values[:, -1]
+    ax.set(xlabel="steps learned (thousands)", ylabel="return per trial")
+    ax.set_title(f"Final return {np.median(final):.2f} (median of {len(final)} replicates)")
+    ax.margins(x=0.02)
+    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.08))
+    return ax

@@ -1,0 +1,113 @@
+"""The figure of the memory experiment: learning, dopamine, activity, policy."""
+
+import json
+
+import numpy as np
+
+from analysis.activity import plot_activity, replicate_activity
+from analysis.event_aligned import plot_event_aligned
+from analysis.learning_curve import plot_learning_curve
+from analysis.style import COLOURS, PERIODS, axes_or_new, letter, new_figure, styled
+from analysis.trials import aligned, final_return, replicate_means, summary_table
+
+
+def summary(data):
+    """The outcome as lines of text."""
+    solved = int((final_return(data) >= 0.95).sum())
+    lines = summary_table(data)
+    return [*lines, f"  {solved} of {len(final_return(data))} replicates end at 0.95 or more"]
+
+
+def contexts(data, period):
+    """The remembered bit (-1 or 1) of every whole trial, with its replicate."""
+    table = aligned(data, "observation", "cue", 0, 0, period)
+    channel = list(data["traces"]["observation_channel"].values).index("context")
+    return table.values[:, 0, channel], table["replicate"].values
+
+
+@styled
+def plot_policy_at_query(data, *, ax=None):
+    """Probability of the right report when asked, by context, early against late.
+
+    Each dot is a replicate, the bar the median over replicates.
+    """
+    ax = axes_or_new(ax)
+    for k, (period, colour) in enumerate(PERIODS.items()):
+        context, _ = contexts(data, period)
+        table = aligned(data, "policy", "query", 0, 0, period)
+        for j, bit in enumerate((-1, 1)):
+            right = table[context == bit][:, :, (bit + 1) // 2]
+            values = replicate_means(right)[:, 0] if right.sizes["trial"] else np.array([])
+            x = j + 0.22 * (2 * k - 1)
+            spread = np.linspace(-0.09, 0.09, len(values)) if len(values) > 1 else 0
+            ax.plot(x + spread, values, "o", color=colour, markersize=3.5, alpha=0.7)
+            if len(values):
+                label = period if j == 0 else None
+                ax.plot([x - 0.14, x + 0.14], [np.median(values)] * 2, color=colour, label=label)
+    ax.axhline(0.5, color=COLOURS["grey"], linestyle=":", linewidth=1)
+    ax.set(xticks=[0, 1], xticklabels=["cue 0", "cue 1"], ylim=(-0.03, 1.03), xlim=(-0.5, 1.5))
+    ax.set(ylabel="P(right report) at the query", title="The policy reads the memory")
+    ax.legend(loc="lower center", ncols=2)
+    return ax
+
+
+@styled
+def figure(data):
+    """Everything about the memory experiment in one figure.
+
+    Returns
+    -------
+    matplotlib Figure
+    """
+    length = int(json.loads(data.attrs["configuration"])["agent"]["task"]["parameters"]["length"])
+    fig = new_figure(10.5, 8.6)
+    grid = fig.add_gridspec(3, 6, height_ratios=(1, 1, 1.15))
+    curve = plot_learning_curve(data, ax=fig.add_subplot(grid[0, :4]))
+    policy = plot_policy_at_query(data, ax=fig.add_subplot(grid[0, 4:]))
+    letter(curve, "A")
+    letter(policy, "B")
+    near = min(length, 4)
+    titles = {
+        "dopamine": "Dopamine: surprise at the\noutcome fades",
+        "value": "Value: grows towards\nthe outcome",
+        "reward": "Reward: earned once\nthe cue is remembered",
+    }
+    for k, (name, title) in enumerate(titles.items()):
+        cue = fig.add_subplot(grid[1, 2 * k])
+        query = fig.add_subplot(grid[1, 2 * k + 1], sharey=cue)
+        plot_event_aligned(data, name, "cue", before=0, after=near, ax=cue, title=title)
+        plot_event_aligned(data, name, "query", before=near - 1, after=1, ax=query)
+        query.set_ylabel("")
+        query.tick_params(labelleft=False)
+        letter(cue, "CDE"[k])
+    query.legend(loc="best")
+    _heat_maps(data, fig, grid, length)
+    trained = f"{length}-step memory, {len(final_return(data))} replicates"
+    fig.suptitle(f"Real-time recurrent reinforcement learning of a {trained}", fontsize=11)
+    return fig
+
+
+def _heat_maps(data, fig, grid, length):
+    """Activity of the replicate nearest the median, by cue, and the difference."""
+    final = final_return(data)
+    replicate = int(np.argmin(np.abs(final - np.median(final))))
+    table = replicate_activity(data, "cortex", "cue", 0, length, replicate)
+    context, owner = contexts(data, "late")
+    context = context[owner == replicate]
+    means = {bit: table[context == bit] for bit in (-1, 1)}
+    if not all(t.sizes["trial"] for t in means.values()):
+        ax = fig.add_subplot(grid[2, :])
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "too few whole trials recorded for a heat map", ha="center")
+        return
+    difference = means[1].mean("trial") - means[-1].mean("trial")
+    order = np.argsort(-difference.values[-1])
+    panels = (
+        (means[-1], "Cortex after cue 0"),
+        (means[1], "Cortex after cue 1"),
+        (difference.expand_dims("trial") / 2, "Half the difference:\nthe memory"),
+    )
+    for k, (values, title) in enumerate(panels):
+        ax = fig.add_subplot(grid[2, 2 * k : 2 * k + 2])
+        plot_activity(values, ax=ax, order=order, title=title, event="cue", colorbar=k == 2)
+        letter(ax, "FGH"[k])

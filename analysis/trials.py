@@ -1,0 +1,154 @@
+"""Cuts recorded traces into trials, and says where learning stands.
+
+A trial starts in the step whose `done` ends the one before: that step brings the first observation.
+What answers an observation (value, policy, action, rates) belongs to the step itself; what follows
+from an action (reward, dopamine) arrives one step later, so in the step in which a trial starts,
+reward and dopamine still belong to the trial before.
+"""
+
+import json
+
+import numpy as np
+import xarray as xr
+
+#: Variables that belong to the trial that the step ends, not the one it starts.
+OUTCOMES = ("reward", "dopamine")
+
+
+def windows(traces):
+    """Slices of the time axis in which consecutive steps were recorded."""
+    step = traces["step"].values
+    cuts = np.flatnonzero(np.diff(step) > 1) + 1
+    edges = [0, *cuts.tolist(), len(step)]
+    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+
+
+def whole_trials(traces):
+    """Where whole trials were recorded.
+
+    Returns
+    -------
+    ndarray (trials, 3) of int
+        Replicate, index of the first step, index of the step with the outcome.
+    """
+    rows = []
+    done = traces["done"].values > 0.5
+    for window in windows(traces):
+        for r in range(done.shape[0]):
+            ends = np.flatnonzero(done[r, window]) + window.start
+            rows += [(r, a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return np.array(rows, int).reshape(-1, 3)
+
+
+def aligned(data, variable, event, before, after, period=None):
+    """A variable around an event of every whole trial.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+    variable : str
+        A variable of ``traces`` with dimensions (replicate, time, ...).
+    event : str
+        An event of the task.
+    before, after : int
+        Steps before and after the event to keep; what is outside of the trial is NaN.
+    period : {"early", "late"}, optional
+        Only trials in the first or the second half of the run.
+
+    Returns
+    -------
+    xarray.DataArray (trial, lag, ...)
+        With coordinates `replicate`, `start` (index of the trial's first step) and `lag` in s.
+    """
+    traces = data["traces"].to_dataset()
+    anchor, offset = events(data)[event]
+    trials = select_period(data, whole_trials(traces), period)
+    lags = np.arange(-before, after + 1)
+    values = traces[variable].values
+    first = 1 if variable in OUTCOMES else 0
+    table = np.full((len(trials), len(lags), *values.shape[2:]), np.nan)
+    for k, (r, start, end) in enumerate(trials):
+        centre = (start if anchor == "start" else end) + offset
+        index = centre + lags
+        inside = (index >= start + first) & (index < end + first)
+        table[k, inside] = values[r, index[inside]]
+    step = data.attrs["step_duration_ms"] / 1000
+    return xr.DataArray(
+        table,
+        dims=("trial", "lag", *traces[variable].dims[2:]),
+        coords={
+            "lag": lags * step,
+            "replicate": ("trial", trials[:, 0]),
+            "start": ("trial", trials[:, 1]),
+        },
+        attrs=traces[variable].attrs,
+    )
+
+
+def select_period(data, trials, period):
+    """Trials in the first half of the run (early), the second (late), or all of them."""
+    if period is None:
+        return trials
+    if period not in ("early", "late"):
+        raise ValueError(f"unknown period {period!r}; valid: early, late")
+    step = data["traces"]["step"].values[trials[:, 1]]
+    half = json.loads(data.attrs["configuration"])["run"]["steps"] / 2
+    return trials[step <= half if period == "early" else step > half]
+
+
+def events(data):
+    """Name to (anchor, offset) of the task's events."""
+    return {k: tuple(v) for k, v in json.loads(data.attrs["events"]).items()}
+
+
+def replicate_means(table):
+    """Mean over the trials of each replicate, (replicate, ...); NaN where there is none."""
+    means = []
+    for r in np.unique(table["replicate"].values):
+        rows = table.values[table["replicate"].values == r]
+        count = np.sum(~np.isnan(rows), axis=0)
+        means.append(np.where(count > 0, np.nansum(rows, axis=0) / np.maximum(count, 1), np.nan))
+    return np.array(means)
+
+
+def bootstrap_interval(values, statistic=np.median, level=0.95, draws=2000, seed=0):
+    """Percentile bootstrap interval of a statistic over replicates.
+
+    Parameters
+    ----------
+    values : array (replicates,)
+
+    Returns
+    -------
+    (low, high) : tuple of float
+    """
+    values = np.asarray(values, float)
+    generator = np.random.default_rng(seed)
+    samples = generator.choice(values, (draws, len(values)))
+    tail = 50 * (1 - level)
+    low, high = np.percentile(statistic(samples, axis=1), [tail, 100 - tail])
+    return float(low), float(high)
+
+
+def final_return(data):
+    """Mean return of each replicate in the last evaluation."""
+    return data["evaluation"]["mean_return"].values[:, -1]
+
+
+def best_return(data):
+    """Mean return of each replicate in its best evaluation (what the paper reports)."""
+    return np.nanmax(data["evaluation"]["mean_return"].values, axis=1)
+
+
+def summary_table(data):
+    """Final and best evaluation over replicates, as lines of text."""
+    final, best = final_return(data), best_return(data)
+    episodes = int(data["evaluation"]["episodes"].values[:, -1].min())
+    lines = [f"evaluation with plasticity off, {len(final)} replicates, {episodes} trials each at the end"]
+    for name, values in (("final", final), ("best", best)):
+        low, high = bootstrap_interval(values)
+        lines.append(
+            f"  {name:<6} median {np.median(values):.3f} (95 % interval {low:.3f} to {high:.3f}), "
+            f"worst {values.min():.3f}, best {values.max():.3f}"
+        )
+    return lines

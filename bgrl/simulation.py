@@ -1,0 +1,333 @@
+"""Runs an agent: chunks of steps, evaluations in between, checkpoints, and resuming.
+
+Step 0 shows the first observation and nothing is learned in it; learning happens in steps 1 to
+`steps`. A run keeps its work in a folder (`Work`), from which a killed run goes on as if it had never
+stopped.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from bgrl import __version__
+from bgrl.agent import Agent, describe
+from bgrl.backends import LOADERS, load
+from bgrl.errors import InputError, RunError, choose
+from bgrl.random import derived_seed
+from bgrl.recording import Record, Sink
+
+#: Seconds of computing between two looks at the clock, and between two checkpoints.
+CHUNK_SECONDS = 1.0
+SAVE_SECONDS = 5.0
+_FIRST_CHUNK = 256
+#: An evaluation gives up on trials longer than this many steps on average.
+_LONGEST_TRIAL = 5000
+
+
+class Diverged(RunError):
+    """The state of a run became NaN or infinite; `data` is what it had until then."""
+
+    def __init__(self, message, data):
+        super().__init__(message)
+        self.data = data
+
+
+@dataclass(frozen=True)
+class Run:
+    """How long, with which randomness, and what is looked at.
+
+    Parameters
+    ----------
+    steps : int
+        Task steps in which the agent learns, each replicate.
+    seed : int
+        0 to 2**31 - 1.
+    backend : str
+    evaluations : int
+        Evaluations with plasticity off, evenly spread over the run, besides one before it.
+    evaluation_trials, final_trials : int
+        Trials of each of them, and of the last one.
+    record : Record
+        What is recorded step by step.
+    """
+
+    steps: int
+    seed: int = 0
+    backend: str = "cpp"
+    evaluations: int = 10
+    evaluation_trials: int = 20
+    final_trials: int = 100
+    record: Record = field(default_factory=Record)
+
+    def __post_init__(self):
+        choose("backend", self.backend, LOADERS)
+        for name in ("steps", "evaluations", "evaluation_trials", "final_trials"):
+            value = getattr(self, name)
+            if not isinstance(value, int | np.integer) or value < 1:
+                raise InputError(f"{name} is {value!r}; a positive integer is needed")
+
+    def checkpoints(self):
+        """Steps after which the agent is evaluated, the first being 0."""
+        found = np.round(np.linspace(0, self.steps, self.evaluations + 1)).astype(int)
+        return sorted(set(found.tolist()))
+
+
+class Work:
+    """The folder in which a run keeps what it needs to go on.
+
+    ``run.json`` says which run it is, ``progress.json`` how far it is; the latter is replaced in one
+    go once everything it refers to is on disk.
+
+    Parameters
+    ----------
+    path : Path
+    configuration : dict
+        Of the run; a folder of another one is refused.
+    """
+
+    def __init__(self, path, configuration):
+        self.path = Path(path)
+        described = describe(configuration)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            marker = self.path / "run.json"
+            if marker.exists():
+                if marker.read_text() != described:
+                    raise InputError(
+                        f"{self.path} holds another unfinished run; finish it with its own "
+                        "settings, delete it, or choose another output"
+                    )
+            elif any(self.path.iterdir()):
+                raise InputError(f"{self.path} exists and is no unfinished run; choose another output")
+            else:
+                _write(marker, described.encode())
+        except OSError as error:
+            raise InputError(f"cannot write {self.path}: {error.strerror}") from None
+
+    def load(self):
+        """Progress and state of a run that was stopped, or None."""
+        marker = self.path / "progress.json"
+        if not marker.exists():
+            return None
+        try:
+            progress = json.loads(marker.read_text())
+            with np.load(self.path / progress["state"], allow_pickle=False) as archive:
+                return progress, {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise InputError(
+                f"the checkpoint in {self.path} is damaged ({error}); delete the folder to start anew"
+            ) from None
+
+    def save(self, step, state, sink, evaluations):
+        """Make `step` the one from which the run would go on."""
+        name = f"state-{step}.npz"
+        try:
+            with open(self.path / f".{name}", "wb") as file:
+                np.savez(file, **state)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(self.path / f".{name}", self.path / name)
+            progress = {
+                "step": int(step),
+                "state": name,
+                "sizes": sink.sizes(),
+                "evaluations": evaluations,
+            }
+            _write(self.path / "progress.json", json.dumps(progress).encode())
+        except OSError as error:
+            raise RunError(
+                f"cannot write the checkpoint in {self.path}: {error.strerror}; the one before is kept"
+            ) from None
+        for old in self.path.glob("state-*.npz"):
+            if old.name != name:
+                old.unlink()
+
+    def snapshot_path(self, step):
+        """Where the weights at a checkpoint are kept."""
+        return self.path / f"weights-{step}.npz"
+
+
+def simulate(agent, run, work=None, progress=False):
+    """Let an agent learn.
+
+    Parameters
+    ----------
+    agent : Agent
+    run : Run
+    work : path, optional
+        Folder to keep the unfinished run in. If it holds this run already, that goes on from its
+        last checkpoint. A temporary one if nothing is said.
+    progress : bool
+        Show a progress bar, if the output is a terminal.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``trials``, ``evaluation``, ``traces`` and ``weights``, see the documentation.
+
+    Raises
+    ------
+    InputError
+        For settings that cannot be, or a recording that would not fit.
+    Diverged
+        If the state becomes NaN or infinite.
+    RunError
+        If the program fails.
+    """
+    if not isinstance(agent, Agent):
+        raise InputError(f"an Agent is needed, not {type(agent).__name__}")
+    if work is None:
+        with tempfile.TemporaryDirectory(prefix="bgrl-run-") as folder:
+            return _simulate(agent, run, Path(folder) / "run", progress)
+    return _simulate(agent, run, work, progress)
+
+
+def _simulate(agent, run, folder, progress):
+    say = (lambda text: tqdm.write(text)) if progress else None
+    program = load(run.backend, agent.structure(), say)
+    names = run.record.resolve(agent.circuit, program.layout)
+    configuration = {
+        "agent": agent.to_dict(),
+        "run": asdict(run),
+        "version": __version__,
+    }
+    initial = agent.initial_state(program.layout, run.seed)
+    work = Work(folder, configuration)
+    sink = Sink(work.path, names.values(), program.layout, run.record.every)
+    _check_sizes(sink, run, work.path)
+    stored = work.load()
+    if stored is None:
+        step, evaluations = 0, []
+        sink.cut([0, 0])
+        state = program.advance(initial, 0, 1, learn=False)
+        work.save(step, state, sink, evaluations)
+    else:
+        (saved, state), step = stored, stored[0]["step"]
+        evaluations = saved["evaluations"]
+        sink.cut(saved["sizes"])
+        if say and step:
+            say(f"going on from step {step} of {run.steps}")
+    stopped = None
+    with tqdm(total=run.steps, initial=step, unit="step", disable=None if progress else True) as bar:
+        for first, last in _segments(run, step, evaluations):
+            if first == last:
+                result = _evaluate(agent, program, state, run, first)
+                np.savez(work.snapshot_path(first), **_plastic(agent, state))
+                evaluations.append({"step": first, **result})
+                work.save(first, state, sink, evaluations)
+                bar.set_postfix_str(f"return {np.median(result['mean_return']):.2f}")
+                continue
+            recorded = any(a <= first - 1 and last - 1 <= b for a, b in run.record.ranges(run.steps))
+            target = sink if recorded else sink.without_frames()
+            state, stopped = _advance(program, state, first, last, target, work, sink, evaluations, bar)
+            if stopped:
+                break
+    from bgrl.dataset import assemble
+
+    data = assemble(agent, run, names, sink, evaluations, work, stopped)
+    if stopped:
+        raise Diverged(stopped, data)
+    return data
+
+
+def _segments(run, step, evaluations):
+    """What is left to do: (first, last) steps to learn in, half-open; (step, step) to evaluate."""
+    done = {e["step"] for e in evaluations}
+    edges = {c for c in run.checkpoints() if c >= step} | {step, run.steps}
+    for first, last in run.record.ranges(run.steps):
+        edges |= {e for e in (first, last) if e > step}
+    edges = sorted(edges)
+    for k, edge in enumerate(edges):
+        if edge in run.checkpoints() and edge not in done:
+            yield edge, edge
+        if k + 1 < len(edges):
+            yield edge + 1, edges[k + 1] + 1
+
+
+def _advance(program, state, first, last, target, work, sink, evaluations, bar):
+    """Steps `first` to `last` (half-open), a chunk at a time."""
+    chunk, saved = _FIRST_CHUNK, time.monotonic()
+    while first < last:
+        steps = min(chunk, last - first)
+        started = time.monotonic()
+        state = program.advance(state, first, steps, sink=target)
+        now = time.monotonic()
+        first += steps
+        bar.update(steps)
+        broken = [k for k, v in state.items() if v.dtype.kind == "f" and not np.isfinite(v).all()]
+        if broken:
+            return state, (
+                f"{broken[0]} became NaN or infinite between steps {first - steps} and {first - 1}; "
+                "try lower learning rates or max_norm"
+            )
+        chunk = int(np.clip(steps * CHUNK_SECONDS / max(now - started, 1e-6), 1, 8 * steps))
+        if now - saved > SAVE_SECONDS:
+            work.save(first - 1, state, sink, evaluations)
+            saved = now
+    return state, None
+
+
+def _evaluate(agent, program, state, run, step):
+    """Mean return of each replicate over trials from a fresh start, with plasticity off."""
+    wanted = run.final_trials if step == run.steps else run.evaluation_trials
+    state = {name: value.copy() for name, value in state.items()}
+    seed = derived_seed(run.seed, 1 + step)
+    for name in ("task.seed", "policy.seed"):
+        state[name][...] = seed
+    state["task.restart"][...] = 1
+    taken, steps = 0, _FIRST_CHUNK
+    with tempfile.TemporaryDirectory(prefix="bgrl-evaluation-") as folder:
+        sink = Sink(folder)
+        while True:
+            state = program.advance(state, taken, steps, learn=False, sink=sink)
+            taken += steps
+            steps = min(2 * steps, 1 << 16)
+            trials = sink.read_trials()
+            counts = np.bincount(trials["replicate"], minlength=agent.replicates)
+            if counts.min() >= wanted or taken >= wanted * _LONGEST_TRIAL:
+                break
+    returns = [trials["trial_return"][trials["replicate"] == r][:wanted] for r in range(agent.replicates)]
+    return {
+        "mean_return": [float(r.mean()) if len(r) else float("nan") for r in returns],
+        "episodes": [len(r) for r in returns],
+    }
+
+
+def _plastic(agent, state):
+    """The arrays that learning changes."""
+    names = ["striatum.bias"]
+    for name, p in agent.circuit.populations.items():
+        names += [f"{name}.{k}" for k, v in p.parameters.items() if v.trainable]
+        names += [f"{name}_{drive}.w" for drive in p.drives]
+        names += [f"{name}_striatum.w"]
+    return {name: state[name] for name in names if name in state}
+
+
+def _check_sizes(sink, run, folder):
+    """Refuse a recording that would fill memory or disk."""
+    size = run.record.frames(run.steps) * sink.dtype.itemsize if sink.names else 0
+    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    disk = shutil.disk_usage(folder).free
+    for what, need, limit in (("memory", 3 * size, memory), ("disk space", 2 * size, disk)):
+        if need > limit:
+            raise InputError(
+                f"the recording would take {size / 1e9:.3g} GB and needs {need / 1e9:.3g} GB of "
+                f"{what}, of which {limit / 1e9:.3g} GB is free; record fewer variables, less "
+                "often, or in a shorter window"
+            )
+
+
+def _write(path, data):
+    temporary = path.with_name(f".{path.name}")
+    with open(temporary, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

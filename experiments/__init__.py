@@ -1,0 +1,1 @@
+"""One file per question or figure; ``python -m experiments`` lists them."""

@@ -1,0 +1,66 @@
+"""How fast an agent learns on this machine: one line of JSON.
+
+`steps_per_second` is task steps x replicates / wall time of the run, the build not included.
+"""
+
+import json
+import resource
+import sys
+import time
+
+from bgrl import tasks
+from bgrl.backends import LOADERS, load
+from bgrl.cli import Parser, run_command
+from bgrl.errors import InputError, choose
+from bgrl.learning import SENSITIVITIES
+from models import rtrrl
+
+
+def measure(agent, steps, backend="cpp"):
+    """Run an agent and time it.
+
+    Returns
+    -------
+    dict
+        `steps_per_second`, `build_seconds`, `peak_memory_mb`.
+    """
+    if steps < 1:
+        raise InputError(f"steps is {steps}; a positive integer is needed")
+    program = load(backend, agent.structure())
+    state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
+    started = time.perf_counter()
+    program.advance(state, 1, steps)
+    seconds = time.perf_counter() - started
+    peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return {
+        "steps_per_second": round(steps * agent.replicates / seconds, 1),
+        "build_seconds": round(program.build_seconds, 3),
+        "peak_memory_mb": round(peak / 1024, 1),
+    }
+
+
+def main(arguments=None):
+    """The command."""
+    parser = Parser(prog="python -m experiments.benchmark", description=__doc__)
+    add = parser.add_argument
+    add("--task", default="stateless_cartpole", help="task (default stateless_cartpole)")
+    add("--sensitivity", default="rflo", help=f"one of {', '.join(SENSITIVITIES)} (default rflo)")
+    add("--units", type=int, default=32, help="neurons in the cortex (default 32)")
+    add("--steps", type=int, default=200_000, help="task steps (default 200000)")
+    add("--replicates", type=int, default=1, help="independent agents (default 1)")
+    add("--dtype", default="float32", help="float32 (default) or float64")
+    add("--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)")
+    options = parser.parse_args(arguments)
+    choose("backend", options.backend, LOADERS)
+    agent = rtrrl.agent(
+        tasks.make(options.task),
+        options.units,
+        options.replicates,
+        options.dtype,
+        sensitivity=options.sensitivity,
+    )
+    print(json.dumps(measure(agent, options.steps, options.backend) | vars(options)))
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,62 @@
+"""An agent learns to balance a pole without seeing velocities (or with any mask of what it sees).
+
+The task is POPGym's StatelessCartPole by default, or CartPole-v1 with `--observe`; the circuit is the
+one of models/rtrrl.py. The figure shows the learning curve, the length of trials, dopamine and value
+before the pole falls, the activity of the cortex, and the policy against the angle of the pole.
+"""
+
+from dataclasses import dataclass
+
+from analysis.cartpole import figure, summary
+from bgrl import tasks
+from bgrl.experiment import Settings, command, option
+from bgrl.recording import Record
+from bgrl.simulation import Run, simulate
+from models import rtrrl
+
+QUICK = {"steps": 20_000, "replicates": 4}
+WINDOW = 3000
+
+__all__ = ["Config", "figure", "run", "summary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
+    """Settings of the experiment."""
+
+    steps: int = option(500_000, "task steps of learning, each replicate")
+    observe: str = option(
+        "",
+        "play CartPole-v1 and see only these of x, x_dot, theta, theta_dot (names or numbers, "
+        "separated by commas; all, positions, velocities); StatelessCartPole without it",
+    )
+
+
+def run(config):
+    """Train and record.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    xarray.DataTree
+    """
+    if config.observe:
+        task = tasks.make("cartpole", observe=config.observe)
+    else:
+        task = tasks.make("stateless_cartpole")
+    agent = rtrrl.agent(task, config.units, config.replicates, **config.learning())
+    record = Record(
+        ("dopamine", "value", "reward", "done", "action", "policy", "observation", "cortex"),
+        windows=((0, WINDOW), (-WINDOW, None)),
+    )
+    settings = Run(config.steps, config.seed, config.backend, evaluations=20, record=record)
+    return simulate(agent, settings, config.work(), config.progress)
+
+
+if __name__ == "__main__":
+    import experiments.cartpole
+
+    command("cartpole", experiments.cartpole)

@@ -1,0 +1,55 @@
+"""An agent learns to remember one bit over a delay, and its dopamine shows what it learned.
+
+The task is bsuite's MemoryChain; the circuit is the one of models/rtrrl.py. The figure shows the
+learning curve, dopamine, value and reward aligned to cue and query early and late in learning, the
+activity of the cortex, and the policy at the query.
+"""
+
+from dataclasses import dataclass
+
+from analysis.memory_chain import figure, summary
+from bgrl import tasks
+from bgrl.experiment import Settings, command, option
+from bgrl.recording import Record
+from bgrl.simulation import Run, simulate
+from models import rtrrl
+
+QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
+#: Steps recorded at the start and at the end of a run.
+WINDOW = 3000
+
+__all__ = ["Config", "figure", "run", "summary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
+    """Settings of the experiment."""
+
+    length: int = option(8, "memory length, in steps")
+
+
+def run(config):
+    """Train and record.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    xarray.DataTree
+    """
+    task = tasks.make("memory_chain", length=config.length)
+    agent = rtrrl.agent(task, config.units, config.replicates, **config.learning())
+    record = Record(
+        ("dopamine", "value", "reward", "done", "action", "policy", "observation", "cortex"),
+        windows=((0, WINDOW), (-WINDOW, None)),
+    )
+    settings = Run(config.steps, config.seed, config.backend, evaluations=20, record=record)
+    return simulate(agent, settings, config.work(), config.progress)
+
+
+if __name__ == "__main__":
+    import experiments.memory_chain
+
+    command("memory_chain", experiments.memory_chain)
