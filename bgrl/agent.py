@@ -14,6 +14,7 @@ import numpy as np
 from bgrl.circuit import Circuit, sample
 from bgrl.errors import InputError, choose
 from bgrl.learning import Learning
+from bgrl.step import SLOTS
 from bgrl.tasks.base import Task
 
 DTYPES = ("float32", "float64")
@@ -92,6 +93,7 @@ class Agent:
             for name, p in self.circuit.projections.items()
         }
         return {
+            "slots": list(SLOTS),
             "dt": circuit["dt"],
             "substeps": circuit["substeps"],
             "populations": populations,
@@ -164,7 +166,7 @@ class Agent:
         values = {}
         for name, p in self.circuit.populations.items():
             for drive in p.drives:
-                blocks = {"w": [], "mask": [], "sign": [], "plastic": []}
+                blocks = {"w": [], "mask": [], "weight_sign": [], "plastic": []}
                 for key in self.circuit.afferents(name, drive):
                     projection = self.circuit.projections[key]
                     shape = self.circuit.shape(projection)
@@ -175,7 +177,7 @@ class Agent:
                     blocks["w"].append(weights)
                     for kind, value in (
                         ("mask", mask),
-                        ("sign", projection.sign or 0),
+                        ("weight_sign", projection.sign or 0),
                         ("plastic", float(projection.plastic)),
                     ):
                         full = (self.replicates, *shape)

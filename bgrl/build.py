@@ -1,4 +1,4 @@
-"""From the description of an agent to Brian2 objects; the step is the table `SLOTS`.
+"""From the description of an agent to Brian2 objects; the step is the table `bgrl.step.SLOTS`.
 
 Everything is dimensionless or in ms. Replicates are the outer index of every group. All afferents of
 one drive of a population are one dense matrix (target, source): the sources are gathered into one
@@ -27,24 +27,8 @@ import numpy as np
 from bgrl import random
 from bgrl.learning import OPTIMIZERS
 from bgrl.sensitivity import local_step
+from bgrl.step import unroll
 from bgrl.tasks.base import ASSIGNMENT, OUTCOME
-
-#: One step, in order: slot and what happens in it.
-SLOTS = {
-    "environment": "the task takes action a(t), emits observation, reward, done",
-    "reset": "where done: state and sensitivities start anew; the next input is put together",
-    "drive": "summed input to every population, from the input and the rates h(t)",
-    "cortex": "one Euler step of the rate equations, h(t) to h(t+1), and its derivatives",
-    "sensitivity": "sensitivity J(t) to J(t+1), from the same h(t), input and drive",
-    "striatum": "critic v, policy, action a(t+1), learning signals to the populations",
-    "dopamine": "TD error = r + discount v (1 - done) - v_previous, sent to every target",
-    "plasticity": "parameters move by TD error times eligibility, as it stood before this step",
-    "eligibility": "eligibility decays (where done: starts anew), and this step's gradient is added",
-}
-#: Repeated for every Euler step of a task step.
-SUBSTEP_SLOTS = ("drive", "cortex", "sensitivity")
-#: Left out when the agent is evaluated.
-LEARNING_SLOTS = ("sensitivity", "plasticity", "eligibility")
 
 _BRIAN_SLOTS = ("start", "groups", "thresholds", "synapses", "resets")
 _DRAW = re.compile(r"\b(uniform|normal)\(\s*(\d+)\s*\)")
@@ -80,7 +64,7 @@ class Network:
     Attributes
     ----------
     brian : brian2.Network
-        With `SLOTS` as its schedule.
+        With the step's slots as its schedule.
     layout : dict of str to (dtype, shape)
         Every array that makes up the state.
     variables : dict of str to brian2 variable
@@ -119,7 +103,7 @@ class Network:
         self._learning()
         self.brian = b2.Network(list(self.groups.values()))
         # Brian2's own slots stay empty, but the groups' unused updaters need a place.
-        self.brian.schedule = [*_BRIAN_SLOTS, *SLOTS, "end"]
+        self.brian.schedule = [*_BRIAN_SLOTS, *structure["slots"], "end"]
 
     def calls(self, learn=True):
         """Code objects of one task step, in order, sub-steps repeated.
@@ -129,18 +113,12 @@ class Network:
         learn : bool
             Whether the slots in which learning happens are part of it.
         """
-        by_slot = {slot: [] for slot in SLOTS}
+        by_slot = {slot: [] for slot in self.structure["slots"]}
         for item in self.brian.sorted_objects:
             if item._code_objects:
                 by_slot[item.when] += item._code_objects
-        table = []
-        for slot in SLOTS:
-            if slot == SUBSTEP_SLOTS[0]:
-                inner = [s for s in SUBSTEP_SLOTS if learn or s not in LEARNING_SLOTS]
-                table += self.structure["substeps"] * [c for s in inner for c in by_slot[s]]
-            elif slot not in SUBSTEP_SLOTS and (learn or slot not in LEARNING_SLOTS):
-                table += by_slot[slot]
-        return table
+        order = unroll(self.structure["slots"], self.structure["substeps"], learn)
+        return [code_object for slot in order for code_object in by_slot[slot]]
 
     # Groups ---------------------------------------------------------------------------------
 
@@ -369,7 +347,7 @@ class Network:
                 if trained:
                     variables += ["plastic", *self._plastic_variables(["w"])]
                     variables += [f"sensitivity_{v}_w" for v in self._dynamics(p)]
-                    variables += ["sign"] if self._signed(name, drive) else []
+                    variables += ["weight_sign"] if self._signed(name, drive) else []
                 sums = {f"{drive}_post": "mask*w*x_pre"}
                 sums |= self._square_sums(name, f"{name}_{drive}") if trained else {}
                 self._connect(f"{name}_{drive}", f"{name}_{drive}_afferents", name, variables, sums)
@@ -618,8 +596,8 @@ class Network:
         if "plastic" in variables:
             change = f"plastic*{change}"
         lines = [f"gradient_{key} = {gradient}", rule, f"{key} = {key} + {change}"]
-        if "sign" in variables:
-            lines.append("w = int(sign == 0)*w + sign*clip(sign*w, 0, inf)")
+        if "weight_sign" in variables:
+            lines.append("w = int(weight_sign == 0)*w + weight_sign*clip(weight_sign*w, 0, inf)")
         population = self.structure["populations"].get(group, {"parameters": {}})
         minimum = population["parameters"].get(key, {}).get("minimum")
         if minimum is not None:

@@ -17,6 +17,13 @@ FUNCTIONS = frozenset(
     "sin cos tan sinh cosh tanh exp log log10 expm1 log1p sqrt abs sign clip int floor ceil "
     "arcsin arccos arctan exprel".split()
 )
+#: Names that the network uses for itself in every population.
+RESERVED = re.compile(
+    r"(done|dopamine|learning_rate|discount|trace_decay|square|clip_scale|td_error|task_done|"
+    r"learning_signal|entropy_signal|correction_[12]|w|x|i|j|N|t|dt|t_in_timesteps|lastspike|source|"
+    r"start|stop|name|pi|e|inf|(sensitivity|eligibility|moment|jacobian|gain|slope|initial|sent|from|"
+    r"next|shared|square|gradient|update)_.*|.*_(pre|post))\Z"
+)
 IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*\()")
 CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
@@ -175,8 +182,11 @@ class Population:
             raise InputError(f"population {name!r} has no state variable")
         known = {*self.dynamics, *self.parameters, *self.drives}
         for symbol in known:
-            if not NAME.match(symbol):
-                raise InputError(f"population {name!r}: {symbol!r} is not a valid name")
+            if not NAME.match(symbol) or symbol in FUNCTIONS or RESERVED.match(symbol):
+                raise InputError(
+                    f"population {name!r}: {symbol!r} is no name for a variable, parameter or drive "
+                    "(a letter, then letters, digits, underscores; not one that is in use)"
+                )
         for variable, expression in self.dynamics.items():
             if unknown := sorted(set(IDENTIFIER.findall(expression)) - known):
                 raise InputError(

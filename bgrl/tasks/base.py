@@ -20,11 +20,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, Parameter
+from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, NAME, Parameter
 from bgrl.errors import InputError
 
 #: Variables that every task has.
 OUTCOME = ("reward", "terminated", "truncated")
+#: Names that the network uses for itself in every task.
+RESERVED = {
+    *OUTCOME,
+    *("action", "done", "restart", "trial_length", "trial_return", "seed", "replicate"),
+    *("i", "N", "t", "dt", "t_in_timesteps", "source", "start", "stop", "name", "pi", "e", "inf"),
+}
 ASSIGNMENT = re.compile(r"\s*([A-Za-z]\w*)\s*([-+*/]?=)(?!=)\s*(.+)")
 
 
@@ -75,6 +81,9 @@ class Task:
     best_return: float | None = None
 
     def __post_init__(self):
+        for symbol in (*self.variables, *self.parameters, *self.tables):
+            if not NAME.match(symbol) or symbol in RESERVED or symbol in FUNCTIONS:
+                raise InputError(f"task {self.name!r}: {symbol!r} is no name for a variable or parameter")
         known = {*self.variables, *self.parameters, *OUTCOME, *self.tables}
         for part in ("step", "reset"):
             local = set()

@@ -1,0 +1,94 @@
+"""Says what this machine can do: ``python -m bgrl.doctor``."""
+
+import argparse
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+
+from bgrl import __version__
+from bgrl.backends import cpp
+from bgrl.cli import Parser, run_command
+from bgrl.errors import InputError
+
+
+def checks():
+    """What was looked at: (name, whether it works, what was found)."""
+    return [
+        ("python", sys.version_info >= (3, 11), platform.python_version()),
+        ("bgrl", True, __version__),
+        *(_package(name) for name in ("brian2", "numpy", "sympy", "xarray", "netCDF4", "matplotlib")),
+        _compiler(),
+        _cache(),
+        ("cores", True, str(os.cpu_count())),
+        *_backends(),
+        _gpu(),
+    ]
+
+
+def _package(name):
+    try:
+        return name, True, importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return name, False, "not installed; pip install bgrl brings it"
+
+
+def _compiler():
+    try:
+        path = cpp.compiler()
+    except InputError as error:
+        return "compiler", False, str(error)
+    first = subprocess.run([path, "--version"], capture_output=True, text=True).stdout.splitlines()
+    return "compiler", True, first[0] if first else path
+
+
+def _cache():
+    root = cpp.cache_directory()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        probe = root / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return "cache", False, f"{root}: {error.strerror}; set BGRL_CACHE to a writable folder"
+    programs = list((root / "programs").glob("*/main"))
+    size = sum(p.stat().st_size for p in programs) / 1e6
+    return "cache", True, f"{root}, {len(programs)} programs, {size:.1f} MB"
+
+
+def _backends():
+    has_compiler = _compiler()[1]
+    yield "numpy", True, "always"
+    cython = importlib.util.find_spec("Cython") is not None
+    why = "Cython and a compiler" if cython and has_compiler else "needs Cython and a compiler"
+    yield "cython", cython and has_compiler, why
+    yield "cpp", has_compiler and _cache()[1], "needs a compiler and a writable cache"
+
+
+def _gpu():
+    smi = shutil.which("nvidia-smi")
+    if not smi:
+        return "gpu", None, "no nvidia-smi found; nothing here needs one"
+    result = subprocess.run([smi, "-L"], capture_output=True, text=True)
+    return "gpu", None, (result.stdout.strip().splitlines() or ["none answered"])[0]
+
+
+def main(arguments=None):
+    """The command: a table, exit code 1 if something that is needed is missing."""
+    Parser(
+        prog="python -m bgrl.doctor",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
+    found = checks()
+    for name, works, text in found:
+        mark = {True: "ok", False: "MISSING", None: "-"}[works]
+        print(f"{name:<11} {mark:<8} {text}")
+    return 0 if all(works is not False for _, works, _ in found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

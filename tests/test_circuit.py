@@ -1,0 +1,160 @@
+import json
+
+import numpy as np
+import pytest
+
+from bgrl.circuit import (
+    Circuit,
+    Distribution,
+    Parameter,
+    Population,
+    Projection,
+    Readout,
+    normal,
+    sample,
+    truncated_normal,
+    uniform,
+)
+from bgrl.errors import InputError
+from bgrl.tasks import make
+from models import rtrrl
+from tests.conftest import FIXTURES
+
+
+def cortex(**changes):
+    return Population(
+        **{
+            "size": 3,
+            "equations": "drate/dt = (-rate + tanh(drive))/tau : 1\ntau : second",
+            "parameters": {"tau": Parameter(20.0, unit="ms")},
+        }
+        | changes
+    )
+
+
+def circuit(**changes):
+    return Circuit(
+        **{
+            "dt": 10.0,
+            "substeps": 2,
+            "populations": {"cortex": cortex()},
+            "projections": {"observation->cortex": Projection("observation", "cortex")},
+            "inputs": {"observation": 2},
+            "actor": Readout("dorsal_striatum"),
+            "critic": Readout("ventral_striatum"),
+        }
+        | changes
+    )
+
+
+def test_json_round_trip():
+    mask = np.array([[1, 0], [1, 1], [0, 1]])
+    original = circuit(
+        projections={
+            "observation->cortex": Projection(
+                "observation", "cortex", weights=normal(0.5), mask=mask, sign=-1, plastic=False
+            ),
+            "cortex->cortex": Projection("cortex", "cortex", weights=np.eye(3)),
+        }
+    )
+    copy = Circuit.from_json(original.to_json())
+    assert copy == original
+    assert copy.projections["observation->cortex"].weights == Distribution("normal", 0.0, 0.5)
+    np.testing.assert_array_equal(copy.projections["observation->cortex"].mask, mask)
+    assert copy != circuit()
+
+
+def test_model_round_trip():
+    model = rtrrl.circuit(make("memory_chain"))
+    assert Circuit.from_json(model.to_json()) == model
+    assert model.shape(model.projections["cortex->cortex"]) == (32, 32)
+    assert model.afferents("cortex", "drive") == [
+        "observation->cortex",
+        "action->cortex",
+        "reward->cortex",
+        "cortex->cortex",
+    ]
+
+
+@pytest.mark.parametrize("path", sorted((FIXTURES / "circuits").glob("*.npz")), ids=lambda p: p.stem)
+def test_reads_recorded_circuits(path):
+    with np.load(path) as archive:
+        meta = json.loads(str(archive["meta"]))
+    # The LRU reads a "rate" of its input; inputs have no variables.
+    recorded = Circuit.from_dict(meta)
+    assert list(recorded.populations) == list(meta["populations"])
+    assert Circuit.from_json(recorded.to_json()) == recorded
+
+
+def test_print_shows_equations_and_pathways():
+    text = str(circuit())
+    assert "drate/dt = (-rate + tanh(drive))/tau" in text
+    assert "observation->cortex: 3 x 2, plastic" in text
+
+
+@pytest.mark.parametrize(
+    ("make_it", "message"),
+    [
+        (lambda: circuit(dt=0.0), "dt is 0.0"),
+        (lambda: circuit(substeps=0), "substeps is 0"),
+        (lambda: circuit(inputs={"observation": 0}), "'observation': 0 channels"),
+        (lambda: circuit(populations={"cortex": cortex(size=-2)}), "size -2"),
+        (lambda: circuit(populations={"a b": cortex()}), "'a b' is not a valid name"),
+        (
+            lambda: circuit(projections={"x": Projection("thalamus", "cortex")}),
+            "unknown source of 'x' 'thalamus'; valid: cortex, observation",
+        ),
+        (
+            lambda: circuit(projections={"x": Projection("observation", "cortex", drive="inhibition")}),
+            "unknown drive of 'cortex' 'inhibition'; valid: drive",
+        ),
+        (
+            lambda: circuit(
+                projections={"x": Projection("observation", "cortex", mask=np.ones((2, 3)))}
+            ),
+            r"mask of 'x' has shape \(2, 3\).*\(3, 2\)",
+        ),
+        (
+            lambda: circuit(
+                projections={"x": Projection("observation", "cortex", weights=[[np.nan] * 2] * 3)}
+            ),
+            "weights of 'x': contains NaN",
+        ),
+        (lambda: circuit(projections={"x": Projection("observation", "cortex", sign=2)}), "sign of 'x'"),
+        (lambda: circuit(actor=Readout("dorsal_striatum", reads="gpe")), "'gpe'; valid: cortex"),
+        (
+            lambda: circuit(populations={"cortex": cortex(equations="drate/dt = frob(drive) : 1")}),
+            "unknown function frob",
+        ),
+        (
+            lambda: circuit(populations={"cortex": cortex(equations="drate/dt = -rate/lag : 1")}),
+            "unknown symbol lag",
+        ),
+        (lambda: cortex(equations="rate = 3"), "not an equation"),
+        (lambda: cortex(map={"rate": "drive"}), "exactly one of"),
+        (lambda: uniform(2, 1), "the range is empty"),
+        (lambda: Circuit.from_json("{}"), "lacks 'populations'"),
+        (lambda: Circuit.from_json("nonsense"), "not JSON"),
+    ],
+)
+def test_refuses_what_cannot_be(make_it, message):
+    with pytest.raises(InputError, match=message):
+        make_it()
+
+
+def test_samples_belong_to_the_replicate_and_the_name():
+    kind = truncated_normal(0.5)
+    one = sample(kind, (200, 50), seed=1, replicate=3, name="w")
+    np.testing.assert_array_equal(one, sample(kind, (200, 50), seed=1, replicate=3, name="w"))
+    assert not np.array_equal(one, sample(kind, (200, 50), seed=1, replicate=4, name="w"))
+    assert not np.array_equal(one, sample(kind, (200, 50), seed=1, replicate=3, name="v"))
+    assert one.std() == pytest.approx(0.5, rel=0.02)
+    assert np.abs(one).max() <= 2 * 0.5 / 0.8796256610342398
+    draws = sample(uniform(1, 5), (10_000,), 0, 0, "tau")
+    assert 1 <= draws.min() and draws.max() <= 5 and draws.mean() == pytest.approx(3, abs=0.05)
+
+
+@pytest.mark.parametrize("name", ["dopamine", "sensitivity_rate_w", "exp", "tau_post", "2tau"])
+def test_refuses_names_that_are_in_use(name):
+    with pytest.raises(InputError, match="is no name for"):
+        circuit(populations={"cortex": cortex(parameters={"tau": Parameter(20.0), name: Parameter(1)})})

@@ -1,0 +1,125 @@
+"""Recorded numbers through the network that users train, and broken rules that must be caught."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bgrl import verify
+from bgrl.backends import load
+from tests.conftest import FIXTURES
+
+TRACES = sorted((FIXTURES / "traces").glob("rflo_*.npz"))
+TASKS = sorted(
+    p
+    for p in (FIXTURES / "tasks").glob("*.npz")
+    if p.name.startswith(("MemoryChain", "CartPole-v1", "StatelessCartPole"))
+)
+BACKENDS = ["numpy", pytest.param("cpp", marks=pytest.mark.slow)]
+
+
+def name(path):
+    return path.stem
+
+
+def run(path, backend):
+    errors, tolerance = verify.verify(path, backend)
+    return max(errors.values()), tolerance
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("path", TRACES, ids=name)
+def test_recorded_traces(path, backend):
+    worst, tolerance = run(path, backend)
+    assert worst <= tolerance == 1e-10
+
+
+@pytest.mark.slow
+def test_recorded_trace_with_cython():
+    worst, tolerance = run(FIXTURES / "traces" / "rflo_fa_adam.npz", "cython")
+    assert worst <= tolerance
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("path", TASKS, ids=name)
+def test_recorded_trajectories(path, backend):
+    worst, tolerance = run(path, backend)
+    assert worst <= tolerance
+
+
+def broken_trace_decay(agent, state):
+    changed = replace(agent, learning=replace(agent.learning, trace_network=0.99 - 1e-3))
+    state["cortex.discount"][...] = changed.learning.discount * changed.learning.trace_network
+
+
+def transposed_feedback(agent, state):
+    feedback = state["cortex_striatum.feedback"][0, :-1]
+    feedback[...] = feedback.T.reshape(feedback.shape)
+
+
+def late_trace(structure):
+    """Eligibility takes up the gradient before plasticity uses it."""
+    slots = structure["slots"]
+    k = slots.index("plasticity")
+    slots[k], slots[k + 1] = slots[k + 1], slots[k]
+
+
+@pytest.mark.parametrize("backend", [*BACKENDS, pytest.param("cython", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("breaks", [broken_trace_decay, transposed_feedback, late_trace])
+def test_broken_rules_are_caught(breaks, backend):
+    fixture = verify.read_fixture(FIXTURES / "traces" / "rflo_fa_adam.npz")
+    agent = verify.trace_agent(fixture)
+    structure = agent.structure()
+    if breaks is late_trace:
+        late_trace(structure)
+    program = load(backend, structure)
+    state = verify.trace_state(fixture, agent, program.layout)
+    if breaks is not late_trace:
+        breaks(agent, state)
+    errors = verify.replay_trace(fixture, program, state)
+    assert errors["W"] > 1e-6 > verify.TRACE_TOLERANCE
+
+
+def test_a_wrong_task_is_caught():
+    fixture = verify.read_fixture(FIXTURES / "tasks" / "CartPole-v1_6.npz")
+    agent = verify.trajectory_agent(fixture)
+    step = agent.task.step.replace("x = x + tau*x_dot", "x = x + tau*x_dot + 0.0001*tau")
+    agent = replace(agent, task=replace(agent.task, step=step))
+    errors = verify.replay_trajectory(fixture, agent, load("numpy", agent.structure()))
+    assert errors["x"] > verify.TASK_TOLERANCE >= errors["theta"]
+
+
+def test_command_passes_and_fails(tmp_path, capsys):
+    good = TRACES[0]
+    assert verify.main([str(good), "--backend", "numpy"]) == 0
+    assert "ok" in capsys.readouterr().out
+    with np.load(good) as archive:
+        arrays = dict(archive)
+    arrays["tau"] = arrays["tau"] + np.linspace(0, 1e-6, len(arrays["tau"]))[:, None]
+    bad = tmp_path / "bad.npz"
+    np.savez(bad, **arrays)
+    assert verify.main([str(bad), "--backend", "numpy"]) == 1
+    assert "tau" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("damage", ["missing", "truncated", "foreign", "kind", "lacks", "nan"])
+def test_refuses_damaged_files(tmp_path, damage):
+    source = TRACES[0].read_bytes()
+    path = tmp_path / "file.npz"
+    if damage == "truncated":
+        path.write_bytes(source[: len(source) // 2])
+    elif damage == "foreign":
+        path.write_text("not a recorded file")
+    elif damage in ("kind", "lacks", "nan"):
+        with np.load(TRACES[0]) as archive:
+            arrays = dict(archive)
+        if damage == "kind":
+            arrays["meta"] = np.array('{"kind": "movie"}')
+        elif damage == "lacks":
+            del arrays["W_actor"]
+        else:
+            arrays["h"] = arrays["h"] * np.nan
+        np.savez(path, **arrays)
+    with pytest.raises(verify.InputError) as caught:
+        verify.verify(path, "numpy")
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
