@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 import time
+import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -120,7 +121,7 @@ class Work:
             progress = json.loads(marker.read_text())
             with np.load(self.path / progress["state"], allow_pickle=False) as archive:
                 return progress, {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError, EOFError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"the checkpoint in {self.path} is damaged ({error}); delete the folder to start anew"
             ) from None

@@ -1,0 +1,283 @@
+"""Runs: reproducible, resumable, and honest about what went wrong."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from bgrl import dataset, simulation
+from bgrl.errors import InputError, RunError
+from bgrl.recording import Record
+from bgrl.simulation import Diverged, Run, Work, simulate
+
+RECORD = Record(("dopamine", "done", "cortex", "policy", "observation", "reward", "value"))
+
+
+def run(**changes):
+    settings = {"steps": 60, "backend": "numpy", "evaluations": 2, "evaluation_trials": 3}
+    return Run(**settings | {"final_trials": 4, "record": RECORD} | changes)
+
+
+def test_dataset_has_the_documented_form(small_agent):
+    data = simulate(small_agent(), run())
+    assert set(data.children) == {"trials", "evaluation", "traces", "weights"}
+    trials, traces = data["trials"], data["traces"]
+    # Length 3: a trial takes 4 steps, the first ends in step 4.
+    assert trials["end_step"].values[0].tolist() == list(range(4, 61, 4))
+    assert set(trials["length"].values.ravel()) == {4}
+    assert set(np.abs(trials["trial_return"].values.ravel())) == {1.0}
+    assert traces["cortex"].dims == ("replicate", "time", "cortex_unit")
+    assert traces["step"].values.tolist() == list(range(1, 61))
+    np.testing.assert_allclose(traces["time"].values, traces["step"].values * 0.02)
+    np.testing.assert_allclose(traces["policy"].sum("action_unit"), 1)
+    assert traces["observation_channel"].values.tolist() == ["time_left", "query", "context"]
+    # Rewards arrive where trials end, and add up to their returns.
+    rewards = traces["reward"].values[traces["done"].values > 0].reshape(2, -1)
+    np.testing.assert_array_equal(rewards, trials["trial_return"].values)
+    evaluation = data["evaluation"]
+    assert evaluation["step"].values.tolist() == [0, 30, 60]
+    assert evaluation["episodes"].values.tolist() == [[3, 3, 4]] * 2
+    weights = data["weights"]
+    assert weights["cortex->cortex"].dims == ("replicate", "checkpoint", "post_cortex", "pre_cortex")
+    assert weights["cortex->dorsal_striatum"].shape == (2, 3, 2, 5)
+    assert weights["tau"].attrs["units"] == "ms"
+    for group in data.children.values():
+        for variable in group.data_vars.values():
+            assert variable.attrs["units"] and variable.attrs["long_name"]
+    attributes = data.attrs
+    assert (attributes["seed"], attributes["backend"], attributes["schema_version"]) == (0, "numpy", 1)
+    assert json.loads(attributes["configuration"])["agent"]["learning"]["discount"] == 0.99
+
+
+def test_td_error_follows_from_the_recorded_values(small_agent):
+    traces = simulate(small_agent(), run())["traces"]
+    value, reward, done = (traces[k].values for k in ("value", "reward", "done"))
+    expected = reward[:, 1:] + 0.99 * value[:, 1:] * (1 - done[:, 1:]) - value[:, :-1]
+    np.testing.assert_allclose(traces["dopamine"].values[:, 1:], expected, atol=1e-12)
+
+
+def test_windows_and_every(small_agent):
+    record = Record(("dopamine",), every=5, windows=((0, 20), (-10, None)))
+    traces = simulate(small_agent(), run(record=record))["traces"]
+    assert traces["step"].values.tolist() == [5, 10, 15, 20, 55, 60]
+    assert record.frames(60) == 6
+    everything = simulate(small_agent(), run())["traces"]
+    chosen = everything["dopamine"].values[:, [4, 9, 14, 19, 54, 59]]
+    np.testing.assert_array_equal(traces["dopamine"].values, chosen)
+
+
+def test_evaluating_does_not_change_learning(small_agent):
+    often = simulate(small_agent(), run(evaluations=5))["weights"]
+    seldom = simulate(small_agent(), run(evaluations=1))["weights"]
+    for name in often.data_vars:
+        np.testing.assert_array_equal(often[name].values[:, -1], seldom[name].values[:, -1])
+    changed = often["cortex->cortex"].values
+    assert np.abs(changed[:, -1] - changed[:, 0]).max() > 1e-3
+
+
+def test_evaluation_has_plasticity_off(small_agent):
+    agent = small_agent()
+    program = simulation.load("numpy", agent.structure())
+    state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
+    after = program.advance(state, 1, 40, learn=False)
+    kept = simulation._plastic(agent, state)
+    assert len(kept) == 5
+    for name, value in kept.items():
+        np.testing.assert_array_equal(after[name], value)
+    learned = program.advance(state, 1, 40)
+    assert all((learned[name] != value).any() for name, value in kept.items())
+
+
+def test_chunks_do_not_matter(small_agent, monkeypatch):
+    whole = simulate(small_agent(), run())
+    monkeypatch.setattr(simulation, "_FIRST_CHUNK", 7)
+    monkeypatch.setattr(simulation, "CHUNK_SECONDS", 0.0)
+    xr.testing.assert_identical(whole, simulate(small_agent(), run()))
+
+
+def test_seeds_differ(small_agent):
+    first, second = (simulate(small_agent(), run(seed=s))["traces"]["dopamine"] for s in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+def test_same_seed_gives_identical_files_and_replicates_stand_alone(small_agent, tmp_path):
+    for k in range(2):
+        dataset.write(simulate(small_agent(), run()), tmp_path / f"{k}.nc")
+    assert (tmp_path / "0.nc").read_bytes() == (tmp_path / "1.nc").read_bytes()
+    many = simulate(small_agent(replicates=5), run())["traces"].isel(replicate=1)
+    few = simulate(small_agent(replicates=2), run())["traces"].isel(replicate=1)
+    for name in few.data_vars:
+        np.testing.assert_array_equal(many[name].values, few[name].values)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_replicate_3_of_10_is_replicate_3_of_4_in_cpp(small_agent, dtype):
+    settings = run(backend="cpp", steps=3000, evaluation_trials=20)
+    data = [
+        simulate(small_agent(replicates=r, units=7, dtype=dtype), settings).isel(replicate=3)
+        for r in (10, 4)
+    ]
+    for group in ("traces", "weights", "evaluation"):
+        for name in data[0][group].data_vars:
+            np.testing.assert_array_equal(data[0][group][name].values, data[1][group][name].values)
+
+
+KILLED = """
+import sys
+from bgrl import simulation, tasks, dataset
+from bgrl.recording import Record
+from models import rtrrl
+simulation.SAVE_SECONDS = simulation.CHUNK_SECONDS = 0.0
+simulation._FIRST_CHUNK = 500
+agent = rtrrl.agent(tasks.make("memory_chain", length=3), units=5, replicates=2, dtype="float64")
+record = Record(("dopamine", "cortex"), every=3, windows=((0, 500), (2000, None)))
+run = simulation.Run(6000, backend="cpp", evaluations=3, evaluation_trials=5, record=record)
+dataset.write(simulation.simulate(agent, run, sys.argv[1]), sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_equals_never_stopped(tmp_path):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
+
+    def start(name):
+        command = [sys.executable, "-c", KILLED, str(tmp_path / f"{name}.work"), str(tmp_path / f"{name}.nc")]
+        return subprocess.Popen(command, env=environment)
+
+    assert start("whole").wait() == 0
+    kills = 0
+    for wanted in (700, 2500, 4500):
+        process = start("killed")
+        progress = tmp_path / "killed.work" / "progress.json"
+        while process.poll() is None:
+            if progress.exists() and json.loads(progress.read_text())["step"] >= wanted:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.001)
+        kills += process.wait() == -signal.SIGKILL
+    assert kills >= 2
+    assert start("killed").wait() == 0
+    assert (tmp_path / "killed.nc").read_bytes() == (tmp_path / "whole.nc").read_bytes()
+
+
+def test_work_of_another_run_is_refused(small_agent, tmp_path):
+    simulate(small_agent(), run(), tmp_path / "work")
+    with pytest.raises(InputError, match="holds another unfinished run"):
+        simulate(small_agent(), run(seed=1), tmp_path / "work")
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "thesis.tex").touch()
+    with pytest.raises(InputError, match="is no unfinished run"):
+        simulate(small_agent(), run(), tmp_path / "foreign")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "missing"])
+def test_damaged_checkpoint_is_refused(small_agent, tmp_path, damage):
+    simulate(small_agent(), run(), tmp_path)
+    (path,) = tmp_path.glob("state-*.npz")
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:1000])
+    elif damage == "garbage":
+        (tmp_path / "progress.json").write_text("{")
+    else:
+        path.unlink()
+    with pytest.raises(InputError, match="the checkpoint in .* is damaged"):
+        simulate(small_agent(), run(), tmp_path)
+
+
+def test_nan_stops_the_run_and_keeps_what_it_had(small_agent, monkeypatch):
+    monkeypatch.setattr(simulation, "_FIRST_CHUNK", 10)
+    monkeypatch.setattr(simulation, "CHUNK_SECONDS", 0.0)
+    agent = small_agent(optimizer="sgd", rate_critic=1e200)
+    with (
+        np.errstate(all="ignore"),
+        pytest.raises(Diverged, match=r"became NaN or infinite between steps \d+ and \d+") as caught,
+    ):
+        simulate(agent, run())
+    data = caught.value.data
+    assert "became NaN" in data.attrs["stopped"]
+    assert data["evaluation"]["step"].values.tolist() == [0]
+    assert 0 < len(data["traces"]["step"]) < 60
+
+
+def test_recording_that_does_not_fit_is_refused(small_agent):
+    with pytest.raises(InputError, match=r"the recording would take .* GB .* is free"):
+        simulate(small_agent(), run(steps=10**13))
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: run(steps=0), "steps is 0"),
+        (lambda: run(backend="gpu"), "unknown backend 'gpu'"),
+        (lambda: Record(("dopamine",), every=0), "every is 0"),
+        (lambda: Record(("dopamine",), windows=((1, 2, 3),)), "recording window"),
+    ],
+)
+def test_refuses_settings_that_cannot_be(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_refuses_unknown_variables_and_seeds(small_agent):
+    with pytest.raises(InputError, match="cannot record 'serotonin'; valid: dopamine"):
+        simulate(small_agent(), run(record=Record(("serotonin",))))
+    with pytest.raises(InputError, match="seed is -1"):
+        simulate(small_agent(), run(seed=-1))
+
+
+def test_unwritable_work(small_agent, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="cannot write"):
+        simulate(small_agent(), run(), tmp_path / "file" / "work")
+
+
+def test_full_disk_keeps_the_last_checkpoint(small_agent, tmp_path, monkeypatch):
+    work = Work(tmp_path / "work", {"a": 1})
+
+    class Sized:
+        def sizes(self):
+            return [0, 0]
+
+    work.save(1, {"x": np.arange(3)}, Sized(), [])
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(RunError, match="No space left on device; the one before is kept"):
+        work.save(2, {"x": np.arange(4)}, Sized(), [])
+    progress, state = work.load()
+    assert progress["step"] == 1 and state["x"].tolist() == [0, 1, 2]
+
+
+def test_writing_is_whole_or_not_at_all(small_agent, tmp_path, monkeypatch):
+    data = simulate(small_agent(), run())
+    path = tmp_path / "data.nc"
+    dataset.write(data, path)
+    xr.testing.assert_identical(dataset.read(path), data)
+    before = path.read_bytes()
+
+    def full(self, target, **kwargs):
+        target.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(xr.DataTree, "to_netcdf", full)
+    with pytest.raises(RunError, match="cannot write .*: No space left on device"):
+        dataset.write(data, path)
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["data.nc"]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not netCDF", b"CDF"])
+def test_unreadable_files_are_refused(tmp_path, content):
+    path = tmp_path / "data.nc"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"data\.nc"):
+        dataset.read(path)
