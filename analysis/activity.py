@@ -40,7 +40,7 @@ def plot_activity(table, *, ax=None, order=None, title=None, event="event", colo
         interpolation="nearest",
         extent=(lag[0] - width / 2, lag[-1] + width / 2, mean.shape[1] - 0.5, -0.5),
     )
-    ax.set(xlabel=f"time from {event} (s)", ylabel="neuron (sorted)")
+    ax.set(xlabel=f"time from {event} (ms)", ylabel="neuron (sorted)")
     if title:
         ax.set_title(title)
     if colorbar:

@@ -100,7 +100,10 @@ def figure(data):
     for ax, text in zip((curve, length, dopamine, value, policy, heat), "ABCDEF", strict=True):
         letter(ax, text)
     task = data.attrs["task"]
-    fig.suptitle(f"Real-time recurrent reinforcement learning of {task}, {len(final_return(data))} replicates", fontsize=11)
+    fig.suptitle(
+        f"Real-time recurrent reinforcement learning of {task}, {len(final_return(data))} replicates",
+        fontsize=11,
+    )
     return fig
 
 
@@ -120,4 +123,6 @@ def _last_trial(data, ax):
     table = replicate_activity(data, "cortex", "start", 0, int(lengths[longest]) - 1, replicate)
     table = table[longest : longest + 1]
     order = np.argsort(-np.nanmean(table.values[0], axis=0))
-    plot_activity(table, ax=ax, order=order, event="start", title="Cortex in one trial, late in learning")
+    plot_activity(
+        table, ax=ax, order=order, event="start", title="Cortex in one trial, late in learning"
+    )

@@ -35,7 +35,7 @@ def plot_event_aligned(data, variable, event, *, before, after, ax=None, title=N
     ax.axvline(0, color="black", linewidth=0.8, linestyle="--")
     ax.axhline(0, color="black", linewidth=0.5)
     long_name = data["traces"][variable].attrs["long_name"]
-    ax.set(xlabel=f"time from {event} (s)", ylabel=long_name)
+    ax.set(xlabel=f"time from {event} (ms)", ylabel=long_name)
     if title:
         ax.set_title(title)
     return ax

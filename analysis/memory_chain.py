@@ -32,12 +32,14 @@ def plot_policy_at_query(data, *, ax=None):
     Each dot is a replicate, the bar the median over replicates.
     """
     ax = axes_or_new(ax)
+    overall = {}
     for k, (period, colour) in enumerate(PERIODS.items()):
         context, _ = contexts(data, period)
         table = aligned(data, "policy", "query", 0, 0, period)
         for j, bit in enumerate((-1, 1)):
             right = table[context == bit][:, :, (bit + 1) // 2]
             values = replicate_means(right)[:, 0] if right.sizes["trial"] else np.array([])
+            overall.setdefault(period, []).extend(values)
             x = j + 0.22 * (2 * k - 1)
             spread = np.linspace(-0.09, 0.09, len(values)) if len(values) > 1 else 0
             ax.plot(x + spread, values, "o", color=colour, markersize=3.5, alpha=0.7)
@@ -45,10 +47,21 @@ def plot_policy_at_query(data, *, ax=None):
                 label = period if j == 0 else None
                 ax.plot([x - 0.14, x + 0.14], [np.median(values)] * 2, color=colour, label=label)
     ax.axhline(0.5, color=COLOURS["grey"], linestyle=":", linewidth=1)
+    early, late = (np.median(overall[p]) if overall[p] else np.nan for p in PERIODS)
+    title = f"The memory decides: {early:.2f} early, {late:.2f} late"
     ax.set(xticks=[0, 1], xticklabels=["cue 0", "cue 1"], ylim=(-0.03, 1.03), xlim=(-0.5, 1.5))
-    ax.set(ylabel="P(right report) at the query", title="The policy reads the memory")
+    ax.set(ylabel="P(right report) at the query", title=title)
     ax.legend(loc="lower center", ncols=2)
     return ax
+
+
+def typical(data, variable, event, period):
+    """Median over replicates of the mean at an event; of the size of it for dopamine."""
+    table = aligned(data, variable, event, 0, 0, period)
+    if variable == "dopamine":
+        table = abs(table)
+    means = replicate_means(table)
+    return float(np.nanmedian(means)) if means.size else float("nan")
 
 
 @styled
@@ -68,11 +81,13 @@ def figure(data):
     letter(policy, "B")
     near = min(length, 4)
     titles = {
-        "dopamine": "Dopamine: surprise at the\noutcome fades",
-        "value": "Value: grows towards\nthe outcome",
-        "reward": "Reward: earned once\nthe cue is remembered",
+        "dopamine": ("|TD error| at the outcome", "outcome"),
+        "value": ("Value at the query", "query"),
+        "reward": ("Reward at the outcome", "outcome"),
     }
-    for k, (name, title) in enumerate(titles.items()):
+    for k, (name, (text, event)) in enumerate(titles.items()):
+        early, late = (typical(data, name, event, period) for period in PERIODS)
+        title = f"{text}:\n{early:.2f} early, {late:.2f} late"
         cue = fig.add_subplot(grid[1, 2 * k])
         query = fig.add_subplot(grid[1, 2 * k + 1], sharey=cue)
         plot_event_aligned(data, name, "cue", before=0, after=near, ax=cue, title=title)
@@ -82,8 +97,12 @@ def figure(data):
         letter(cue, "CDE"[k])
     query.legend(loc="best")
     _heat_maps(data, fig, grid, length)
-    trained = f"{length}-step memory, {len(final_return(data))} replicates"
-    fig.suptitle(f"Real-time recurrent reinforcement learning of a {trained}", fontsize=11)
+    solved = int((final_return(data) >= 0.95).sum())
+    fig.suptitle(
+        f"Memory of one bit over {length} steps, learned online: "
+        f"{solved} of {len(final_return(data))} replicates end at 0.95 or more",
+        fontsize=11,
+    )
     return fig
 
 

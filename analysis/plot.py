@@ -56,7 +56,8 @@ def read(path):
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file")
     try:
-        data = xr.open_datatree(path, engine="netcdf4").load()
+        with xr.open_datatree(path, engine="netcdf4") as opened:
+            data = opened.load()
         json.loads(data.attrs["configuration"])
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise ValueError(f"{path}: not a bgrl data file ({type(error).__name__})") from None
@@ -68,8 +69,12 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m analysis.plot", description=__doc__)
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
     parser.add_argument("file", metavar="FILE.nc", help="data file of an experiment")
-    parser.add_argument("--kind", default="overview", help=f"one of {', '.join(KINDS)} (default overview)")
-    parser.add_argument("--figure", metavar="FILE.png", help="where to write; FILE-KIND.png by default")
+    parser.add_argument(
+        "--kind", default="overview", help=f"one of {', '.join(KINDS)} (default overview)"
+    )
+    parser.add_argument(
+        "--figure", metavar="FILE.png", help="where to write; FILE-KIND.png by default"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.kind not in KINDS:

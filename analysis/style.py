@@ -1,8 +1,10 @@
 """One look for all figures: sizes, colours that colour-blind readers can tell apart, panel letters."""
 
-import matplotlib
+import functools
 
-matplotlib.rcParams.setdefault("backend", "Agg")
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
 
 #: Okabe & Ito 2008, "Color Universal Design".
 COLOURS = {
@@ -34,15 +36,12 @@ RC = {
 
 def new_figure(width, height):
     """An empty figure in this look; sizes in inches."""
-    from matplotlib.figure import Figure
-
     with matplotlib.rc_context(RC):
         return Figure(figsize=(width, height), dpi=RC["figure.dpi"], layout="constrained")
 
 
 def styled(function):
     """Decorator: draw with this look."""
-    import functools
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
@@ -59,7 +58,16 @@ def axes_or_new(ax):
 
 def letter(ax, text):
     """Put a panel letter above the left end of the axes."""
-    ax.text(-0.02, 1.04, text, transform=ax.transAxes, ha="right", va="bottom", fontweight="bold", fontsize=11)
+    ax.text(
+        -0.02,
+        1.04,
+        text,
+        transform=ax.transAxes,
+        ha="right",
+        va="bottom",
+        fontweight="bold",
+        fontsize=11,
+    )
 
 
 def median_and_quartiles(ax, x, values, label=None, colour=None, singles=False, **kwargs):
@@ -69,10 +77,11 @@ def median_and_quartiles(ax, x, values, label=None, colour=None, singles=False, 
     ----------
     values : array (replicates, points)
     """
-    import numpy as np
-
-    with np.errstate(all="ignore"):
-        low, middle, high = np.nanpercentile(values, [25, 50, 75], axis=0)
+    kept = ~np.isnan(values).all(axis=0)
+    x, values = np.asarray(x)[kept], values[:, kept]
+    if not values.size:
+        return
+    low, middle, high = np.nanpercentile(values, [25, 50, 75], axis=0)
     if singles:
         for row in values:
             ax.plot(x, row, color=colour, alpha=0.25, linewidth=0.7)

@@ -6,6 +6,7 @@ from an action (reward, dopamine) arrives one step later, so in the step in whic
 reward and dopamine still belong to the trial before.
 """
 
+import itertools
 import json
 
 import numpy as np
@@ -20,7 +21,7 @@ def windows(traces):
     step = traces["step"].values
     cuts = np.flatnonzero(np.diff(step) > 1) + 1
     edges = [0, *cuts.tolist(), len(step)]
-    return [slice(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True) if b > a]
+    return [slice(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
 def whole_trials(traces):
@@ -36,7 +37,7 @@ def whole_trials(traces):
     for window in windows(traces):
         for r in range(done.shape[0]):
             ends = np.flatnonzero(done[r, window]) + window.start
-            rows += [(r, a, b) for a, b in zip(ends[:-1], ends[1:], strict=True)]
+            rows += [(r, a, b) for a, b in itertools.pairwise(ends)]
     return np.array(rows, int).reshape(-1, 3)
 
 
@@ -58,7 +59,7 @@ def aligned(data, variable, event, before, after, period=None):
     Returns
     -------
     xarray.DataArray (trial, lag, ...)
-        With coordinates `replicate`, `start` (index of the trial's first step) and `lag` in s.
+        With coordinates `replicate`, `start` (index of the trial's first step) and `lag` in ms.
     """
     traces = data["traces"].to_dataset()
     anchor, offset = events(data)[event]
@@ -72,7 +73,7 @@ def aligned(data, variable, event, before, after, period=None):
         index = centre + lags
         inside = (index >= start + first) & (index < end + first)
         table[k, inside] = values[r, index[inside]]
-    step = data.attrs["step_duration_ms"] / 1000
+    step = data.attrs["step_duration_ms"]
     return xr.DataArray(
         table,
         dims=("trial", "lag", *traces[variable].dims[2:]),
@@ -144,7 +145,9 @@ def summary_table(data):
     """Final and best evaluation over replicates, as lines of text."""
     final, best = final_return(data), best_return(data)
     episodes = int(data["evaluation"]["episodes"].values[:, -1].min())
-    lines = [f"evaluation with plasticity off, {len(final)} replicates, {episodes} trials each at the end"]
+    lines = [
+        f"evaluation with plasticity off, {len(final)} replicates, {episodes} trials each at the end"
+    ]
     for name, values in (("final", final), ("best", best)):
         low, high = bootstrap_interval(values)
         lines.append(

@@ -1,3 +1,3 @@
-"""bgrl: basal-ganglia-inspired circuits that learn online by real-time recurrent reinforcement learning."""
+"""bgrl: basal-ganglia-inspired circuits that learn online, on Brian2."""
 
 __version__ = "0.1.0"

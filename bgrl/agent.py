@@ -210,8 +210,10 @@ class Agent:
                 ]
                 variable = "w" if kind == "weights" else "feedback"
                 values[f"{name}_striatum.{variable}"] = np.concatenate(blocks, axis=1)
-            reads = [[readout.reads == name] * channels for readout, channels in parts]
-            mask = np.array(sum(reads, []), float)
+            mask = np.repeat(
+                [float(readout.reads == name) for readout, _ in parts],
+                [channels for _, channels in parts],
+            )
             values[f"{name}_striatum.mask"] = np.broadcast_to(
                 mask[:, None], (self.replicates, rows, size)
             )

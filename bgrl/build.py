@@ -472,7 +472,9 @@ class Network:
             self._run(name, "sensitivity", "\n".join(code))
         if self._trains(name):
             for drive in self._fed_drives(name):
-                code = self._advance(local, variables, "w", local.gain, drive, "_post", "*mask*x_pre")
+                code = self._advance(
+                    local, variables, "w", local.gain, drive, "_post", "*mask*x_pre"
+                )
                 self._run(f"{name}_{drive}", "sensitivity", code)
 
     def _advance(self, local, variables, parameter, source, key, suffix="", factor=""):
@@ -573,7 +575,11 @@ class Network:
         parameters = self.structure["populations"][name]["parameters"]
         step = self.structure["dt"] * self.structure["substeps"]
         own = {
-            key: (f"sensitivity_{variable}_{key}", "", step if parameters[key]["unit"] == "ms" else 1)
+            key: (
+                f"sensitivity_{variable}_{key}",
+                "",
+                step if parameters[key]["unit"] == "ms" else 1,
+            )
             for key in self._trained_parameters(name)
         }
         return found | ({name: own} if own else {})

@@ -13,9 +13,13 @@ import numpy as np
 
 from bgrl.errors import InputError, choose
 
+#: Functions that equations may use.
 FUNCTIONS = frozenset(
-    "sin cos tan sinh cosh tanh exp log log10 expm1 log1p sqrt abs sign clip int floor ceil "
-    "arcsin arccos arctan exprel".split()
+    (
+        *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
+        *("exp", "expm1", "exprel", "log", "log10", "log1p", "sqrt"),
+        *("abs", "sign", "clip", "int", "floor", "ceil"),
+    )
 )
 #: Names that the network uses for itself in every population.
 RESERVED = re.compile(
@@ -56,7 +60,7 @@ class Distribution:
         choose("distribution", self.kind, ("normal", "truncated_normal", "uniform"))
         if not np.isfinite([self.a, self.b]).all():
             raise InputError(f"{self.kind}({self.a}, {self.b}): both numbers must be finite")
-        if self.kind == "uniform" and self.b < self.a or self.kind != "uniform" and self.b < 0:
+        if (self.kind == "uniform" and self.b < self.a) or (self.kind != "uniform" and self.b < 0):
             raise InputError(f"{self.kind}({self.a}, {self.b}): the range is empty")
 
     def sample(self, generator, shape):
@@ -441,7 +445,9 @@ class Circuit:
 
     def __str__(self):
         lines = [f"circuit, {self.substeps} Euler step(s) of {self.dt:g} ms a task step"]
-        lines += [f"  input {name}: {channels} channel(s)" for name, channels in self.inputs.items()]
+        lines += [
+            f"  input {name}: {channels} channel(s)" for name, channels in self.inputs.items()
+        ]
         for name, p in self.populations.items():
             lines.append(f"  population {name}: {p.size} neurons")
             prime = "" if p.derivatives is None else "d"
@@ -494,7 +500,9 @@ def _parse_equations(text):
                 raise InputError(f"{line!r}: unit {match[2]}; valid: 1, second")
             units[match[1]] = "ms" if match[2] == "second" else "1"
         else:
-            raise InputError(f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'")
+            raise InputError(
+                f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'"
+            )
     return derivatives, units
 
 

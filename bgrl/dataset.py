@@ -81,11 +81,15 @@ def _trials(agent, sink):
     dims = ("replicate", "trial")
     return xr.Dataset(
         {
-            "trial_return": _variable(dims, ragged(rows["trial_return"], np.nan), "return of the trial"),
+            "trial_return": _variable(
+                dims, ragged(rows["trial_return"], np.nan), "return of the trial"
+            ),
             "length": _variable(
                 dims, ragged(rows["length"].astype(np.int64), -1), "length of the trial", "steps"
             ),
-            "end_step": _variable(dims, ragged(rows["step"], -1), "step in which it ended", "steps"),
+            "end_step": _variable(
+                dims, ragged(rows["step"], -1), "step in which it ended", "steps"
+            ),
             "terminated": _variable(
                 dims,
                 ragged(rows["terminated"].astype(np.int8), -1),
@@ -104,7 +108,9 @@ def _evaluation(agent, evaluations):
     dims = ("replicate", "checkpoint")
     return xr.Dataset(
         {
-            "mean_return": _variable(dims, table("mean_return", float), "mean return, plasticity off"),
+            "mean_return": _variable(
+                dims, table("mean_return", float), "mean return, plasticity off"
+            ),
             "episodes": _variable(dims, table("episodes", np.int64), "trials evaluated"),
         },
         {
@@ -277,9 +283,8 @@ def read(path):
         If the file is missing, truncated, or not one.
     """
     try:
-        data = xr.load_datatree(path, engine="netcdf4") if hasattr(xr, "load_datatree") else (
-            xr.open_datatree(path, engine="netcdf4").load()
-        )
+        with xr.open_datatree(path, engine="netcdf4") as opened:
+            data = opened.load()
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except Exception as error:  # the readers raise whatever their C libraries think of

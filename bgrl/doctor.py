@@ -20,7 +20,10 @@ def checks():
     return [
         ("python", sys.version_info >= (3, 11), platform.python_version()),
         ("bgrl", True, __version__),
-        *(_package(name) for name in ("brian2", "numpy", "sympy", "xarray", "netCDF4", "matplotlib")),
+        *(
+            _package(name)
+            for name in ("brian2", "numpy", "sympy", "xarray", "netCDF4", "matplotlib")
+        ),
         _compiler(),
         _cache(),
         ("cores", True, str(os.cpu_count())),

@@ -106,9 +106,9 @@ class Learning:
         choose("first_input", self.first_input, FIRST_INPUTS)
         for f in fields(self):
             value = getattr(self, f.name)
-            if f.type is float or (f.name == "max_norm" and value is not None):
-                if not isinstance(value, int | float | np.number) or not np.isfinite(value):
-                    raise InputError(f"{f.name} is {value!r}; a finite number is needed")
+            number = f.type is float or (f.name == "max_norm" and value is not None)
+            if number and not (isinstance(value, int | float | np.number) and np.isfinite(value)):
+                raise InputError(f"{f.name} is {value!r}; a finite number is needed")
         for name in ("discount", "trace_actor", "trace_critic", "trace_network"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")

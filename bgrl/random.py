@@ -76,7 +76,9 @@ def counter_uniform(seed, replicate, stream, step, index):
     with np.errstate(over="ignore"):
         z = np.uint64(0)
         for word in (seed, replicate, stream, step, index):
-            z = _mix((z ^ np.asarray(word).astype(np.int64).astype(np.uint64)) + np.uint64(_INCREMENT))
+            z = _mix(
+                (z ^ np.asarray(word).astype(np.int64).astype(np.uint64)) + np.uint64(_INCREMENT)
+            )
     return ((z >> np.uint64(41)).astype(float) + 0.5) / 8388608.0
 
 

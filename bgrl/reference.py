@@ -101,7 +101,11 @@ class ReferenceAgent:
             "b_critic": 1.0,
         }
         self._learn({key: td_error * self.e[key] + entropy[key] for key in self.e})
-        traces = {"W_actor": "lambda_actor", "W_critic": "lambda_critic", "b_critic": "lambda_critic"}
+        traces = {
+            "W_actor": "lambda_actor",
+            "W_critic": "lambda_critic",
+            "b_critic": "lambda_critic",
+        }
         for key in self.e:
             decay = s["gamma"] * s[traces.get(key, "lambda_rnn")] * (1 - done)
             self.e[key] = decay * self.e[key] + gradient[key]

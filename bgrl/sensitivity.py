@@ -74,9 +74,7 @@ def local_step(dynamics, euler_step, drives, parameters):
         symbols=(sympy.Symbol(f"shared_{i}", real=True) for i in range(1000)),
     )
     lines = [f"{symbol} = {_to_code(expression)}" for symbol, expression in shared]
-    lines += [
-        f"{name} = {_to_code(e)}" for (name, _), e in zip(outputs, reduced, strict=True)
-    ]
+    lines += [f"{name} = {_to_code(e)}" for (name, _), e in zip(outputs, reduced, strict=True)]
     lines += [f"{variable} = next_{variable}" for variable in dynamics]
     return LocalStep(**names, code="\n".join(lines))
 

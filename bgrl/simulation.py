@@ -106,7 +106,9 @@ class Work:
                         "settings, delete it, or choose another output"
                     )
             elif any(self.path.iterdir()):
-                raise InputError(f"{self.path} exists and is no unfinished run; choose another output")
+                raise InputError(
+                    f"{self.path} exists and is no unfinished run; choose another output"
+                )
             else:
                 _write(marker, described.encode())
         except OSError as error:
@@ -216,7 +218,9 @@ def _simulate(agent, run, folder, progress):
         if say and step:
             say(f"going on from step {step} of {run.steps}")
     stopped = None
-    with tqdm(total=run.steps, initial=step, unit="step", disable=None if progress else True) as bar:
+    with tqdm(
+        total=run.steps, initial=step, unit="step", disable=None if progress else True
+    ) as bar:
         for first, last in _segments(run, step, evaluations):
             if first == last:
                 result = _evaluate(agent, program, state, run, first)
@@ -225,9 +229,13 @@ def _simulate(agent, run, folder, progress):
                 work.save(first, state, sink, evaluations)
                 bar.set_postfix_str(f"return {np.median(result['mean_return']):.2f}")
                 continue
-            recorded = any(a <= first - 1 and last - 1 <= b for a, b in run.record.ranges(run.steps))
+            recorded = any(
+                a <= first - 1 and last - 1 <= b for a, b in run.record.ranges(run.steps)
+            )
             target = sink if recorded else sink.without_frames()
-            state, stopped = _advance(program, state, first, last, target, work, sink, evaluations, bar)
+            state, stopped = _advance(
+                program, state, first, last, target, work, sink, evaluations, bar
+            )
             if stopped:
                 break
     from bgrl.dataset import assemble
@@ -294,7 +302,9 @@ def _evaluate(agent, program, state, run, step):
             counts = np.bincount(trials["replicate"], minlength=agent.replicates)
             if counts.min() >= wanted or taken >= wanted * _LONGEST_TRIAL:
                 break
-    returns = [trials["trial_return"][trials["replicate"] == r][:wanted] for r in range(agent.replicates)]
+    returns = [
+        trials["trial_return"][trials["replicate"] == r][:wanted] for r in range(agent.replicates)
+    ]
     return {
         "mean_return": [float(r.mean()) if len(r) else float("nan") for r in returns],
         "episodes": [len(r) for r in returns],

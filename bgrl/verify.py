@@ -53,7 +53,15 @@ def read_fixture(path):
         raise InputError(f"{path}: no such file") from None
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, EOFError) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        zipfile.BadZipFile,
+        EOFError,
+    ) as error:
         raise InputError(f"{path}: not a recorded file ({type(error).__name__}: {error})") from None
     for name, array in arrays.items():
         if not np.isfinite(array).all():
@@ -100,15 +108,17 @@ def trace_agent(fixture):
 
 def trace_views(state, n_actions):
     """The quantities of a trace as views of a state, named as in the recorded file."""
-    neuron = {"W": "cortex.bias", "J_W": "cortex.sensitivity_rate_bias", "e_W": "cortex.eligibility_bias"}
+    neuron = {
+        "W": "cortex.bias",
+        "J_W": "cortex.sensitivity_rate_bias",
+        "e_W": "cortex.eligibility_bias",
+    }
     synapse = {
         "W": "cortex_drive.w",
         "J_W": "cortex_drive.sensitivity_rate_w",
         "e_W": "cortex_drive.eligibility_w",
     }
-    views = {
-        key: (state[synapse[key]][0], state[neuron[key]][0]) for key in synapse
-    }
+    views = {key: (state[synapse[key]][0], state[neuron[key]][0]) for key in synapse}
     readout, trace = state["cortex_striatum.w"][0], state["cortex_striatum.eligibility_w"][0]
     views |= {
         "h": state["cortex.rate"][0],
@@ -176,7 +186,9 @@ def verify_trace(fixture, backend):
     """Errors of an ``rtrrl_trace`` and the tolerance they must meet."""
     agent = trace_agent(fixture)
     program = load(backend, agent.structure())
-    return replay_trace(fixture, program, trace_state(fixture, agent, program.layout)), TRACE_TOLERANCE
+    return replay_trace(
+        fixture, program, trace_state(fixture, agent, program.layout)
+    ), TRACE_TOLERANCE
 
 
 # task_trajectory ----------------------------------------------------------------------------
@@ -308,7 +320,9 @@ def main(arguments=None):
     """The command."""
     parser = Parser(prog="python -m bgrl.verify", description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", metavar="FILE.npz", help="recorded files")
-    parser.add_argument("--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)")
+    parser.add_argument(
+        "--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)"
+    )
     options = parser.parse_args(arguments)
     choose("backend", options.backend, LOADERS)
     failed = 0

@@ -31,7 +31,9 @@ def measure(agent, steps, backend="cpp"):
     started = time.perf_counter()
     program.advance(state, 1, steps)
     seconds = time.perf_counter() - started
-    peak = max(resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    peak = max(
+        resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     return {
         "steps_per_second": round(steps * agent.replicates / seconds, 1),
         "build_seconds": round(program.build_seconds, 3),

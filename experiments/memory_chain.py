@@ -40,7 +40,8 @@ def run(config):
     xarray.DataTree
     """
     task = tasks.make("memory_chain", length=config.length)
-    agent = rtrrl.agent(task, config.units, config.replicates, **config.learning())
+    learning = rtrrl.STEADY | config.learning()
+    agent = rtrrl.agent(task, config.units, config.replicates, **learning)
     record = Record(
         ("dopamine", "value", "reward", "done", "action", "policy", "observation", "cortex"),
         windows=((0, WINDOW), (-WINDOW, None)),

@@ -14,7 +14,9 @@ FIXTURES = Path(__file__).parent / "fixtures"
 def small_agent():
     """A small float64 agent in a short memory task, two replicates."""
 
-    def make(task="memory_chain", replicates=2, units=5, dtype="float64", settings=None, **learning):
+    def make(
+        task="memory_chain", replicates=2, units=5, dtype="float64", settings=None, **learning
+    ):
         settings = {"length": 3} if task == "memory_chain" and settings is None else settings or {}
         return rtrrl.agent(tasks.make(task, **settings), units, replicates, dtype, **learning)
 

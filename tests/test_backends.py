@@ -91,7 +91,9 @@ def test_unwritable_cache(small_agent, monkeypatch, tmp_path):
 def test_failed_compilation_leaves_nothing(small_agent, monkeypatch, tmp_path):
     monkeypatch.setenv("BGRL_CACHE", str(tmp_path))
     broken = tmp_path / "broken-g++"
-    broken.write_text('#!/bin/sh\ncase "$1" in --version) echo broken 1;; *) echo no luck >&2; exit 1;; esac\n')
+    broken.write_text(
+        '#!/bin/sh\ncase "$1" in --version) echo broken 1;; *) echo no luck >&2; exit 1;; esac\n'
+    )
     broken.chmod(0o755)
     monkeypatch.setenv("CXX", str(broken))
     with pytest.raises(RunError, match="the C\\+\\+ compiler failed: no luck"):
@@ -127,7 +129,10 @@ def test_a_killed_build_is_built_again(small_agent, tmp_path):
     }
     process = subprocess.Popen(command, env=environment)
     deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("programs/.building-*/*.gch")) and time.monotonic() < deadline:
+    while (
+        not list(tmp_path.glob("programs/.building-*/step_unit.cpp"))
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
     process.kill()
     process.wait()

@@ -76,7 +76,9 @@ def test_model_round_trip():
     ]
 
 
-@pytest.mark.parametrize("path", sorted((FIXTURES / "circuits").glob("*.npz")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "path", sorted((FIXTURES / "circuits").glob("*.npz")), ids=lambda p: p.stem
+)
 def test_reads_recorded_circuits(path):
     with np.load(path) as archive:
         meta = json.loads(str(archive["meta"]))
@@ -105,7 +107,9 @@ def test_print_shows_equations_and_pathways():
             "unknown source of 'x' 'thalamus'; valid: cortex, observation",
         ),
         (
-            lambda: circuit(projections={"x": Projection("observation", "cortex", drive="inhibition")}),
+            lambda: circuit(
+                projections={"x": Projection("observation", "cortex", drive="inhibition")}
+            ),
             "unknown drive of 'cortex' 'inhibition'; valid: drive",
         ),
         (
@@ -120,7 +124,10 @@ def test_print_shows_equations_and_pathways():
             ),
             "weights of 'x': contains NaN",
         ),
-        (lambda: circuit(projections={"x": Projection("observation", "cortex", sign=2)}), "sign of 'x'"),
+        (
+            lambda: circuit(projections={"x": Projection("observation", "cortex", sign=2)}),
+            "sign of 'x'",
+        ),
         (lambda: circuit(actor=Readout("dorsal_striatum", reads="gpe")), "'gpe'; valid: cortex"),
         (
             lambda: circuit(populations={"cortex": cortex(equations="drate/dt = frob(drive) : 1")}),
@@ -151,10 +158,12 @@ def test_samples_belong_to_the_replicate_and_the_name():
     assert one.std() == pytest.approx(0.5, rel=0.02)
     assert np.abs(one).max() <= 2 * 0.5 / 0.8796256610342398
     draws = sample(uniform(1, 5), (10_000,), 0, 0, "tau")
-    assert 1 <= draws.min() and draws.max() <= 5 and draws.mean() == pytest.approx(3, abs=0.05)
+    assert draws.min() >= 1 and draws.max() <= 5 and draws.mean() == pytest.approx(3, abs=0.05)
 
 
 @pytest.mark.parametrize("name", ["dopamine", "sensitivity_rate_w", "exp", "tau_post", "2tau"])
 def test_refuses_names_that_are_in_use(name):
     with pytest.raises(InputError, match="is no name for"):
-        circuit(populations={"cortex": cortex(parameters={"tau": Parameter(20.0), name: Parameter(1)})})
+        circuit(
+            populations={"cortex": cortex(parameters={"tau": Parameter(20.0), name: Parameter(1)})}
+        )

@@ -67,4 +67,4 @@ def test_uniform_along_every_counter(varied):
 def test_derived_seeds_are_valid_and_differ():
     seeds = [random.derived_seed(0, k) for k in range(1000)]
     assert len(set(seeds)) == 1000
-    assert 0 <= min(seeds) and max(seeds) < 2**31
+    assert min(seeds) >= 0 and max(seeds) < 2**31

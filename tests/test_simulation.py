@@ -44,14 +44,23 @@ def test_dataset_has_the_documented_form(small_agent):
     assert evaluation["step"].values.tolist() == [0, 30, 60]
     assert evaluation["episodes"].values.tolist() == [[3, 3, 4]] * 2
     weights = data["weights"]
-    assert weights["cortex->cortex"].dims == ("replicate", "checkpoint", "post_cortex", "pre_cortex")
+    assert weights["cortex->cortex"].dims == (
+        "replicate",
+        "checkpoint",
+        "post_cortex",
+        "pre_cortex",
+    )
     assert weights["cortex->dorsal_striatum"].shape == (2, 3, 2, 5)
     assert weights["tau"].attrs["units"] == "ms"
     for group in data.children.values():
         for variable in group.data_vars.values():
             assert variable.attrs["units"] and variable.attrs["long_name"]
     attributes = data.attrs
-    assert (attributes["seed"], attributes["backend"], attributes["schema_version"]) == (0, "numpy", 1)
+    assert (attributes["seed"], attributes["backend"], attributes["schema_version"]) == (
+        0,
+        "numpy",
+        1,
+    )
     assert json.loads(attributes["configuration"])["agent"]["learning"]["discount"] == 0.99
 
 
@@ -134,7 +143,7 @@ import sys
 from bgrl import simulation, tasks, dataset
 from bgrl.recording import Record
 from models import rtrrl
-simulation.SAVE_SECONDS = simulation.CHUNK_SECONDS = 0.0
+simulation.SAVE_SECONDS, simulation.CHUNK_SECONDS = 0.0, 0.01
 simulation._FIRST_CHUNK = 500
 agent = rtrrl.agent(tasks.make("memory_chain", length=3), units=5, replicates=2, dtype="float64")
 record = Record(("dopamine", "cortex"), every=3, windows=((0, 500), (2000, None)))
@@ -148,7 +157,13 @@ def test_killed_and_resumed_equals_never_stopped(tmp_path):
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.getcwd(), *sys.path])}
 
     def start(name):
-        command = [sys.executable, "-c", KILLED, str(tmp_path / f"{name}.work"), str(tmp_path / f"{name}.nc")]
+        command = [
+            sys.executable,
+            "-c",
+            KILLED,
+            str(tmp_path / f"{name}.work"),
+            str(tmp_path / f"{name}.nc"),
+        ]
         return subprocess.Popen(command, env=environment)
 
     assert start("whole").wait() == 0
@@ -197,7 +212,9 @@ def test_nan_stops_the_run_and_keeps_what_it_had(small_agent, monkeypatch):
     agent = small_agent(optimizer="sgd", rate_critic=1e200)
     with (
         np.errstate(all="ignore"),
-        pytest.raises(Diverged, match=r"became NaN or infinite between steps \d+ and \d+") as caught,
+        pytest.raises(
+            Diverged, match=r"became NaN or infinite between steps \d+ and \d+"
+        ) as caught,
     ):
         simulate(agent, run())
     data = caught.value.data

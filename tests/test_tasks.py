@@ -47,7 +47,9 @@ def test_memory_chain_follows_its_rules(tmp_path):
     assert (np.flatnonzero(done[:, 0]) == np.arange(0, 1201, 6)).all()
     x, context = frames["input.x"], frames["task.context"]
     shown = np.abs(x[:, :, 2]) > 0
-    assert shown[0::6].all() and shown[1::6].all() and not shown[2::6].any() and not shown[5::6].any()
+    assert (
+        shown[0::6].all() and shown[1::6].all() and not shown[2::6].any() and not shown[5::6].any()
+    )
     np.testing.assert_array_equal(x[0::6, :, 2], 2 * context[0::6] - 1)
     np.testing.assert_allclose(x[0:6, 0, 0], [1, 1, 0.8, 0.6, 0.4, 0.2])
     right = frames["policy.action"][5:-1:6] == context[5:-1:6]

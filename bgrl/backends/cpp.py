@@ -10,6 +10,7 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -34,16 +35,8 @@ FLAGS = (
 )
 #: Optimisation of what runs every step, and of what runs once.
 STEP_FLAGS = ("-O3",)
-SETUP_FLAGS = ("-O1",)
-_HEADER = """#include "objects.h"
-#include "brianlib/common_math.h"
-#include "brianlib/stdint_compat.h"
-#include <cmath>
-#include <ctime>
-#include <iostream>
-#include <fstream>
-#include <climits>
-"""
+SETUP_FLAGS = ("-O0",)
+_INCLUDE = re.compile(r"\s*#\s*include\b")
 
 
 def cache_directory():
@@ -180,32 +173,46 @@ def _generate(work):
 
 
 def _compile(work, cxx):
-    """One object file a source, over all cores, with the common headers parsed once."""
+    """Two translation units, one a core: what runs every step, optimised, and the rest, not.
+
+    Brian2 writes a file for each code object, and most of the time would go into parsing the same
+    headers for each.
+    """
     manifest = json.loads((work / "manifest.json").read_text())
-    step_sources = set(manifest["step_sources"])
-    common = [cxx, *FLAGS, "-I."]
-    (work / "step.h").write_text(_HEADER)
-    (work / "setup.h").write_text(_HEADER)
-    headers = [("step", STEP_FLAGS), ("setup", SETUP_FLAGS)]
-    float_flags = _float_flags(work)
-    jobs = []
-    for source in sorted(p.relative_to(work).as_posix() for p in work.rglob("*.cpp")):
-        kind, flags = headers[0] if source in step_sources else headers[1]
-        extra = float_flags if source in step_sources else ()
-        jobs.append(
-            [*common, *flags, *extra, "-include", f"{kind}.h", "-c", source, "-o", f"{source}.o"]
-        )
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        precompile = [
-            [*common, *flags, *(float_flags if kind == "step" else ())]
-            + ["-x", "c++-header", f"{kind}.h", "-o", f"{kind}.h.gch"]
-            for kind, flags in headers
-        ]
-        list(pool.map(lambda command: _call(command, work), precompile))
+    sources = sorted(p.relative_to(work).as_posix() for p in work.rglob("*.cpp"))
+    step = [s for s in sources if s in manifest["step_sources"]]
+    units = {
+        "step": (step, (*STEP_FLAGS, *_float_flags(work))),
+        "setup": ([s for s in sources if s not in step], SETUP_FLAGS),
+    }
+    for name, (parts, _) in units.items():
+        (work / f"{name}_unit.cpp").write_text(_joined(work, parts))
+    jobs = [
+        [cxx, *FLAGS, "-I.", *flags, "-c", f"{name}_unit.cpp", "-o", f"{name}.o"]
+        for name, (_, flags) in units.items()
+    ]
+    with ThreadPoolExecutor(len(jobs)) as pool:
         list(pool.map(lambda command: _call(command, work), jobs))
-    _call([*common, *(job[-1] for job in jobs), "-o", "main"], work)
-    for leftover in [*work.rglob("*.o"), *work.glob("*.gch")]:
-        leftover.unlink()
+    _call([cxx, "step.o", "setup.o", "-o", "main"], work)
+    for name in units:
+        (work / f"{name}.o").unlink()
+
+
+def _joined(work, sources):
+    """Sources of code objects as one, each with its own copy of Brian2's support functions."""
+    includes, bodies = {}, []
+    for source in sources:
+        lines = (work / source).read_text().splitlines()
+        includes |= dict.fromkeys(line.strip() for line in lines if _INCLUDE.match(line))
+        body = "\n".join(line for line in lines if not _INCLUDE.match(line))
+        if source.startswith("code_objects/"):
+            name = Path(source).stem
+            body = (
+                f"namespace unit_{name} {{\n{body}\n}}\n"
+                f"void _run_{name}() {{ unit_{name}::_run_{name}(); }}"
+            )
+        bodies.append(body)
+    return "\n".join([*includes, *bodies, ""])
 
 
 def _float_flags(work):
@@ -228,7 +235,7 @@ def _toolchain(cxx):
         cpu = next(s for s in Path("/proc/cpuinfo").read_text().splitlines() if "flags" in s)
     except (OSError, StopIteration):
         cpu = ""
-    return describe([cxx, version, FLAGS, STEP_FLAGS, SETUP_FLAGS, _HEADER, cpu])
+    return describe([cxx, version, FLAGS, STEP_FLAGS, SETUP_FLAGS, cpu])
 
 
 def _generator():

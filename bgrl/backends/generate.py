@@ -20,21 +20,30 @@ from bgrl.errors import InputError
 
 _LOOP = """
     // argv: state in, state out, first step, steps, learn, record every, frames, trials, names...
-    if (argc < 9) {{ std::cerr << "usage: see bgrl.backends.generate" << std::endl; return 2; }}
+    if (argc < 9) {{
+        std::cerr << "usage: see bgrl.backends.generate" << std::endl;
+        return 2;
+    }}
     struct Array {{ std::string name; char* data; size_t bytes; }};
     std::vector<Array> arrays = {{
 {arrays}
     }};
     std::ifstream state_in(argv[1], std::ios::binary);
     for (auto& a : arrays) state_in.read(a.data, a.bytes);
-    if (!state_in || state_in.peek() != EOF) {{ std::cerr << "state file does not fit" << std::endl; return 3; }}
+    if (!state_in || state_in.peek() != EOF) {{
+        std::cerr << "state file does not fit" << std::endl;
+        return 3;
+    }}
     const int64_t first = std::atoll(argv[3]), steps = std::atoll(argv[4]);
     const bool learn = std::atoi(argv[5]);
     const int64_t every = std::atoll(argv[6]);
     std::vector<Array> recorded;
     for (int k = 9; k < argc; k++)
         for (auto& a : arrays) if (a.name == argv[k]) recorded.push_back(a);
-    if ((int)recorded.size() != argc - 9) {{ std::cerr << "unknown array to record" << std::endl; return 4; }}
+    if ((int)recorded.size() != argc - 9) {{
+        std::cerr << "unknown array to record" << std::endl;
+        return 4;
+    }}
     std::ofstream frames(argv[7], std::ios::binary | std::ios::app);
     std::ofstream trials(argv[8], std::ios::binary | std::ios::app);
     for (int64_t step = first; step < first + steps; step++)
@@ -62,7 +71,10 @@ _LOOP = """
     std::ofstream state_out(argv[2], std::ios::binary);
     for (auto& a : arrays) state_out.write(a.data, a.bytes);
     state_out.flush();
-    if (!frames || !trials || !state_out) {{ std::cerr << "could not write the results" << std::endl; return 5; }}
+    if (!frames || !trials || !state_out) {{
+        std::cerr << "could not write the results" << std::endl;
+        return 5;
+    }}
     return 0;
 """
 

@@ -17,9 +17,9 @@ def _factories():
     found = {}
     for module in pkgutil.iter_modules(__path__):
         for name, function in vars(importlib.import_module(f"{__name__}.{module.name}")).items():
-            if inspect.isfunction(function) and function.__annotations__.get("return") is Task:
-                if not name.startswith("_"):
-                    found[name] = function
+            makes_task = getattr(function, "__annotations__", {}).get("return") is Task
+            if inspect.isfunction(function) and makes_task and not name.startswith("_"):
+                found[name] = function
     return found
 
 

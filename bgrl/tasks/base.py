@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, NAME, Parameter
+from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, NAME
 from bgrl.errors import InputError
 
 #: Variables that every task has.
@@ -83,7 +83,9 @@ class Task:
     def __post_init__(self):
         for symbol in (*self.variables, *self.parameters, *self.tables):
             if not NAME.match(symbol) or symbol in RESERVED or symbol in FUNCTIONS:
-                raise InputError(f"task {self.name!r}: {symbol!r} is no name for a variable or parameter")
+                raise InputError(
+                    f"task {self.name!r}: {symbol!r} is no name for a variable or parameter"
+                )
         known = {*self.variables, *self.parameters, *OUTCOME, *self.tables}
         for part in ("step", "reset"):
             local = set()
@@ -132,7 +134,9 @@ class Task:
                 )
             kept.append(channel)
         if not kept:
-            raise InputError(f"task {self.name!r}: no observation is left; valid: {', '.join(names)}")
+            raise InputError(
+                f"task {self.name!r}: no observation is left; valid: {', '.join(names)}"
+            )
         return replace(self, observations={k: v for k, v in self.observations.items() if k in kept})
 
     def structure(self):

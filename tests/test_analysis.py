@@ -1,0 +1,201 @@
+"""Statistics and plots, on a dataset written down by hand."""
+
+import json
+
+import matplotlib
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis import activity, cartpole, event_aligned, learning_curve, memory_chain, plot, trials
+
+STEPS = 40
+LENGTH = 3  # steps of a trial
+
+
+def by_hand(seed=0):
+    """Two replicates, trials of 3 steps: reward 1 at the end of each, value 0, 1, 2 within."""
+    generator = np.random.default_rng(seed)
+    step = np.concatenate([np.arange(1, 14), np.arange(28, 41)])
+    done = np.tile((step % LENGTH == 1).astype(float), (2, 1))
+    value = np.tile(((step - 1) % LENGTH).astype(float), (2, 1))
+    shape = (2, len(step))
+    context = np.where(((step - 1) // LENGTH) % 2 == 0, 1.0, -1.0)
+    observation = np.zeros((*shape, 3))
+    observation[:, :, 2] = context
+    right = np.clip(0.5 + 0.4 * context * (step > 20), 0, 1)
+    policy = np.stack([1 - right, right], -1)
+    units = {"units": "1", "long_name": "quantity"}
+    traces = xr.Dataset(
+        {
+            "done": (("replicate", "time"), done, units),
+            "reward": (("replicate", "time"), done, units),
+            "dopamine": (("replicate", "time"), done * 0.5, units),
+            "value": (("replicate", "time"), value, units),
+            "observation": (("replicate", "time", "observation_channel"), observation, units),
+            "policy": (("replicate", "time", "action_unit"), np.stack([policy] * 2), units),
+            "cortex": (
+                ("replicate", "time", "cortex_unit"),
+                generator.uniform(-1, 1, (*shape, 4)),
+                units,
+            ),
+        },
+        {
+            "step": ("time", step),
+            "time": step * 0.02,
+            "observation_channel": ["time_left", "query", "context"],
+            "action_unit": ["report_0", "report_1"],
+        },
+    )
+    evaluation = xr.Dataset(
+        {
+            "mean_return": (("replicate", "checkpoint"), [[0.0, 1.0, 0.5], [0.1, 0.8, 0.9]]),
+            "episodes": (("replicate", "checkpoint"), np.full((2, 3), 10)),
+        },
+        {"step": ("checkpoint", [0, 20, 40])},
+    )
+    table = np.full((2, 13), LENGTH)
+    trial_table = xr.Dataset(
+        {
+            "trial_return": (("replicate", "trial"), np.ones((2, 13))),
+            "length": (("replicate", "trial"), table),
+            "end_step": (("replicate", "trial"), np.cumsum(table, axis=1) + 1),
+            "terminated": (("replicate", "trial"), np.ones((2, 13), np.int8)),
+        }
+    )
+    configuration = {"agent": {"task": {"parameters": {"length": 2}}}, "run": {"steps": STEPS}}
+    attributes = {
+        "task": "memory_chain",
+        "configuration": json.dumps(configuration),
+        "events": json.dumps({"cue": ["start", 0], "query": ["end", -1], "outcome": ["end", 0]}),
+        "step_duration_ms": 20.0,
+        "best_return": 1.0,
+        "chance_return": 0.0,
+        "schema_version": 1,
+    }
+    return xr.DataTree.from_dict(
+        {
+            "/": xr.Dataset(attrs=attributes),
+            "/traces": traces,
+            "/evaluation": evaluation,
+            "/trials": trial_table,
+        }
+    )
+
+
+def test_windows_and_whole_trials():
+    traces = by_hand()["traces"].to_dataset()
+    assert trials.windows(traces) == [slice(0, 13), slice(13, 26)]
+    found = trials.whole_trials(traces)
+    # Ends at steps 1, 4, ..., 13 and 28, ..., 40: four whole trials in each window.
+    assert found[found[:, 0] == 0].tolist() == [[0, a, a + 3] for a in (0, 3, 6, 9, 13, 16, 19, 22)]
+
+
+def test_outcomes_belong_to_the_trial_they_end():
+    data = by_hand()
+    reward = trials.aligned(data, "reward", "outcome", 3, 1, "early")
+    assert reward["lag"].values.tolist() == [-60, -40, -20, 0, 20]
+    # The reward at lag -3 ends the trial before, lag 1 belongs to the next.
+    expected = [np.nan, 0, 0, 1, np.nan]
+    np.testing.assert_array_equal(reward.values, np.tile(expected, (8, 1)))
+    value = trials.aligned(data, "value", "cue", 1, 3, "late")
+    np.testing.assert_array_equal(value.values, np.tile([np.nan, 0, 1, 2, np.nan], (8, 1)))
+    with pytest.raises(ValueError, match="unknown period 'middle'; valid: early, late"):
+        trials.aligned(data, "value", "cue", 1, 3, "middle")
+
+
+def test_replicate_means_ignore_what_is_missing():
+    table = xr.DataArray(
+        [[1.0, np.nan], [3.0, np.nan], [5.0, 2.0]],
+        dims=("trial", "lag"),
+        coords={"replicate": ("trial", [0, 0, 1])},
+    )
+    np.testing.assert_array_equal(trials.replicate_means(table), [[2, np.nan], [5, 2]])
+
+
+def test_final_and_best():
+    data = by_hand()
+    assert trials.final_return(data).tolist() == [0.5, 0.9]
+    assert trials.best_return(data).tolist() == [1.0, 0.9]
+    lines = trials.summary_table(data)
+    assert "2 replicates, 10 trials" in lines[0] and "median 0.700" in lines[1]
+    assert "0 of 2 replicates" in memory_chain.summary(data)[-1]
+
+
+def test_bootstrap_interval_covers_the_truth():
+    generator = np.random.default_rng(1)
+    covered = 0
+    for k in range(200):
+        low, high = trials.bootstrap_interval(generator.normal(size=30), np.mean, draws=400, seed=k)
+        covered += low <= 0 <= high
+    # 95 % nominal, 93 % expected of the percentile bootstrap at n = 30.
+    assert 175 <= covered <= 198
+
+
+def test_learning_curve_shows_median_quartiles_and_singles():
+    ax = learning_curve.plot_learning_curve(by_hand())
+    curves = [line for line in ax.lines if len(line.get_xdata()) == 3]
+    assert len(curves) == 3
+    np.testing.assert_allclose(curves[-1].get_ydata(), [0.05, 0.9, 0.7])
+    assert ax.get_xlabel() == "steps learned (thousands)"
+    assert "0.70" in ax.get_title(loc="left")
+
+
+def test_event_aligned_curves():
+    ax = event_aligned.plot_event_aligned(by_hand(), "dopamine", "outcome", before=2, after=0)
+    early, late = (line for line in ax.lines if line.get_label() in ("early", "late"))
+    for line in (early, late):
+        np.testing.assert_allclose(line.get_xdata(), [-40, -20, 0])
+        np.testing.assert_allclose(line.get_ydata(), [0, 0, 0.5])
+
+
+def test_policy_at_query():
+    data = by_hand()
+    assert memory_chain.typical(data, "dopamine", "outcome", "late") == 0.5
+    ax = memory_chain.plot_policy_at_query(data)
+    assert "0.50 early, 0.90 late" in ax.get_title(loc="left")
+
+
+def test_activity_is_the_mean_over_trials():
+    data = by_hand()
+    table = activity.replicate_activity(data, "cortex", "cue", 0, 2, replicate=1)
+    assert table.sizes == {"trial": 4, "lag": 3, "cortex_unit": 4}
+    ax = activity.plot_activity(table, order=np.array([3, 2, 1, 0]))
+    image = ax.images[0].get_array()
+    np.testing.assert_allclose(image, table.mean("trial").values[:, ::-1].T)
+
+
+def test_trial_length_is_binned():
+    ax = cartpole.plot_trial_length(by_hand(), bins=4)
+    np.testing.assert_allclose(ax.lines[-1].get_ydata(), LENGTH)
+
+
+def test_overview_has_no_empty_panel():
+    figure = memory_chain.figure(by_hand())
+    panels = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
+    assert len(panels) == 11
+    for ax in panels:
+        assert ax.lines or ax.images
+        assert ax.get_xlabel() or ax.get_xticklabels()
+    figure.draw_without_rendering()
+
+
+def test_plotting_leaves_matplotlib_alone():
+    before = dict(matplotlib.rcParams)
+    memory_chain.figure(by_hand())
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_plot_command(tmp_path, capsys):
+    path = tmp_path / "data.nc"
+    by_hand().to_netcdf(path, engine="netcdf4")
+    for kind in ("overview", "learning_curve", "trial_length", "policy_at_query"):
+        assert plot.main([str(path), "--kind", kind]) == 0
+        assert (tmp_path / f"data-{kind}.png").stat().st_size > 5000
+    capsys.readouterr()
+    assert plot.main([str(path), "--kind", "movie"]) == 2
+    assert "unknown kind 'movie'; valid: overview" in capsys.readouterr().err
+    path.write_bytes(path.read_bytes()[:200])
+    assert plot.main([str(path)]) == 2
+    assert "not a bgrl data file" in capsys.readouterr().err
+    assert plot.main([str(tmp_path / "none.nc")]) == 2

@@ -1,0 +1,167 @@
+"""The commands as a user types them."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bgrl import dataset
+from tests.conftest import FIXTURES
+
+ROOT = Path(__file__).parents[1]
+
+
+def command(*words, cwd=ROOT, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", *map(str, words)],
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def one_line(result, code, *parts):
+    assert result.returncode == code, result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1, result.stderr
+    for part in parts:
+        assert part in result.stderr
+
+
+SHORT = ("--steps", 300, "--replicates", 2, "--units", 5, "--backend", "numpy")
+
+
+def test_memory_chain_writes_data_and_figure(tmp_path):
+    output = tmp_path / "run.nc"
+    result = command("experiments.memory_chain", "--length", 3, *SHORT, "--output", output)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""  # no progress bar where there is no terminal
+    assert "2 of 2 replicates" in result.stdout or "of 2 replicates end" in result.stdout
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.nc", "run.png"]
+    data = dataset.read(output)
+    assert data.attrs["task"] == "memory_chain"
+    configuration = dataset.configuration(data)
+    assert configuration["agent"]["task"]["parameters"]["length"] == 3
+    assert configuration["run"]["steps"] == 300
+    redrawn = command("analysis.plot", output, "--kind", "learning_curve")
+    assert redrawn.returncode == 0, redrawn.stderr
+    assert (tmp_path / "run-learning_curve.png").exists()
+
+
+def test_cartpole_writes_data_and_figure(tmp_path):
+    output, figure = tmp_path / "run.nc", tmp_path / "other.svg"
+    words = ("--observe", "positions", *SHORT, "--output", output, "--figure", figure)
+    result = command("experiments.cartpole", *words)
+    assert result.returncode == 0, result.stderr
+    channels = dataset.read(output)["traces"]["observation_channel"].values.tolist()
+    assert channels == ["x", "theta"]
+    assert figure.read_text().startswith("<?xml")
+
+
+@pytest.mark.slow
+def test_quick_run_on_cpp(tmp_path):
+    output = tmp_path / "quick.nc"
+    result = command("experiments.memory_chain", "--quick", "--output", output)
+    assert result.returncode == 0, result.stderr
+    final = dataset.read(output)["evaluation"]["mean_return"].values[:, -1]
+    # Length 4 is solved within the 20,000 steps of the quick run (chance is 0).
+    assert sorted(final)[1] >= 0.95
+
+
+def test_help_explains_every_option():
+    result = command("experiments.memory_chain", "--help")
+    assert result.returncode == 0
+    for text in ("--length", "memory length, in steps (default 8)", "--quick", "results/NAME.nc"):
+        assert text in result.stdout
+
+
+def test_list_of_experiments():
+    result = command("experiments")
+    assert result.returncode == 0
+    for name in ("memory_chain", "cartpole", "benchmark"):
+        assert f"  {name} " in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (("--backend", "gpu"), ("gpu", "numpy", "cython", "cpp")),
+        (("--sensitivity", "bptt"), ("bptt", "rflo", "none")),
+        (("--steps", "many"), ("--steps", "many")),
+        (("--steps", "-5"), ("steps is -5",)),
+        (("--replicates", "0"), ("replicates is 0",)),
+        (("--units", "-3"), ("units is -3",)),
+        (("--length", "0"), ("memory_chain length is 0",)),
+        (("--seed", "-1"), ("seed is -1",)),
+        (("--output", "data.txt"), ("data.txt", ".nc")),
+        (("--output", "/proc/none/data.nc"), ("cannot write /proc/none/data.nc",)),
+        (("--colour", "red"), ("--colour",)),
+    ],
+    ids=lambda value: "=".join(value) if isinstance(value, tuple) else None,
+)
+def test_bad_input_is_one_line_and_code_2(tmp_path, words, parts):
+    result = command("experiments.memory_chain", "--backend", "numpy", *words, cwd=tmp_path)
+    one_line(result, 2, *parts)
+    assert not list(tmp_path.rglob("*.nc")) and not list(tmp_path.rglob("*.png"))
+
+
+def test_missing_compiler_is_said(tmp_path):
+    result = command(
+        "experiments.memory_chain",
+        cwd=tmp_path,
+        PATH="/nonexistent",
+        CXX="",
+        BGRL_CACHE=str(tmp_path),
+    )
+    one_line(result, 2, "no C++ compiler found", "--backend numpy")
+
+
+def test_divergence_is_said_and_the_data_kept(tmp_path):
+    code = (
+        "import sys, experiments.memory_chain as m; from bgrl.experiment import command;"
+        "m.rtrrl.STEADY = {'rate_critic': 1e300, 'rate_actor': 1e300};"
+        f"sys.argv[1:] = {[*map(str, SHORT), '--optimizer', 'sgd', '--output', str(tmp_path / 'a.nc')]};"
+        "command('memory_chain', m)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    one_line(result, 1, "became NaN or infinite")
+    data = dataset.read(tmp_path / "a.nc")
+    assert "became NaN" in data.attrs["stopped"]
+    assert data["traces"].sizes["time"] > 0
+
+
+def test_benchmark_prints_one_json_line():
+    words = ("--task", "memory_chain", "--units", 4, "--steps", 50, "--backend", "numpy")
+    result = command("experiments.benchmark", *words)
+    assert result.returncode == 0, result.stderr
+    (line,) = result.stdout.splitlines()
+    found = json.loads(line)
+    assert found["task"] == "memory_chain" and found["steps"] == 50
+    assert 50 < found["steps_per_second"] < 50_000
+    assert found["build_seconds"] > 0 and found["peak_memory_mb"] > 20
+    one_line(
+        command("experiments.benchmark", "--task", "chess"), 2, "unknown task 'chess'", "cartpole"
+    )
+
+
+def test_verify_command():
+    good = FIXTURES / "traces" / "rflo_fa_sgd.npz"
+    result = command("bgrl.verify", good, "--backend", "numpy")
+    assert result.returncode == 0 and "ok" in result.stdout
+    one_line(command("bgrl.verify", ROOT / "README.md"), 2, "not a recorded file")
+    one_line(command("bgrl.verify", good, "--backend", "abacus"), 2, "abacus", "numpy")
+
+
+def test_doctor(tmp_path):
+    result = command("bgrl.doctor")
+    assert result.returncode == 0, result.stdout
+    for word in ("compiler", "brian2", "cache", "cpp", "gpu"):
+        assert word in result.stdout
+    broken = command("bgrl.doctor", PATH="/nonexistent", CXX="")
+    assert broken.returncode == 1
+    assert "MISSING  no C++ compiler found" in broken.stdout
