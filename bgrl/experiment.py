@@ -1,12 +1,14 @@
 """What every experiment shares: settings as a documented class, and the command line made from it.
 
 An experiment is a module with a frozen `Config` (a subclass of `Settings`), ``run(config)`` that
-returns a dataset, ``figure(data)`` that returns a matplotlib figure, and
-``summary(data)`` that returns lines of text.
+returns a dataset, `QUICK` settings, and `ANALYSIS`, the name of a module with ``figure(data)`` and
+``summary(data)`` (lines of text), which is imported after the run so that a run starts at once.
 """
 
 import argparse
 import dataclasses
+import importlib
+import shutil
 import sys
 import typing
 from dataclasses import dataclass, field
@@ -101,18 +103,17 @@ def _main(name, module, arguments=None):
     except Diverged as error:
         data, failure = error.data, error
     save(data, output, config.work())
-    print("\n".join(module.summary(data)))
+    analysis = importlib.import_module(module.ANALYSIS)
+    print("\n".join(analysis.summary(data)))
     print(f"wrote {output}")
     if failure:
         raise failure
-    write_figure(module.figure(data), figure_path)
+    write_figure(analysis.figure(data), figure_path)
     print(f"wrote {figure_path}")
 
 
 def save(data, output, work):
     """Write the dataset, then remove the folder of the unfinished run."""
-    import shutil
-
     from bgrl.dataset import write
 
     write(data, output)

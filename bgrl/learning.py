@@ -46,6 +46,19 @@ OPTIMIZERS = {
         decay_1=0.9,
         decay_2=0.999,
     ),
+    # Reddi, Kale & Kumar 2018, ICLR, algorithm 2: Adam whose steps do not grow again when the TD
+    # error vanishes, which would let noise undo what was learned.
+    "amsgrad": Optimizer(
+        ("moment_1", "moment_2", "peak"),
+        """
+        moment_1 = 0.9*moment_1 + 0.1*gradient
+        moment_2 = 0.999*moment_2 + 0.001*gradient*gradient
+        peak = clip(peak, moment_2, inf)
+        update = correction_1*moment_1/(sqrt(correction_2*peak) + 1e-8)
+        """,
+        decay_1=0.9,
+        decay_2=0.999,
+    ),
 }
 
 SENSITIVITIES = ("rflo", "none")

@@ -7,17 +7,16 @@ before the pole falls, the activity of the cortex, and the policy against the an
 
 from dataclasses import dataclass
 
-from analysis.cartpole import figure, summary
 from bgrl import tasks
 from bgrl.experiment import Settings, command, option
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from models import rtrrl
 
+#: Where `figure` and `summary` of the dataset are; imported once the run is done.
+ANALYSIS = "analysis.cartpole"
 QUICK = {"steps": 20_000, "replicates": 4}
 WINDOW = 3000
-
-__all__ = ["Config", "figure", "run", "summary"]
 
 
 @dataclass(frozen=True, kw_only=True)

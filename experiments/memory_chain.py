@@ -7,18 +7,17 @@ activity of the cortex, and the policy at the query.
 
 from dataclasses import dataclass
 
-from analysis.memory_chain import figure, summary
 from bgrl import tasks
 from bgrl.experiment import Settings, command, option
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from models import rtrrl
 
+#: Where `figure` and `summary` of the dataset are; imported once the run is done.
+ANALYSIS = "analysis.memory_chain"
 QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
 #: Steps recorded at the start and at the end of a run.
 WINDOW = 3000
-
-__all__ = ["Config", "figure", "run", "summary"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -188,7 +188,7 @@ def _compile(work, cxx):
     for name, (parts, _) in units.items():
         (work / f"{name}_unit.cpp").write_text(_joined(work, parts))
     jobs = [
-        [cxx, *FLAGS, "-I.", *flags, "-c", f"{name}_unit.cpp", "-o", f"{name}.o"]
+        [cxx, *FLAGS, "-I.", "-Ibrianlib", *flags, "-c", f"{name}_unit.cpp", "-o", f"{name}.o"]
         for name, (_, flags) in units.items()
     ]
     with ThreadPoolExecutor(len(jobs)) as pool:
