@@ -36,8 +36,8 @@ class Settings:
     backend: str = option("cpp", "what runs the network", tuple(LOADERS))
     units: int = option(32, "neurons in the cortex")
     sensitivity: str = option("rflo", "approximation of the gradient through time", SENSITIVITIES)
-    feedback: str = option("random", "weights that carry the learning signal back", FEEDBACKS)
-    optimizer: str = option("adam", "how a gradient becomes an update", tuple(OPTIMIZERS))
+    feedback: str = option("symmetric", "weights that carry the learning signal back", FEEDBACKS)
+    optimizer: str = option("amsgrad", "how a gradient becomes an update", tuple(OPTIMIZERS))
     output: str = option("", "data file, results/NAME.nc by default")
     #: Whether to show progress; set by the command line.
     progress: bool = False

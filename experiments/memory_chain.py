@@ -39,8 +39,7 @@ def run(config):
     xarray.DataTree
     """
     task = tasks.make("memory_chain", length=config.length)
-    learning = rtrrl.STEADY | config.learning()
-    agent = rtrrl.agent(task, config.units, config.replicates, **learning)
+    agent = rtrrl.agent(task, config.units, config.replicates, **config.learning())
     record = Record(
         ("dopamine", "value", "reward", "done", "action", "policy", "observation", "cortex"),
         windows=((0, WINDOW), (-WINDOW, None)),

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from bgrl import dataset
+from experiments import memory_chain
+from models import rtrrl
 from tests.conftest import FIXTURES
 
 ROOT = Path(__file__).parents[1]
@@ -71,6 +73,10 @@ def test_quick_run_on_cpp(tmp_path):
     assert sorted(final)[1] >= 0.95
 
 
+def test_experiments_learn_as_the_model_recommends():
+    assert memory_chain.Config().learning() == {"sensitivity": "rflo", **rtrrl.STEADY}
+
+
 def test_help_explains_every_option():
     result = command("experiments.memory_chain", "--help")
     assert result.returncode == 0
@@ -122,7 +128,8 @@ def test_missing_compiler_is_said(tmp_path):
 def test_divergence_is_said_and_the_data_kept(tmp_path):
     code = (
         "import sys, experiments.memory_chain as m; from bgrl.experiment import command;"
-        "m.rtrrl.STEADY = {'rate_critic': 1e300, 'rate_actor': 1e300};"
+        "learning = m.Config.learning;"
+        "m.Config.learning = lambda c: learning(c) | {'rate_critic': 1e300};"
         f"sys.argv[1:] = {[*map(str, SHORT), '--optimizer', 'sgd', '--output', str(tmp_path / 'a.nc')]};"
         "command('memory_chain', m)"
     )
