@@ -14,7 +14,14 @@ from analysis.style import (
     new_figure,
     styled,
 )
-from analysis.trials import final_return, select_period, summary_table, whole_trials
+from analysis.trials import (
+    final_return,
+    nan_mean,
+    select_period,
+    summary_table,
+    typical,
+    whole_trials,
+)
 
 #: Steps shown before the pole falls.
 BEFORE_FALL = 25
@@ -70,11 +77,13 @@ def plot_policy_against_angle(data, *, ax=None, bins=13):
                     for b in range(bins)
                 ]
             )
-        median_and_quartiles(ax, centres, np.array(rows), period, colour)
+        rows = np.array(rows)
+        low, high = (nan_mean(rows[:, side]) for side in (centres < 0, centres > 0))
+        median_and_quartiles(ax, centres, rows, period, colour)
     ax.axhline(0.5, color=COLOURS["grey"], linestyle=":", linewidth=1)
     unit = " (rad)" if channel == "theta" else ""
     ax.set(xlabel=f"{channel}{unit}", ylabel="P(push right)", ylim=(-0.03, 1.03))
-    ax.set_title("The policy pushes under the pole")
+    ax.set_title(f"P(push right) late: {low:.2f} at\n{channel} < 0, {high:.2f} at {channel} > 0")
     ax.legend(loc="best")
     return ax
 
@@ -88,10 +97,12 @@ def figure(data):
     length = plot_trial_length(data, ax=fig.add_subplot(grid[0, 2]))
     dopamine = fig.add_subplot(grid[1, 0])
     value = fig.add_subplot(grid[1, 1])
-    for ax, name, title in (
-        (dopamine, "dopamine", "Dopamine before the fall"),
-        (value, "value", "Value before the fall"),
+    for ax, name, event, step in (
+        (dopamine, "dopamine", "at the fall", 0),
+        (value, "value", "before the fall", -1),
     ):
+        early, late = (typical(data, name, "fall", period, step) for period in PERIODS)
+        title = f"{name.capitalize()} {event}:\n{early:.2f} early, {late:.2f} late"
         plot_event_aligned(data, name, "fall", before=BEFORE_FALL, after=0, ax=ax, title=title)
     dopamine.legend(loc="best")
     policy = plot_policy_against_angle(data, ax=fig.add_subplot(grid[1, 2]))

@@ -26,15 +26,15 @@ def plot_learning_curve(data, *, ax=None, colour=COLOURS["blue"], label=None):
     median_and_quartiles(ax, x, values, label or "median, quartiles", colour, singles=True)
     for key, text in (("best_return", "best possible"), ("chance_return", "guessing")):
         if key in data.attrs:
-            ax.axhline(data.attrs[key], color=COLOURS["grey"], linestyle=":", linewidth=1)
+            level = data.attrs[key]
+            ax.axhline(level, color=COLOURS["grey"], linestyle=":", linewidth=1)
             ax.annotate(
                 text,
-                (1, data.attrs[key]),
+                (1, level),
                 xycoords=("axes fraction", "data"),
-                xytext=(-2, -3 if key == "best_return" else 3),
+                xytext=(3, 0),
                 textcoords="offset points",
-                ha="right",
-                va="top" if key == "best_return" else "bottom",
+                va="center",
                 fontsize=7.5,
                 color=COLOURS["grey"],
             )
@@ -42,5 +42,5 @@ def plot_learning_curve(data, *, ax=None, colour=COLOURS["blue"], label=None):
     ax.set(xlabel="steps learned (thousands)", ylabel="return per trial")
     ax.set_title(f"Final return {np.median(final):.2f} (median of {len(final)} replicates)")
     ax.margins(x=0.02)
-    ax.legend(loc="lower right", bbox_to_anchor=(1, 0.08))
+    ax.legend(loc="center right")
     return ax

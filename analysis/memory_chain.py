@@ -8,7 +8,7 @@ from analysis.activity import plot_activity, replicate_activity
 from analysis.event_aligned import plot_event_aligned
 from analysis.learning_curve import plot_learning_curve
 from analysis.style import COLOURS, PERIODS, axes_or_new, letter, new_figure, styled
-from analysis.trials import aligned, final_return, replicate_means, summary_table
+from analysis.trials import aligned, final_return, replicate_means, summary_table, typical
 
 
 def summary(data):
@@ -55,15 +55,6 @@ def plot_policy_at_query(data, *, ax=None):
     return ax
 
 
-def typical(data, variable, event, period):
-    """Median over replicates of the mean at an event; of the size of it for dopamine."""
-    table = aligned(data, variable, event, 0, 0, period)
-    if variable == "dopamine":
-        table = abs(table)
-    means = replicate_means(table)
-    return float(np.nanmedian(means)) if means.size else float("nan")
-
-
 @styled
 def figure(data):
     """Everything about the memory experiment in one figure.
@@ -86,7 +77,9 @@ def figure(data):
         "reward": ("Reward at the outcome", "outcome"),
     }
     for k, (name, (text, event)) in enumerate(titles.items()):
-        early, late = (typical(data, name, event, period) for period in PERIODS)
+        early, late = (
+            typical(data, name, event, period, magnitude=name == "dopamine") for period in PERIODS
+        )
         title = f"{text}:\n{early:.2f} early, {late:.2f} late"
         cue = fig.add_subplot(grid[1, 2 * k])
         query = fig.add_subplot(grid[1, 2 * k + 1], sharey=cue)

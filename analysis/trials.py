@@ -112,6 +112,32 @@ def replicate_means(table):
     return np.array(means)
 
 
+def typical(data, variable, event, period, offset=0, magnitude=False):
+    """Median over replicates of a variable's mean at an event.
+
+    Parameters
+    ----------
+    offset : int
+        Steps from the event.
+    magnitude : bool
+        Take the absolute value in every trial first.
+
+    Returns
+    -------
+    float
+        NaN if no whole trial was recorded.
+    """
+    table = aligned(data, variable, event, -offset, offset, period)
+    means = replicate_means(abs(table) if magnitude else table)
+    return float(np.nanmedian(means)) if np.isfinite(means).any() else float("nan")
+
+
+def nan_mean(values):
+    """Mean of what is not NaN, NaN if nothing is."""
+    values = np.asarray(values)[~np.isnan(values)]
+    return float(values.mean()) if len(values) else float("nan")
+
+
 def bootstrap_interval(values, statistic=np.median, level=0.95, draws=2000, seed=0):
     """Percentile bootstrap interval of a statistic over replicates.
 

@@ -26,7 +26,7 @@ TRIAL = np.dtype(
 #: Name in the dataset to (name in the state, long name).
 VARIABLES = {
     "dopamine": ("vta.td_error", "TD error"),
-    "value": ("vta.value", "value estimated by the critic"),
+    "value": ("vta.value", "value"),
     "reward": ("task.reward", "reward"),
     "done": ("task.done", "trial ended in this step"),
     "action": ("policy.action", "action chosen in this step"),

@@ -151,7 +151,8 @@ def test_event_aligned_curves():
 
 def test_policy_at_query():
     data = by_hand()
-    assert memory_chain.typical(data, "dopamine", "outcome", "late") == 0.5
+    assert trials.typical(data, "dopamine", "outcome", "late", magnitude=True) == 0.5
+    assert trials.typical(data, "dopamine", "outcome", "late", -1) == 0
     ax = memory_chain.plot_policy_at_query(data)
     assert "0.50 early, 0.90 late" in ax.get_title(loc="left")
 
