@@ -241,7 +241,7 @@ def test_a_sign_is_kept_and_a_fixed_projection_does_not_learn(small_agent):
         ({"rate_critic": -1.0}, "rate_critic is -1.0"),
         ({"sensitivity": "bptt"}, "unknown sensitivity 'bptt'; valid: none, rflo"),
         ({"feedback": "both"}, "unknown feedback 'both'; valid: random, symmetric"),
-        ({"optimizer": "lion"}, "unknown optimizer 'lion'; valid: adam, sgd"),
+        ({"optimizer": "lion"}, "unknown optimizer 'lion'; valid: adam, amsgrad, sgd"),
         ({"max_norm": 0.0}, "max_norm is 0.0"),
     ],
 )

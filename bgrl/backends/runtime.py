@@ -1,6 +1,7 @@
 """Brian2's runtime mode: NumPy, or Cython compiled piece by piece. Slow, and open to inspection."""
 
 import contextlib
+import gc
 import time
 
 import brian2 as b2
@@ -13,10 +14,16 @@ from bgrl.recording import TRIAL
 @contextlib.contextmanager
 def _preferences(target, dtype):
     """Brian2's global settings for one program, put back afterwards."""
-    keys = ("codegen.target", "core.default_float_dtype")
-    before = {key: b2.prefs[key] for key in keys}
-    b2.prefs["codegen.target"] = target
-    b2.prefs["core.default_float_dtype"] = np.dtype(dtype).type
+    settings = {
+        "codegen.target": target,
+        "core.default_float_dtype": np.dtype(dtype).type,
+        # Calling a piece takes longer than running it, so optimising it is not worth the wait.
+        "codegen.cpp.extra_compile_args": ["-w", "-O1", "-std=c++11"],
+    }
+    before = {key: b2.prefs[key] for key in settings}
+    # Names of networks that are gone can be given again, and code by these names found in the cache.
+    gc.collect()
+    b2.prefs.update(settings)
     try:
         yield
     finally:
