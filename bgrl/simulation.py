@@ -28,6 +28,7 @@ from bgrl.recording import Record, Sink
 CHUNK_SECONDS = 1.0
 SAVE_SECONDS = 5.0
 _FIRST_CHUNK = 256
+_FIRST_EVALUATION = 32
 #: An evaluation gives up on trials longer than this many steps on average.
 _LONGEST_TRIAL = 5000
 
@@ -291,7 +292,7 @@ def _evaluate(agent, program, state, run, step):
     for name in ("task.seed", "policy.seed"):
         state[name][...] = seed
     state["task.restart"][...] = 1
-    taken, steps = 0, _FIRST_CHUNK
+    taken, steps = 0, _FIRST_EVALUATION
     with tempfile.TemporaryDirectory(prefix="bgrl-evaluation-") as folder:
         sink = Sink(folder)
         while True:

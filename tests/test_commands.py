@@ -53,9 +53,20 @@ def test_memory_chain_writes_data_and_figure(tmp_path):
     assert (tmp_path / "run-learning_curve.png").exists()
 
 
+@pytest.mark.slow
 def test_cartpole_writes_data_and_figure(tmp_path):
     output, figure = tmp_path / "run.nc", tmp_path / "other.svg"
-    words = ("--observe", "positions", *SHORT, "--output", output, "--figure", figure)
+    words = (
+        "--observe",
+        "positions",
+        *SHORT,
+        "--backend",
+        "cpp",
+        "--output",
+        output,
+        "--figure",
+        figure,
+    )
     result = command("experiments.cartpole", *words)
     assert result.returncode == 0, result.stderr
     channels = dataset.read(output)["traces"]["observation_channel"].values.tolist()
