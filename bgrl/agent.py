@@ -75,13 +75,16 @@ class Agent:
         circuit = self.circuit.to_dict()
         populations = {}
         for name, p in self.circuit.populations.items():
-            description = circuit["populations"][name]
-            del description["initial"]
-            description["parameters"] = {
-                k: {"trainable": v.trainable, "unit": v.unit, "minimum": v.minimum}
-                for k, v in p.parameters.items()
+            populations[name] = {
+                "size": int(p.size),
+                "map" if p.derivatives is None else "derivatives": dict(p.dynamics),
+                "has_units": p.equations is not None,
+                "parameters": {
+                    k: {"trainable": v.trainable, "unit": v.unit, "minimum": v.minimum}
+                    for k, v in p.parameters.items()
+                },
+                "drives": list(p.drives),
             }
-            populations[name] = description
         projections = {
             name: {
                 "source": p.source,

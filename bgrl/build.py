@@ -26,7 +26,7 @@ import numpy as np
 
 from bgrl import random
 from bgrl.learning import OPTIMIZERS
-from bgrl.sensitivity import local_step
+from bgrl.sensitivity import check_units, local_step
 from bgrl.step import unroll
 from bgrl.tasks.base import ASSIGNMENT, OUTCOME
 
@@ -242,6 +242,10 @@ class Network:
         self._create_links(observed, forced)
 
     def _population_group(self, name, p):
+        if p["has_units"]:
+            units = {k: v["unit"] for k, v in p["parameters"].items()}
+            units |= dict.fromkeys([*self._dynamics(p), *p["drives"]], "1")
+            check_units(self._dynamics(p), units)
         trained = self._trained_parameters(name)
         local = self._local_step(name)
         factors = [v for kind in (local.jacobian, local.gain, local.slope) for v in kind.values()]

@@ -149,7 +149,10 @@ class Population:
     initial: dict = field(default_factory=dict)
 
     def __post_init__(self):
+        derivatives, units = _parse_equations(self.equations) if self.equations else (None, {})
         given = [k for k in ("equations", "derivatives", "map") if getattr(self, k) is not None]
+        if given == ["equations", "derivatives"] and self.derivatives == derivatives:
+            given.remove("derivatives")
         if len(given) != 1:
             raise InputError(
                 "a population needs exactly one of equations, derivatives and map; "
@@ -159,7 +162,6 @@ class Population:
         if not isinstance(parameters, dict):
             parameters = {name: Parameter() for name in parameters}
         if self.equations is not None:
-            derivatives, units = _parse_equations(self.equations)
             parameters = {
                 name: replace(p, unit=units.get(name, p.unit)) for name, p in parameters.items()
             }
@@ -168,7 +170,6 @@ class Population:
                     f"the equations declare {', '.join(sorted(undeclared))}, which is neither a "
                     f"parameter nor a drive; parameters: {', '.join(parameters) or 'none'}"
                 )
-            object.__setattr__(self, "equations", None)
             object.__setattr__(self, "derivatives", derivatives)
         object.__setattr__(self, "parameters", dict(parameters))
         object.__setattr__(self, "drives", tuple(self.drives))
@@ -368,9 +369,10 @@ class Circuit:
         populations = {}
         for name, p in self.populations.items():
             kind = "map" if p.derivatives is None else "derivatives"
+            kind = "equations" if p.equations is not None else kind
             populations[name] = {
                 "size": int(p.size),
-                kind: dict(p.dynamics),
+                kind: p.equations if p.equations is not None else dict(p.dynamics),
                 "parameters": {k: _to_json(_fields(v)) for k, v in p.parameters.items()},
                 "drives": list(p.drives),
                 "initial": _to_json(p.initial),

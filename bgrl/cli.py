@@ -24,9 +24,12 @@ def run_command(main):
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    except RunError as error:
+    except (RunError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        print(
+            "interrupted; given again, the command goes on from its last checkpoint",
+            file=sys.stderr,
+        )
         return 130

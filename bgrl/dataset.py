@@ -14,6 +14,7 @@ import json
 import os
 import platform
 import subprocess
+from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
 
@@ -209,7 +210,7 @@ def _attributes(agent, run, stopped):
     task = agent.task
     attributes = {
         "title": f"bgrl: {task.name}",
-        "configuration": describe({"agent": agent.to_dict(), "run": _plain(run)}),
+        "configuration": describe({"agent": agent.to_dict(), "run": asdict(run)}),
         "task": task.name,
         "seed": int(run.seed),
         "backend": run.backend,
@@ -227,12 +228,6 @@ def _attributes(agent, run, stopped):
     if stopped:
         attributes["stopped"] = stopped
     return attributes
-
-
-def _plain(run):
-    from dataclasses import asdict
-
-    return asdict(run)
 
 
 def _revision():

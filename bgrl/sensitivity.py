@@ -13,7 +13,12 @@ and lets no recurrent weight in.
 from dataclasses import dataclass
 
 import sympy
+from brian2 import DimensionMismatchError, second
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.core.variables import Variable
+from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
+from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from bgrl.errors import InputError
 
@@ -77,6 +82,35 @@ def local_step(dynamics, euler_step, drives, parameters):
     lines += [f"{name} = {_to_code(e)}" for (name, _), e in zip(outputs, reduced, strict=True)]
     lines += [f"{variable} = next_{variable}" for variable in dynamics]
     return LocalStep(**names, code="\n".join(lines))
+
+
+def check_units(dynamics, units):
+    """Check that right-hand sides written with units are rates of change.
+
+    Parameters
+    ----------
+    dynamics : dict of str to str
+        State variable to derivative.
+    units : dict of str to str
+        Unit, "1" or "ms", of every symbol.
+
+    Raises
+    ------
+    InputError
+        If a derivative is not one over time, or adds what has different units.
+    """
+    dimensions = {"1": DIMENSIONLESS, "ms": second.dim}
+    variables = {k: Variable(name=k, dimensions=dimensions[v]) for k, v in units.items()}
+    for variable, text in dynamics.items():
+        try:
+            found = parse_expression_dimensions(text, variables | DEFAULT_FUNCTIONS)
+        except DimensionMismatchError as error:
+            raise InputError(f"units of d{variable}/dt = {text} do not fit: {error}") from None
+        if found is not (1 / second).dim:
+            raise InputError(
+                f"units of d{variable}/dt = {text} do not fit: it must be one over time, "
+                f"it is {'dimensionless' if found is DIMENSIONLESS else found}"
+            )
 
 
 def _symbol(name):

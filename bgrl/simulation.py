@@ -5,6 +5,7 @@ Step 0 shows the first observation and nothing is learned in it; learning happen
 stopped.
 """
 
+import fcntl
 import json
 import os
 import shutil
@@ -112,6 +113,11 @@ class Work:
                 )
             else:
                 _write(marker, described.encode())
+            # Held until this process ends, however it ends.
+            self._lock = open(marker)  # noqa: SIM115
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"{self.path} is in use by another process") from None
         except OSError as error:
             raise InputError(f"cannot write {self.path}: {error.strerror}") from None
 
@@ -129,10 +135,12 @@ class Work:
                 f"the checkpoint in {self.path} is damaged ({error}); delete the folder to start anew"
             ) from None
 
-    def save(self, step, state, sink, evaluations):
-        """Make `step` the one from which the run would go on."""
+    def save(self, step, state, sink, evaluations, weights=None):
+        """Make `step` the one from which the run would go on; keep a snapshot of the weights."""
         name = f"state-{step}.npz"
         try:
+            if weights is not None:
+                np.savez(self.snapshot_path(step), **weights)
             with open(self.path / f".{name}", "wb") as file:
                 np.savez(file, **state)
                 file.flush()
@@ -225,9 +233,8 @@ def _simulate(agent, run, folder, progress):
         for first, last in _segments(run, step, evaluations):
             if first == last:
                 result = _evaluate(agent, program, state, run, first)
-                np.savez(work.snapshot_path(first), **_plastic(agent, state))
                 evaluations.append({"step": first, **result})
-                work.save(first, state, sink, evaluations)
+                work.save(first, state, sink, evaluations, _plastic(agent, state))
                 bar.set_postfix_str(f"return {np.median(result['mean_return']):.2f}")
                 continue
             recorded = any(
@@ -325,7 +332,8 @@ def _plastic(agent, state):
 def _check_sizes(sink, run, folder):
     """Refuse a recording that would fill memory or disk."""
     size = run.record.frames(run.steps) * sink.dtype.itemsize if sink.names else 0
-    memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
+    memory = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
     disk = shutil.disk_usage(folder).free
     for what, need, limit in (("memory", 3 * size, memory), ("disk space", 2 * size, disk)):
         if need > limit:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -167,3 +168,28 @@ def test_refuses_names_that_are_in_use(name):
         circuit(
             populations={"cortex": cortex(parameters={"tau": Parameter(20.0), name: Parameter(1)})}
         )
+
+
+@pytest.mark.parametrize(
+    ("equations", "message"),
+    [
+        ("drate/dt = -rate + tanh(drive) : 1", "it must be one over time, it is dimensionless"),
+        ("drate/dt = -rate/tau + tanh(drive) : 1\ntau : second", "do not fit"),
+    ],
+)
+def test_units_of_equations_are_checked(equations, message):
+    from bgrl.backends import load
+
+    agent = rtrrl.agent(make("memory_chain"), units=3)
+    parameters = {"tau": Parameter(20.0, unit="ms")}
+    populations = {"cortex": cortex(equations=equations, parameters=parameters)}
+    agent = replace(agent, circuit=replace(agent.circuit, populations=populations))
+    with pytest.raises(InputError, match=message):
+        load("numpy", agent.structure())
+
+
+def test_editing_a_population_keeps_its_equations():
+    larger = replace(cortex(), size=9)
+    assert (larger.size, larger.derivatives) == (9, cortex().derivatives)
+    with pytest.raises(InputError, match="exactly one of"):
+        replace(cortex(), derivatives={"rate": "-rate"})

@@ -192,6 +192,14 @@ def test_work_of_another_run_is_refused(small_agent, tmp_path):
         simulate(small_agent(), run(), tmp_path / "foreign")
 
 
+def test_work_in_use_is_refused(tmp_path):
+    first = Work(tmp_path / "work", {"a": 1})
+    with pytest.raises(InputError, match="is in use by another process"):
+        Work(tmp_path / "work", {"a": 1})
+    del first
+    Work(tmp_path / "work", {"a": 1})
+
+
 @pytest.mark.parametrize("damage", ["truncated", "garbage", "missing"])
 def test_damaged_checkpoint_is_refused(small_agent, tmp_path, damage):
     simulate(small_agent(), run(), tmp_path)
