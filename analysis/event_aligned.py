@@ -3,9 +3,14 @@
 from analysis.style import PERIODS, axes_or_new, median_and_quartiles, styled
 from analysis.trials import aligned, replicate_means
 
+#: Outcome of the trial to how its curve is drawn.
+OUTCOME_LINES = {"rewarded": "-", "unrewarded": ":"}
+
 
 @styled
-def plot_event_aligned(data, variable, event, *, before, after, ax=None, title=None):
+def plot_event_aligned(
+    data, variable, event, *, before, after, by_outcome=False, ax=None, title=None
+):
     """Mean over trials, then median and quartiles over replicates.
 
     Parameters
@@ -17,6 +22,8 @@ def plot_event_aligned(data, variable, event, *, before, after, ax=None, title=N
         An event of the task.
     before, after : int
         Steps around it.
+    by_outcome : bool
+        Draw trials with a positive return apart from the others.
     ax : matplotlib Axes, optional
     title : str, optional
 
@@ -27,11 +34,18 @@ def plot_event_aligned(data, variable, event, *, before, after, ax=None, title=N
     ax = axes_or_new(ax)
     for period, colour in PERIODS.items():
         table = aligned(data, variable, event, before, after, period)
-        if table.sizes["trial"]:
-            values = replicate_means(table)
-            median_and_quartiles(
-                ax, table["lag"].values, values, period, colour, marker="o", markersize=3
-            )
+        for label, line, part in _parts(table, period, by_outcome):
+            if part.sizes["trial"]:
+                median_and_quartiles(
+                    ax,
+                    part["lag"].values,
+                    replicate_means(part),
+                    label,
+                    colour,
+                    linestyle=line,
+                    marker="o",
+                    markersize=3,
+                )
     ax.axvline(0, color="black", linewidth=0.8, linestyle="--")
     ax.axhline(0, color="black", linewidth=0.5)
     long_name = data["traces"][variable].attrs["long_name"]
@@ -39,3 +53,14 @@ def plot_event_aligned(data, variable, event, *, before, after, ax=None, title=N
     if title:
         ax.set_title(title)
     return ax
+
+
+def _parts(table, period, by_outcome):
+    """(label, line style, trials) of the curves of a period."""
+    if not by_outcome:
+        return [(period, "-", table)]
+    rewarded = table["trial_return"].values > 0
+    return [
+        (f"{period}, {outcome}", line, table[rewarded == (outcome == "rewarded")])
+        for outcome, line in OUTCOME_LINES.items()
+    ]

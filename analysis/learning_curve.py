@@ -32,9 +32,10 @@ def plot_learning_curve(data, *, ax=None, colour=COLOURS["blue"], label=None):
                 text,
                 (1, level),
                 xycoords=("axes fraction", "data"),
-                xytext=(3, 0),
+                xytext=(-2, 1),
                 textcoords="offset points",
-                va="center",
+                ha="right",
+                va="bottom",
                 fontsize=7.5,
                 color=COLOURS["grey"],
             )

@@ -83,12 +83,15 @@ def figure(data):
         title = f"{text}:\n{early:.2f} early, {late:.2f} late"
         cue = fig.add_subplot(grid[1, 2 * k])
         query = fig.add_subplot(grid[1, 2 * k + 1], sharey=cue)
-        plot_event_aligned(data, name, "cue", before=0, after=near, ax=cue, title=title)
-        plot_event_aligned(data, name, "query", before=near - 1, after=1, ax=query)
+        apart = {"by_outcome": name == "dopamine"}
+        plot_event_aligned(data, name, "cue", before=0, after=near, ax=cue, title=title, **apart)
+        plot_event_aligned(data, name, "query", before=near - 1, after=1, ax=query, **apart)
         query.set_ylabel("")
         query.tick_params(labelleft=False)
         letter(cue, "CDE"[k])
-    query.legend(loc="best")
+        if name != "value":
+            place = "lower left" if name == "dopamine" else "upper right"
+            cue.legend(loc=place, fontsize=6.5, handlelength=1.5, borderaxespad=0.1)
     _heat_maps(data, fig, grid, length)
     solved = int((final_return(data) >= 0.95).sum())
     fig.suptitle(

@@ -59,7 +59,8 @@ def aligned(data, variable, event, before, after, period=None):
     Returns
     -------
     xarray.DataArray (trial, lag, ...)
-        With coordinates `replicate`, `start` (index of the trial's first step) and `lag` in ms.
+        With coordinates `replicate`, `start` (index of the trial's first step), `trial_return` and
+        `lag` in ms.
     """
     traces = data["traces"].to_dataset()
     anchor, offset = events(data)[event]
@@ -73,6 +74,8 @@ def aligned(data, variable, event, before, after, period=None):
         index = centre + lags
         inside = (index >= start + first) & (index < end + first)
         table[k, inside] = values[r, index[inside]]
+    reward = traces["reward"].values
+    returns = [reward[r, start + 1 : end + 1].sum() for r, start, end in trials]
     step = data.attrs["step_duration_ms"]
     return xr.DataArray(
         table,
@@ -81,6 +84,7 @@ def aligned(data, variable, event, before, after, period=None):
             "lag": lags * step,
             "replicate": ("trial", trials[:, 0]),
             "start": ("trial", trials[:, 1]),
+            "trial_return": ("trial", np.array(returns, float)),
         },
         attrs=traces[variable].attrs,
     )

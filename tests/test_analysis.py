@@ -29,7 +29,7 @@ def by_hand(seed=0):
     traces = xr.Dataset(
         {
             "done": (("replicate", "time"), done, units),
-            "reward": (("replicate", "time"), done, units),
+            "reward": (("replicate", "time"), done.copy(), units),
             "dopamine": (("replicate", "time"), done * 0.5, units),
             "value": (("replicate", "time"), value, units),
             "observation": (("replicate", "time", "observation_channel"), observation, units),
@@ -147,6 +147,22 @@ def test_event_aligned_curves():
     for line in (early, late):
         np.testing.assert_allclose(line.get_xdata(), [-40, -20, 0])
         np.testing.assert_allclose(line.get_ydata(), [0, 0, 0.5])
+
+
+def test_rewarded_trials_are_drawn_apart():
+    data = by_hand()
+    reward = data["traces"]["reward"].values
+    ends = reward > 0
+    ends[:, ::2] = False
+    # Trials that end in an even-numbered place go unrewarded, and dopamine says so.
+    reward[ends] = -1
+    data["traces"]["dopamine"].values[:] = reward
+    table = trials.aligned(data, "reward", "outcome", 0, 0)
+    np.testing.assert_array_equal(table["trial_return"].values, table.values[:, 0])
+    settings = {"before": 1, "after": 0, "by_outcome": True}
+    ax = event_aligned.plot_event_aligned(data, "dopamine", "outcome", **settings)
+    drawn = {line.get_label(): list(line.get_ydata()) for line in ax.lines}
+    assert drawn["late, rewarded"] == [0, 1] and drawn["late, unrewarded"] == [0, -1]
 
 
 def test_policy_at_query():
