@@ -18,7 +18,15 @@ from bgrl.backends import LOADERS
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES
-from bgrl.simulation import Diverged
+from bgrl.recording import Record
+from bgrl.simulation import Diverged, Run, simulate
+
+#: Steps recorded at the start and at the end of a run.
+WINDOW = 3000
+TRACES = Record(
+    ("dopamine", "value", "reward", "done", "action", "policy", "observation", "cortex"),
+    windows=((0, WINDOW), (-WINDOW, None)),
+)
 
 
 def option(default, text, choices=None):
@@ -49,6 +57,20 @@ class Settings:
             "feedback": self.feedback,
             "optimizer": self.optimizer,
         }
+
+    def train(self, agent):
+        """Let an agent learn, with 20 evaluations and its traces early and late in the run.
+
+        Parameters
+        ----------
+        agent : bgrl.agent.Agent
+
+        Returns
+        -------
+        xarray.DataTree
+        """
+        run = Run(self.steps, self.seed, self.backend, evaluations=20, record=TRACES)
+        return simulate(agent, run, self.work(), self.progress)
 
     def work(self):
         """Folder of the unfinished run, beside its output."""

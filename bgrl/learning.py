@@ -75,8 +75,9 @@ class Learning:
     Parameters
     ----------
     sensitivity : {"rflo", "none"}
-        What is kept of the sensitivity of the state to the parameters; with `none` the recurrent
-        network is a fixed reservoir.
+        What is kept of the sensitivity of the state to the parameters. `rflo` crosses no synapse,
+        so only populations that a readout reads learn; with `none` the network is a fixed
+        reservoir.
     feedback : {"random", "symmetric"}
         Whether the learning signal returns through fixed random weights (feedback alignment) or
         through the readout's own.

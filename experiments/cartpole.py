@@ -9,14 +9,11 @@ from dataclasses import dataclass
 
 from bgrl import tasks
 from bgrl.experiment import Settings, command, option
-from bgrl.recording import Record
-from bgrl.simulation import Run, simulate
 from models import rtrrl
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.cartpole"
 QUICK = {"steps": 20_000, "replicates": 4}
-WINDOW = 3000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +43,7 @@ def run(config):
         task = tasks.make("cartpole", observe=config.observe)
     else:
         task = tasks.make("stateless_cartpole")
-    agent = rtrrl.agent(task, config.units, config.replicates, **config.learning())
-    record = Record(
-        ("dopamine", "value", "reward", "done", "action", "policy", "observation", "cortex"),
-        windows=((0, WINDOW), (-WINDOW, None)),
-    )
-    settings = Run(config.steps, config.seed, config.backend, evaluations=20, record=record)
-    return simulate(agent, settings, config.work(), config.progress)
+    return config.train(rtrrl.agent(task, config.units, config.replicates, **config.learning()))
 
 
 if __name__ == "__main__":

@@ -9,15 +9,11 @@ from dataclasses import dataclass
 
 from bgrl import tasks
 from bgrl.experiment import Settings, command, option
-from bgrl.recording import Record
-from bgrl.simulation import Run, simulate
 from models import rtrrl
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.memory_chain"
 QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
-#: Steps recorded at the start and at the end of a run.
-WINDOW = 3000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,13 +35,7 @@ def run(config):
     xarray.DataTree
     """
     task = tasks.make("memory_chain", length=config.length)
-    agent = rtrrl.agent(task, config.units, config.replicates, **config.learning())
-    record = Record(
-        ("dopamine", "value", "reward", "done", "action", "policy", "observation", "cortex"),
-        windows=((0, WINDOW), (-WINDOW, None)),
-    )
-    settings = Run(config.steps, config.seed, config.backend, evaluations=20, record=record)
-    return simulate(agent, settings, config.work(), config.progress)
+    return config.train(rtrrl.agent(task, config.units, config.replicates, **config.learning()))
 
 
 if __name__ == "__main__":
