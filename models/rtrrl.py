@@ -30,9 +30,9 @@ TAU_STEPS = (1.0, 5.0)
 #: Learning that does not get stuck, which the experiments use. MemoryChain-8, 40 replicates, how many
 #: have a return of 0.95 or more after 90,000 steps: 32 with random feedback and Adam (the paper's), 37
 #: with symmetric feedback and Adam, 37 with random feedback and AMSGrad, 40 with both, and these at
-#: every evaluation from 20,000 steps on. Adam's steps grow again once the TD error has vanished, and noise then undoes
-#: what was learned; with random feedback the policy may settle on one action before it can read the
-#: memory, and the critic, which reads it, then leaves no TD error to learn from.
+#: every evaluation from 20,000 steps on. Adam's steps grow again once the TD error has vanished, and
+#: noise then undoes what was learned; with random feedback the policy may settle on one action before
+#: it can read the memory, and the critic, which reads it, then leaves no TD error to learn from.
 STEADY = {"feedback": "symmetric", "optimizer": "amsgrad"}
 
 
