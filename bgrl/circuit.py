@@ -452,9 +452,8 @@ class Circuit:
         ]
         for name, p in self.populations.items():
             lines.append(f"  population {name}: {p.size} neurons")
-            prime = "" if p.derivatives is None else "d"
             for variable, expression in p.dynamics.items():
-                left = f"d{variable}/dt" if prime else f"next {variable}"
+                left = f"next {variable}" if p.derivatives is None else f"d{variable}/dt"
                 lines.append(f"    {left} = {expression}")
             trained = [k for k, v in p.parameters.items() if v.trainable]
             if trained:

@@ -81,7 +81,7 @@ class Learning:
     feedback : {"random", "symmetric"}
         Whether the learning signal returns through fixed random weights (feedback alignment) or
         through the readout's own.
-    optimizer : {"adam", "sgd"}
+    optimizer : {"adam", "amsgrad", "sgd"}
     discount : float
         Of future reward per task step.
     trace_actor, trace_critic, trace_network : float

@@ -41,7 +41,7 @@ def test_memory_chain_writes_data_and_figure(tmp_path):
     result = command("experiments.memory_chain", "--length", 3, *SHORT, "--output", output)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""  # no progress bar where there is no terminal
-    assert "2 of 2 replicates" in result.stdout or "of 2 replicates end" in result.stdout
+    assert "of 2 replicates end at 0.95 or more" in result.stdout
     assert sorted(p.name for p in tmp_path.iterdir()) == ["run.nc", "run.png"]
     data = dataset.read(output)
     assert data.attrs["task"] == "memory_chain"
