@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bgrl.circuit import Circuit, sample
+from bgrl.circuit import Circuit, Distribution, sample
 from bgrl.errors import InputError, choose
 from bgrl.learning import Learning
 from bgrl.step import SLOTS
@@ -48,12 +48,40 @@ class Agent:
             raise InputError(f"replicates is {self.replicates!r}; a positive integer is needed")
         if self.circuit.actor is None or self.circuit.critic is None:
             raise InputError("the circuit has no actor or no critic and cannot learn a task")
-        sizes = {"action": len(self.task.actions), "reward": 1}
-        for name, channels in self.circuit.inputs.items():
-            needed = sizes.get(name, len(self.task.observations))
-            if channels != needed:
+        self._check_inputs()
+        m = len(self.task.actions)
+        for readout, channels in ((self.circuit.actor, m), (self.circuit.critic, 1)):
+            for weights in (readout.weights, readout.feedback, *readout.feedback_to.values()):
+                if not isinstance(weights, Distribution) and np.ndim(weights) == 2:
+                    if np.shape(weights)[0] != channels:
+                        raise InputError(
+                            f"weights of {readout.name!r} have {np.shape(weights)[0]} channels; "
+                            f"task {self.task.name!r} needs {channels}"
+                        )
+        choices = [
+            *self.circuit.projections,
+            *(f"{n}.{k}" for n, p in self.circuit.populations.items() for k in p.parameters),
+        ]
+        for name in self.learning.overrides:
+            choose("projection or parameter in overrides", name, choices)
+
+    def _check_inputs(self):
+        """Observations are dealt out to the inputs in order; action and reward have their own."""
+        inputs = self.circuit.inputs
+        needed = {"action": len(self.task.actions), "reward": 1}
+        observing = {k: v for k, v in inputs.items() if k not in needed}
+        if len(observing) == 1:
+            needed[next(iter(observing))] = len(self.task.observations)
+        elif sum(observing.values()) != len(self.task.observations):
+            raise InputError(
+                f"inputs {', '.join(observing) or '(none)'} have {sum(observing.values())} channels "
+                f"together; task {self.task.name!r} needs {len(self.task.observations)}"
+            )
+        for name, channels in inputs.items():
+            if channels != needed.get(name, channels):
                 raise InputError(
-                    f"input {name!r} has {channels} channels; task {self.task.name!r} needs {needed}"
+                    f"input {name!r} has {channels} channels; task {self.task.name!r} needs "
+                    f"{needed[name]}"
                 )
 
     def with_replicates(self, replicates):
@@ -66,9 +94,48 @@ class Agent:
         return len(self.task.actions)
 
     def readouts(self):
-        """Populations read by the actor or the critic, in the circuit's order."""
-        read = (self.circuit.actor.reads, self.circuit.critic.reads)
-        return [name for name in self.circuit.populations if name in read]
+        """Actor and critic with their numbers of channels, in the order of the striatum's rows."""
+        return (self.circuit.actor, self.actions), (self.circuit.critic, 1)
+
+    def readout_states(self):
+        """(population, variable) of all that readouts read or reach by feedback, in order."""
+        used = set()
+        for readout, _ in self.readouts():
+            used |= {*readout.states(), *(tuple(k.split(".")) for k in readout.feedback_to)}
+        states = [(n, v) for n, p in self.circuit.populations.items() for v in p.dynamics]
+        return [state for state in states if state in used]
+
+    def sensitivity(self, name):
+        """How a projection or parameter learns: the run's method, its own, or not at all."""
+        projections = self.circuit.projections
+        if name in projections:
+            learns = projections[name].plastic
+        else:
+            population, parameter = name.split(".")
+            learns = self.circuit.populations[population].parameters[parameter].trainable
+        method = self.learning.overrides.get(name, self.learning.sensitivity)
+        return method if learns else "none"
+
+    def afferents(self):
+        """The matrices that weights are kept in: all afferents of a drive that learn alike.
+
+        Returns
+        -------
+        dict of str to dict
+            Group name to `target`, `drive`, `sensitivity` and `projections` (names, in the order of
+            the columns).
+        """
+        groups = {}
+        for name, p in self.circuit.populations.items():
+            for drive in p.drives:
+                for key in self.circuit.afferents(name, drive):
+                    method = self.sensitivity(key)
+                    group = f"{name}_{drive}"
+                    if method != self.learning.sensitivity:
+                        group += f"_{method}"
+                    entry = {"target": name, "drive": drive, "sensitivity": method}
+                    groups.setdefault(group, entry | {"projections": []})["projections"].append(key)
+        return groups
 
     def structure(self):
         """What the compiled program depends on, as JSON values."""
@@ -80,10 +147,15 @@ class Agent:
                 "map" if p.derivatives is None else "derivatives": dict(p.dynamics),
                 "has_units": p.equations is not None,
                 "parameters": {
-                    k: {"trainable": v.trainable, "unit": v.unit, "minimum": v.minimum}
+                    k: {
+                        "sensitivity": self.sensitivity(f"{name}.{k}"),
+                        "unit": v.unit,
+                        "minimum": v.minimum,
+                    }
                     for k, v in p.parameters.items()
                 },
                 "drives": list(p.drives),
+                "functions": circuit["populations"][name].get("functions", {}),
             }
         projections = {
             name: {
@@ -102,8 +174,12 @@ class Agent:
             "populations": populations,
             "projections": projections,
             "inputs": circuit["inputs"],
-            "actor": {k: circuit["actor"][k] for k in ("reads", "variable")},
-            "critic": {k: circuit["critic"][k] for k in ("reads", "variable")},
+            "afferents": self.afferents(),
+            "readout": {
+                "states": [list(state) for state in self.readout_states()],
+                "fixed_feedback": any(r.feedback_to for r, _ in self.readouts())
+                or self.learning.feedback == "random",
+            },
             "task": self.task.structure(),
             "learning": self.learning.structure(),
             "replicates": int(self.replicates),
@@ -167,27 +243,21 @@ class Agent:
 
     def _afferent_values(self, seed):
         values = {}
-        for name, p in self.circuit.populations.items():
-            for drive in p.drives:
-                blocks = {"w": [], "mask": [], "weight_sign": [], "plastic": []}
-                for key in self.circuit.afferents(name, drive):
-                    projection = self.circuit.projections[key]
-                    shape = self.circuit.shape(projection)
-                    mask = np.ones(shape) if projection.mask is None else projection.mask
-                    weights = self._replicated(projection.weights, shape, seed, key) * mask
-                    if projection.sign:
-                        weights = projection.sign * np.abs(weights)
-                    blocks["w"].append(weights)
-                    for kind, value in (
-                        ("mask", mask),
-                        ("weight_sign", projection.sign or 0),
-                        ("plastic", float(projection.plastic)),
-                    ):
-                        full = (self.replicates, *shape)
-                        blocks[kind].append(np.broadcast_to(np.asarray(value, float), full))
-                for kind, parts in blocks.items():
-                    if parts:
-                        values[f"{name}_{drive}.{kind}"] = np.concatenate(parts, axis=-1)
+        for group, afferents in self.afferents().items():
+            blocks = {"w": [], "mask": [], "weight_sign": []}
+            for key in afferents["projections"]:
+                projection = self.circuit.projections[key]
+                shape = self.circuit.shape(projection)
+                mask = np.ones(shape) if projection.mask is None else projection.mask
+                weights = self._replicated(projection.weights, shape, seed, key) * mask
+                if projection.sign:
+                    weights = projection.sign * np.abs(weights)
+                blocks["w"].append(weights)
+                full = (self.replicates, *shape)
+                blocks["mask"].append(np.broadcast_to(np.asarray(mask, float), full))
+                blocks["weight_sign"].append(np.full(full, float(projection.sign or 0)))
+            for kind, parts in blocks.items():
+                values[f"{group}.{kind}"] = np.concatenate(parts, axis=-1)
         return values
 
     def _readout_values(self, seed):
@@ -198,29 +268,41 @@ class Agent:
             "striatum.discount": learning.discount
             * np.array([learning.trace_actor] * self.actions + [learning.trace_critic]),
         }
-        parts = ((self.circuit.actor, self.actions), (self.circuit.critic, 1))
-        for name in self.readouts():
-            size = self.circuit.populations[name].size
-            for kind in ("weights", "feedback"):
-                blocks = [
-                    self._replicated(
-                        getattr(readout, kind) if readout.reads == name else 0.0,
-                        (channels, size),
-                        seed,
-                        f"{readout.name}.{kind}",
-                    )
-                    for readout, channels in parts
-                ]
-                variable = "w" if kind == "weights" else "feedback"
-                values[f"{name}_striatum.{variable}"] = np.concatenate(blocks, axis=1)
-            mask = np.repeat(
-                [float(readout.reads == name) for readout, _ in parts],
-                [channels for _, channels in parts],
-            )
-            values[f"{name}_striatum.mask"] = np.broadcast_to(
-                mask[:, None], (self.replicates, rows, size)
-            )
+        blocks = {"w": [], "feedback": [], "mask": []}
+        for readout, channels in self.readouts():
+            for kind, parts in self._readout_row(readout, channels, seed).items():
+                blocks[kind].append(parts)
+        for kind, parts in blocks.items():
+            values[f"striatum_drive.{kind}"] = np.concatenate(parts, axis=1)
         return values
+
+    def _readout_row(self, readout, channels, seed):
+        """Weights, feedback and mask of one readout, (replicate, channel, afferent)."""
+        size = self.circuit.populations[readout.reads].size
+        drawn = {}
+        for kind in ("weights", "feedback"):
+            shape = (channels, len(readout.variables) * size)
+            name = f"{readout.name}.{kind}"
+            drawn[kind] = self._replicated(getattr(readout, kind), shape, seed, name)
+        if self.learning.feedback == "symmetric":
+            drawn["feedback"] = np.zeros_like(drawn["feedback"])
+        blocks = {"w": [], "feedback": [], "mask": []}
+        for population, variable in self.readout_states():
+            size = self.circuit.populations[population].size
+            w = feedback = mask = np.zeros((self.replicates, channels, size))
+            if (population, variable) in readout.states():
+                start = readout.variables.index(variable) * size
+                w = drawn["weights"][..., start : start + size]
+                feedback = drawn["feedback"][..., start : start + size]
+                mask = np.ones_like(w)
+            elif (state := f"{population}.{variable}") in readout.feedback_to:
+                name = f"{readout.name}.feedback.{state}"
+                feedback = self._replicated(
+                    readout.feedback_to[state], (channels, size), seed, name
+                )
+            for kind, part in (("w", w), ("feedback", feedback), ("mask", mask)):
+                blocks[kind].append(part)
+        return {kind: np.concatenate(parts, axis=-1) for kind, parts in blocks.items()}
 
     def _scalar_values(self, seed):
         learning = self.learning

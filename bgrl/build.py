@@ -1,38 +1,74 @@
 """From the description of an agent to Brian2 objects; the step is the table `bgrl.step.SLOTS`.
 
 Everything is dimensionless or in ms. Replicates are the outer index of every group. All afferents of
-one drive of a population are one dense matrix (target, source): the sources are gathered into one
-group, so that drive, sensitivity, plasticity and eligibility are one kernel each.
+one drive of a population that learn alike are one dense matrix (target, source): the sources are
+gathered into one group, so that drive, sensitivity, plasticity and eligibility are one kernel each.
 
-Groups and synapses, with R replicates, n neurons, m actions:
+Groups and synapses, with R replicates, n neurons, p afferents, m actions:
 
-=========================  =============  ====================================================
-``task``                   R              the environment
-``input``                  R x channels   observation, previous action, previous reward
-``<population>``           R x n          a nucleus
-``<population>_<drive>``   R x n x p      weights of all p afferents of a drive (Synapses)
-``striatum``               R x (m + 1)    rows 0..m-1 the actor, row m the critic
-``<population>_striatum``  R x (m+1) x n  readout weights (Synapses)
-``policy``                 R              samples the action
-``vta``                    R              the TD error
-=========================  =============  ====================================================
+==========================  =============  ===================================================
+``task``                    R              the environment
+``input``                   R x channels   observation, previous action, previous reward
+``<population>``            R x n          a nucleus
+``<population>_<drive>``    R x n x p      weights of the afferents of a drive (Synapses)
+``<name>_afferents``        R x p          their presynaptic states, side by side
+``<population>_by_<group>`` R x n x ...    sensitivity of a nucleus to the parameters of a group
+``striatum``                R x (m + 1)    rows 0..m-1 the actor, row m the critic
+``striatum_drive``          R x (m+1) x p  readout weights (Synapses)
+``policy``                  R              samples the action
+``vta``                     R              the TD error
+``oracle``                  R x blocks     products of gradients with exact ones, on request
+==========================  =============  ===================================================
 """
 
 import re
+from dataclasses import dataclass
 from itertools import count
+from math import prod
 
 import brian2 as b2
 import numpy as np
 
 from bgrl import random
+from bgrl.circuit import Function
+from bgrl.derivatives import check_units, local_step
 from bgrl.learning import OPTIMIZERS
-from bgrl.sensitivity import check_units, local_step
+from bgrl.matrices import (
+    Clearing,
+    Columns,
+    Comparison,
+    Contraction,
+    Coupling,
+    Propagation,
+    SelfWeights,
+)
+from bgrl.sensitivity import blocks, compared, dynamics, kept_edges, sizes
 from bgrl.step import unroll
 from bgrl.tasks.base import ASSIGNMENT, OUTCOME
 
 _BRIAN_SLOTS = ("start", "groups", "thresholds", "synapses", "resets")
 _DRAW = re.compile(r"\b(uniform|normal)\(\s*(\d+)\s*\)")
 _NORMAL_OFFSET = 1000
+
+
+@dataclass(frozen=True)
+class Gradient:
+    """A step's gradient of the parameters of one block, as expressions of the group they are in.
+
+    Attributes
+    ----------
+    learning, entropy : str
+        Of value and log policy, and of the policy's entropy.
+    suffix : str
+        What turns the name of a neuron's variable into the synapse's name for it.
+    scale : float
+        Natural size of the parameter: a task step for times, else 1.
+    """
+
+    learning: str
+    entropy: str
+    suffix: str = ""
+    scale: float = 1
 
 
 def counter_uniform_function():
@@ -78,13 +114,17 @@ class Network:
         self.actions = structure["task"]["actions"]
         self.optimizer = OPTIMIZERS[structure["learning"]["optimizer"]]
         self.clips = structure["learning"]["clip"]
-        self.trains_network = structure["learning"]["sensitivity"] != "none"
-        self.read = {
-            readout["reads"]: readout["variable"]
-            for readout in (structure["critic"], structure["actor"])
-        }
+        self.sizes = sizes(structure)
+        self.blocks = blocks(structure)
+        self.signalled = [
+            tuple(state)
+            for state in structure["readout"]["states"]
+            if any(tuple(state) in {*b.states, *b.exact} for b in self.blocks)
+        ]
+        self._local_steps = {name: self._local_step(name) for name in structure["populations"]}
         self.groups, self.layout, self.variables = {}, {}, {}
         self._order = count()
+        self._operations = []
         self.namespace = {
             "counter_uniform": counter_uniform_function(),
             **{
@@ -95,6 +135,7 @@ class Network:
         self.clock = b2.Clock(dt=1 * b2.ms, name="step_clock*")
         self._create_groups()
         self._create_synapses()
+        self._create_links()
         self._environment()
         for name in structure["populations"]:
             self._population_dynamics(name)
@@ -106,25 +147,41 @@ class Network:
         self.brian.schedule = [*_BRIAN_SLOTS, *structure["slots"], "end"]
 
     def calls(self, learn=True):
-        """Code objects of one task step, in order, sub-steps repeated.
+        """Code objects and operations of one task step, in order, sub-steps repeated.
 
         Parameters
         ----------
         learn : bool
             Whether the slots in which learning happens are part of it.
+
+        Returns
+        -------
+        list of Brian2 code objects and of operations of `bgrl.matrices`
         """
         by_slot = {slot: [] for slot in self.structure["slots"]}
         for item in self.brian.sorted_objects:
             if item._code_objects:
-                by_slot[item.when] += item._code_objects
+                by_slot[item.when].append((item.order, item._code_objects))
+        for slot, order, operation in self._operations:
+            by_slot[slot].append((order, [operation]))
         order = unroll(self.structure["slots"], self.structure["substeps"], learn)
-        return [code_object for slot in order for code_object in by_slot[slot]]
+        return [
+            call
+            for slot in order
+            for _, calls in sorted(by_slot[slot], key=lambda entry: entry[0])
+            for call in calls
+        ]
+
+    def _operate(self, slot, kind, *values):
+        """Add an operation to a slot."""
+        order = next(self._order)
+        name = f"{kind.__name__.lower()}_{order}"
+        self._operations.append((slot, order, kind(name, self.replicates, *values)))
 
     # Groups ---------------------------------------------------------------------------------
 
-    def _group(self, name, size, variables, shared=(), integers=(), links=None):
+    def _group(self, name, size, variables, shared=(), integers=(), links=(), shape=None):
         """A NeuronGroup of replicates (x `size`); `variables` and `integers` join the state."""
-        links = links or {}
         lines = [f"{v} : 1" for v in variables]
         lines += [f"{v} : 1 (shared)" for v in shared]
         lines += [f"{v} : integer{flag}" for v, flag in integers]
@@ -136,7 +193,8 @@ class Network:
             clock=self.clock,
             namespace=self.namespace,
         )
-        shape = (self.replicates,) if size is None else (self.replicates, size)
+        shape = (() if size is None else (size,)) if shape is None else shape
+        shape = (self.replicates, *shape)
         self.groups[name] = group
         for variable in variables:
             self._register(name, variable, shape)
@@ -161,8 +219,13 @@ class Network:
             b2.linked_var(self.groups[source], variable, index=index),
         )
 
-    def _per_replicate(self, size):
-        return np.repeat(np.arange(self.replicates), size)
+    def _width(self, group):
+        """Elements of a group in one replicate."""
+        return len(self.groups[group]) // self.replicates
+
+    def _per_replicate(self, group):
+        """Of each element of a group, its replicate."""
+        return np.repeat(np.arange(self.replicates), self._width(group))
 
     def _constant(self, group, name, values):
         """Set a constant that is part of the program, not of the state."""
@@ -194,23 +257,22 @@ class Network:
             integers=(("replicate", ""), ("seed", " (shared)")),
             links=["action"],
         )
-        observed = self._task_symbols(" ".join(task["observations"].values()))
         self._group(
             "input",
             sum(self.structure["inputs"].values()),
             ["x", "channel"],
             shared=["first_action"],
-            links=[*(f"task_{v}" for v in observed), "reward", "done", "action"],
+            links=[*(f"task_{v}" for v in self._observed()), "reward", "done", "action"],
         )
         for name, p in self.structure["populations"].items():
             self._population_group(name, p)
-        forced = ["forced_action"] if "forced_action" in task["variables"] else []
+        self._sensitivity_groups()
         self._group(
             "policy",
             None,
             ["action", "entropy", "log_normaliser"],
             integers=(("replicate", ""), ("seed", " (shared)")),
-            links=[*(f"activity_{k}" for k in range(self.actions)), *forced],
+            links=[*(f"activity_{k}" for k in range(self.actions)), *self._forced()],
         )
         corrections = ["updates", "correction_1", "correction_2"] if self.optimizer.state else []
         clipping = ["clip_scale"] if self.clips else []
@@ -226,9 +288,8 @@ class Network:
             "striatum",
             self.actions + 1,
             [
-                *("activity", "bias", "policy", "is_actor", "row"),
+                *("activity", "bias", "drive", "policy", "is_actor", "row"),
                 *("learning_signal", "entropy_signal"),
-                *(f"drive_{name}" for name in self.read),
                 *self._plastic_variables(["bias"]),
                 *self._squares("striatum"),
             ],
@@ -239,132 +300,200 @@ class Network:
                 *self._clip_links(),
             ],
         )
-        self._create_links(observed, forced)
+        for group in (*self.structure["afferents"], "striatum_drive"):
+            sources = self._sources(group)
+            signals = group == "striatum_drive" and self.signalled
+            self._group(
+                f"{group}_afferents",
+                sum(size for *_, size in sources),
+                ["x", "block", *(["learning_signal", "entropy_signal"] if signals else [])],
+                links=[f"from_{k}" for k in range(len(sources))],
+            )
+        parts = compared(self.structure)
+        if parts:
+            self._group("oracle", len(parts), ["product", "square", "exact_square"])
 
     def _population_group(self, name, p):
         if p["has_units"]:
             units = {k: v["unit"] for k, v in p["parameters"].items()}
-            units |= dict.fromkeys([*self._dynamics(p), *p["drives"]], "1")
-            check_units(self._dynamics(p), units)
-        trained = self._trained_parameters(name)
-        local = self._local_step(name)
+            units |= dict.fromkeys([*dynamics(p), *p["drives"]], "1")
+            check_units(dynamics(p), units, p["functions"])
+        local = self._local_steps[name]
         factors = [v for kind in (local.jacobian, local.gain, local.slope) for v in kind.values()]
-        signals = ["learning_signal", "entropy_signal"] if self._trains(name) else []
+        own = [b for b in self.blocks if b.group == name]
+        trained = [b.key for b in own if b.states]
+        signals = [v for population, v in self.signalled if population == name]
         self._group(
             name,
             p["size"],
             [
-                *self._dynamics(p),
-                *(f"initial_{v}" for v in self._dynamics(p)),
+                *dynamics(p),
+                *(f"initial_{v}" for v in dynamics(p)),
                 *p["parameters"],
                 *p["drives"],
+                *self._partial_sums(name),
                 *factors,
-                *(f"sensitivity_{v}_{k}" for k in trained for v in self._dynamics(p)),
+                *self._own_variables(name),
+                *(v for b in own for v in self._block_variables(b)),
                 "done",
-                *signals,
+                *(f"{kind}_signal_{v}" for v in signals for kind in ("learning", "entropy")),
                 *(self._plastic_variables(trained) if self._trains(name) else []),
                 *(self._squares(name) if self._trains(name) else []),
             ],
-            links=["task_done", "td_error", *self._sent(), *self._clip_links()],
+            links=[
+                *("task_done", "td_error"),
+                *(f"sent_{kind}_{v}" for v in signals for kind in ("learning", "entropy")),
+                *self._sent(),
+                *self._clip_links(),
+            ],
         )
-        for drive in self._fed_drives(name):
-            sources = self._sources(name, drive)
-            self._group(
-                f"{name}_{drive}_afferents",
-                sum(size for *_, size in sources),
-                ["x", "block"],
-                links=[f"from_{k}" for k in range(len(sources))],
-            )
 
-    def _create_links(self, observed, forced):
+    def _sensitivity_groups(self):
+        """Sensitivities that are as large as a population times a block."""
+        found = {}
+        for block in self.blocks:
+            for array, shape in block.arrays(self.sizes).items():
+                group, variable = array.split(".")
+                if group != block.group:
+                    found.setdefault(group, (shape, []))[1].append(variable)
+        for group, (shape, variables) in found.items():
+            self._group(group, prod(shape), variables, shape=shape)
+
+    def _block_variables(self, block):
+        """Sensitivities and gradients of a block that are as large as the block."""
+        found = []
+        if not block.coupled:
+            found += [f"sensitivity_{v}_{block.key}" for _, v in block.states]
+        if block.states and block.coupled:
+            found += [f"learning_gradient_{block.key}", f"entropy_gradient_{block.key}"]
+        elif block.exact:
+            found += [f"learning_gradient_{block.key}"]
+        if block.exact and block.method != "rtrl":
+            found += [f"exact_gradient_{block.key}"]
+        return found
+
+    def _create_links(self):
         R, m = self.replicates, self.actions
         rows = np.arange(R) * (m + 1)
         self._link("task", "action", "policy", "action")
-        channels = self._per_replicate(len(self.groups["input"]) // R)
-        for variable in observed:
+        channels = self._per_replicate("input")
+        for variable in self._observed():
             index = None if variable in self.structure["task"]["parameters"] else channels
             self._link("input", f"task_{variable}", "task", variable, index)
         for variable in ("reward", "done"):
             self._link("input", variable, "task", variable, channels)
         self._link("input", "action", "policy", "action", channels)
-        self._constant("input", "channel", np.arange(len(self.groups["input"]) // R))
-        for variable in forced:
+        self._constant("input", "channel", np.arange(self._width("input")))
+        for variable in self._forced():
             self._link("policy", variable, "task", variable)
         for k in range(m):
             self._link("policy", f"activity_{k}", "striatum", "activity", rows + k)
         self._link("vta", "critic", "striatum", "activity", rows + m)
         self._link("vta", "reward", "task", "reward")
         self._link("vta", "done", "task", "done")
-        per_row = self._per_replicate(m + 1)
+        per_row = self._per_replicate("striatum")
         for variable in ("action", "entropy", "log_normaliser"):
             self._link("striatum", variable, "policy", variable, per_row)
         self._link("striatum", "done", "task", "done", per_row)
         self._constant("striatum", "row", np.arange(m + 1))
         for name in ("striatum", *self.structure["populations"]):
-            index = self._per_replicate(len(self.groups[name]) // R)
+            index = self._per_replicate(name)
             for variable in ("td_error", *self._sent(), *self._clip_links()):
-                source = variable.removeprefix("sent_")
-                self._link(name, variable, "vta", source, index)
+                self._link(name, variable, "vta", variable.removeprefix("sent_"), index)
             if name != "striatum":
                 self._link(name, "task_done", "task", "done", index)
-                for drive in self._fed_drives(name):
-                    self._link_afferents(name, drive)
+        for group in (*self.structure["afferents"], "striatum_drive"):
+            self._link_afferents(group)
+        if self.signalled:
+            self._link_signals()
 
-    def _link_afferents(self, name, drive):
+    def _link_afferents(self, group):
         """Each afferent reads its own source; elsewhere the link points at the first element."""
-        group = f"{name}_{drive}_afferents"
-        sources = self._sources(name, drive)
+        sources = self._sources(group)
         total = sum(size for *_, size in sources)
         block = np.repeat(np.arange(len(sources)), [size for *_, size in sources])
-        self._constant(group, "block", block)
+        self._constant(f"{group}_afferents", "block", block)
         start = 0
         for k, (source, variable, offset, size) in enumerate(sources):
-            width = len(self.groups[source]) // self.replicates
-            index = np.arange(self.replicates)[:, None] * width + np.zeros(total, int)
+            index = np.arange(self.replicates)[:, None] * self._width(source) + np.zeros(total, int)
             index[:, start : start + size] += offset + np.arange(size)
-            self._link(group, f"from_{k}", source, variable, index.ravel())
+            self._link(f"{group}_afferents", f"from_{k}", source, variable, index.ravel())
             start += size
 
-    def _sources(self, name, drive):
-        """(group, variable, offset, size) of each block of afferents of a drive."""
-        inputs, blocks = self.structure["inputs"], []
-        offsets = dict(zip(inputs, np.cumsum([0, *inputs.values()]), strict=False))
-        for p in self.structure["projections"].values():
-            if (p["target"], p["drive"]) != (name, drive):
-                continue
-            if p["source"] in inputs:
-                blocks.append(("input", "x", int(offsets[p["source"]]), inputs[p["source"]]))
-            else:
-                size = self.structure["populations"][p["source"]]["size"]
-                blocks.append((p["source"], p["reads"], 0, size))
-        return blocks
+    def _link_signals(self):
+        """Populations read the learning signals that return to what the striatum reads."""
+        start, total = 0, self._width("striatum_drive_afferents")
+        for name, variable, _, size in self._sources("striatum_drive"):
+            index = np.arange(self.replicates)[:, None] * total + start + np.arange(size)
+            if (name, variable) in self.signalled:
+                for kind in ("learning", "entropy"):
+                    link = f"sent_{kind}_{variable}"
+                    source = "striatum_drive_afferents", f"{kind}_signal"
+                    self._link(name, link, *source, index.ravel())
+            start += size
 
-    def _fed_drives(self, name):
+    def _sources(self, group):
+        """(group, variable, offset, size) of each block of the afferents of a group of synapses."""
+        if group == "striatum_drive":
+            states = self.structure["readout"]["states"]
+            return [(name, variable, 0, self.sizes[name]) for name, variable in states]
+        inputs, found = self.structure["inputs"], []
+        offsets = dict(zip(inputs, np.cumsum([0, *inputs.values()]), strict=False))
+        for key in self.structure["afferents"][group]["projections"]:
+            p = self.structure["projections"][key]
+            if p["source"] in inputs:
+                found.append(("input", "x", int(offsets[p["source"]]), inputs[p["source"]]))
+            else:
+                found.append((p["source"], p["reads"], 0, self.sizes[p["source"]]))
+        return found
+
+    def _column(self, key):
+        """Group of a projection's weights, their first column in it, and all its columns."""
+        for group, afferents in self.structure["afferents"].items():
+            widths = [size for *_, size in self._sources(group)]
+            if key in afferents["projections"]:
+                first = sum(widths[: afferents["projections"].index(key)])
+                return group, first, sum(widths)
+        raise KeyError(key)
+
+    def _feeding(self, name, drive):
+        """Groups of synapses that feed a drive."""
+        return [
+            group
+            for group, afferents in self.structure["afferents"].items()
+            if (afferents["target"], afferents["drive"]) == (name, drive)
+        ]
+
+    def _partial_sums(self, name):
+        """Variables for the parts of a drive whose afferents are several groups."""
         drives = self.structure["populations"][name]["drives"]
-        return [drive for drive in drives if self._sources(name, drive)]
+        groups = [self._feeding(name, drive) for drive in drives]
+        return [f"sum_{group}" for parts in groups if len(parts) > 1 for group in parts]
 
     def _create_synapses(self):
-        for name, p in self.structure["populations"].items():
-            for drive in self._fed_drives(name):
-                trained = self._trains(name)
-                variables = ["w", "mask"]
-                if trained:
-                    variables += ["plastic", *self._plastic_variables(["w"])]
-                    variables += [f"sensitivity_{v}_w" for v in self._dynamics(p)]
-                    variables += ["weight_sign"] if self._signed(name, drive) else []
-                sums = {f"{drive}_post": "mask*w*x_pre"}
-                sums |= self._square_sums(name, f"{name}_{drive}") if trained else {}
-                self._connect(f"{name}_{drive}", f"{name}_{drive}_afferents", name, variables, sums)
-        for name, variable in self.read.items():
-            feedback = "feedback" if self._random_feedback() else "w"
-            variables = ["w", "mask", *self._plastic_variables(["w"])]
-            sums = {f"drive_{name}_post": f"mask*w*{variable}_pre"}
-            if self._trains(name):
-                variables += ["feedback"] if self._random_feedback() else []
-                for signal in ("learning_signal", "entropy_signal"):
-                    sums[f"{signal}_pre"] = f"mask*{feedback}*{signal}_post"
-            sums |= self._square_sums("striatum", f"{name}_striatum")
-            self._connect(f"{name}_striatum", name, "striatum", variables, sums)
+        for block in self.blocks:
+            if block.drive is None:
+                continue
+            group, name = block.group, block.owner
+            variables = ["w", "mask", *self._block_variables(block)]
+            if block.states:
+                variables += self._plastic_variables(["w"])
+                variables += ["weight_sign"] if self._signed(group) else []
+            alone = len(self._feeding(name, block.drive)) == 1
+            sums = {f"{block.drive if alone else f'sum_{group}'}_post": "mask*w*x_pre"}
+            sums |= self._square_sums(name, group) if block.states else {}
+            self._connect(group, f"{group}_afferents", name, variables, sums)
+        fixed = self.structure["readout"]["fixed_feedback"]
+        variables = ["w", "mask", *self._plastic_variables(["w"])]
+        sums = {"drive_post": "mask*w*x_pre"}
+        if self.signalled:
+            variables += ["feedback"] if fixed else []
+            paths = [] if self.structure["learning"]["feedback"] == "random" else ["mask*w"]
+            paths += ["feedback"] if fixed else []
+            for signal in ("learning_signal", "entropy_signal"):
+                sums[f"{signal}_pre"] = f"({' + '.join(paths)})*{signal}_post"
+        sums |= self._square_sums("striatum", "striatum_drive")
+        self._connect("striatum_drive", "striatum_drive_afferents", "striatum", variables, sums)
         if self.clips:
             for name in self._targets():
                 sums = {f"squared_{name}_post": "square_pre"}
@@ -373,12 +502,12 @@ class Network:
     def _square_sums(self, name, group):
         if not self.clips:
             return {}
-        gradient = self._gradient_code("w", *self._gradients(name)[group]["w"])
+        gradient = self._gradient_code("w", self._gradients(name)[group]["w"])
         return {f"square_{group}_post": f"({gradient})**2"}
 
     def _connect(self, name, source, target, variables, sums):
         """Dense synapses within each replicate, ordered (replicate, target, source)."""
-        pre, post = (len(self.groups[g]) // self.replicates for g in (source, target))
+        pre, post = self._width(source), self._width(target)
         model = [f"{v} : 1" for v in variables]
         model += [f"{t} = {expression} : 1 (summed)" for t, expression in sums.items()]
         synapses = b2.Synapses(
@@ -456,51 +585,158 @@ class Network:
 
     def _population_dynamics(self, name):
         p = self.structure["populations"][name]
-        variables, trained = self._dynamics(p), self._trained_parameters(name)
+        variables, local = dynamics(p), self._local_steps[name]
+        blocks = [b for b in self.blocks if b.owner == name]
+        uncoupled = [b for b in blocks if b.states and not b.coupled]
         lines = ["done = task_done"]
         lines += [f"{v} = done*initial_{v} + (1 - done)*{v}" for v in variables]
-        lines += [_scaled(f"sensitivity_{v}_{k}", "done") for k in trained for v in variables]
+        for block in uncoupled:
+            if block.group == name:
+                lines += self._reset_lines(block, "done")
         self._run(name, "reset", "\n".join(lines))
-        for drive in self._fed_drives(name):
-            if self._trains(name):
-                lines = [_scaled(f"sensitivity_{v}_w", "done_post") for v in variables]
-                self._run(f"{name}_{drive}", "reset", "\n".join(lines))
-            blocks = len(self._sources(name, drive))
-            terms = [f"int(block == {k})*from_{k}" for k in range(blocks)]
-            self._run(f"{name}_{drive}_afferents", "drive", "x = " + " + ".join(terms))
-            self._sum(f"{name}_{drive}", f"{drive}_post", "drive")
-        local = self._local_step(name)
+        for drive in p["drives"]:
+            for group in self._feeding(name, drive):
+                self._gather(group, "drive")
+            if len(self._feeding(name, drive)) > 1:
+                parts = " + ".join(f"sum_{group}" for group in self._feeding(name, drive))
+                self._run(name, "drive", f"{drive} = {parts}")
         self._run(name, "cortex", local.code)
-        if trained:
-            code = [self._advance(local, variables, k, local.slope, k) for k in trained]
-            self._run(name, "sensitivity", "\n".join(code))
-        if self._trains(name):
-            for drive in self._fed_drives(name):
-                code = self._advance(
-                    local, variables, "w", local.gain, drive, "_post", "*mask*x_pre"
-                )
-                self._run(f"{name}_{drive}", "sensitivity", code)
+        own = self._own_effects(name)
+        for block in uncoupled:
+            if block.group == name:
+                self._run(name, "sensitivity", self._advance(block, local.slope, own))
+            else:
+                self._run(block.group, "reset", "\n".join(self._reset_lines(block, "done_post")))
+                code = self._advance(block, local.gain, own, "_post", "*mask*x_pre")
+                self._run(block.group, "sensitivity", code)
+        self._propagate([b for b in blocks if b.coupled and b.states], exact=False)
+        self._propagate([b for b in blocks if b.exact and b.method != "rtrl"], exact=True)
 
-    def _advance(self, local, variables, parameter, source, key, suffix="", factor=""):
-        """S_v <- sum over u of dF_v/du S_u + dF_v/d(source) (factor), all v at once."""
+    def _gather(self, group, slot):
+        """Put the presynaptic states of synapses side by side, and sum what they transmit."""
+        terms = [f"int(block == {k})*from_{k}" for k in range(len(self._sources(group)))]
+        self._run(f"{group}_afferents", slot, "x = " + " + ".join(terms))
+        for target, updater in self.groups[group].summed_updaters.items():
+            if not target.startswith(("learning", "entropy", "square")):
+                updater.when, updater.order = slot, next(self._order)
+
+    @staticmethod
+    def _reset_lines(block, flag):
+        names = [f"sensitivity_{v}_{block.key}" for _, v in block.states]
+        return [f"{name} = (1 - {flag})*{name}" for name in names]
+
+    def _self_edges(self, name):
+        """Edges of a population onto itself through synapses, which `snap1` follows."""
+        if not any(b.owner == name and b.method == "snap1" and b.states for b in self.blocks):
+            return []
+        return [e for e in kept_edges(self.structure, "snap1", name) if e[2] is not None]
+
+    def _own_variables(self, name):
+        """Variables for what a neuron does to itself, its self-connection included."""
+        edges = self._self_edges(name)
+        pairs = dict.fromkeys((target[1], source[1]) for source, target, _ in edges)
+        return [f"self_{k}" for k in range(len(edges))] + [f"own_{v}_{u}" for v, u in pairs]
+
+    def _own_effects(self, name):
+        """Method to names of dF_s/ds' of a neuron, which for `snap1` has its self-connection."""
+        local = self._local_steps[name]
+        terms = {}
+        for k, (source, target, key) in enumerate(self._self_edges(name)):
+            group, first, columns = self._column(key)
+            arrays = f"{group}.w", f"{group}.mask", columns, first, f"{name}.self_{k}"
+            self._operate("sensitivity", SelfWeights, self.sizes[name], *arrays)
+            drive = self.structure["projections"][key]["drive"]
+            if (target[1], drive) in local.gain:
+                product = f"{local.gain[target[1], drive]}*self_{k}"
+                terms.setdefault((target[1], source[1]), []).append(product)
+        lines, own = [], dict(local.jacobian)
+        for (v, u), products in terms.items():
+            products += [local.jacobian[v, u]] if (v, u) in local.jacobian else []
+            lines.append(f"own_{v}_{u} = {' + '.join(products)}")
+            own[v, u] = f"own_{v}_{u}"
+        if lines:
+            self._run(name, "sensitivity", "\n".join(lines))
+        return {"snap1": own, "rflo": local.jacobian}
+
+    @staticmethod
+    def _advance(block, direct, own, suffix="", factor=""):
+        """S_v <- sum over u of dF_v/du S_u + dF_v/dtheta, all v of a neuron at once."""
+        variables, key = [v for _, v in block.states], block.key
+        jacobian = own[block.method]
         lines = []
         for v in variables:
             terms = [
-                f"{local.jacobian[v, u]}{suffix}*sensitivity_{u}_{parameter}"
+                f"{jacobian[v, u]}{suffix}*sensitivity_{u}_{key}"
                 for u in variables
-                if (v, u) in local.jacobian
+                if (v, u) in jacobian
             ]
-            if (v, key) in source:
-                terms.append(f"{source[v, key]}{suffix}{factor}")
-            lines.append(f"next_{v}_{parameter} = {' + '.join(terms) or '0'}")
-        lines += [f"sensitivity_{v}_{parameter} = next_{v}_{parameter}" for v in variables]
+            if (v, block.drive or key) in direct:
+                terms.append(f"{direct[v, block.drive or key]}{suffix}{factor}")
+            lines.append(f"next_{v}_{key} = {' + '.join(terms) or '0'}")
+        lines += [f"sensitivity_{v}_{key} = next_{v}_{key}" for v in variables]
         return "\n".join(lines)
 
+    def _propagate(self, blocks, exact):
+        """Sensitivities that cross synapses, of blocks of one population; see `Propagation`."""
+        alike = {}
+        for block in blocks:
+            method = "rtrl" if exact else block.method
+            states = block.exact if exact else block.states
+            alike.setdefault((method, states), []).append(block)
+        for (method, states), members in alike.items():
+            arrays = {b: {s: b.array(*s, exact) for s in states} for b in members}
+            cleared = {
+                name: self.sizes[state[0]] * prod(b.shape)
+                for b in members
+                for state, name in arrays[b].items()
+            }
+            self._operate("reset", Clearing, cleared, "task.done")
+            couplings, diagonals = [], []
+            for source, target, key in kept_edges(self.structure, method, members[0].owner):
+                if source in states and target in states:
+                    self._effect(source, target, key, couplings, diagonals)
+            self._operate(
+                "sensitivity",
+                Propagation,
+                {(name, v): self.sizes[name] for name, v in states},
+                tuple(couplings),
+                tuple(diagonals),
+                tuple(Columns(b.shape, arrays[b], self._direct(b, states)) for b in members),
+            )
+
+    def _effect(self, source, target, key, couplings, diagonals):
+        """Put what a state does to another into the list where it belongs, unless it is zero."""
+        (name, v), local = target, self._local_steps[target[0]]
+        if key is None:
+            if (v, source[1]) in local.jacobian:
+                diagonals.append((target, source, f"{name}.{local.jacobian[v, source[1]]}"))
+            return
+        drive = self.structure["projections"][key]["drive"]
+        if (v, drive) in local.gain:
+            group, first, columns = self._column(key)
+            arrays = f"{name}.{local.gain[v, drive]}", f"{group}.w", f"{group}.mask"
+            couplings.append(Coupling(target, source, *arrays, columns, first))
+
+    def _direct(self, block, states):
+        """What parameters do to their own neuron at once, see `Columns`."""
+        local = self._local_steps[block.owner]
+        found = []
+        for state in states:
+            if state[0] != block.owner:
+                continue
+            factor = (local.gain if block.drive else local.slope).get(
+                (state[1], block.drive or block.key)
+            )
+            weights = (f"{block.group}.mask", f"{block.group}_afferents.x")
+            if factor:
+                found.append(
+                    (state, f"{block.owner}.{factor}", *(weights if block.drive else (None, None)))
+                )
+        return tuple(found)
+
     def _striatum(self):
-        for name in self.read:
-            self._sum(f"{name}_striatum", f"drive_{name}_post", "striatum")
-        total = " + ".join(f"drive_{name}" for name in self.read)
-        self._run("striatum", "striatum", f"activity = {total} + (1 - is_actor)*bias")
+        self._gather("striatum_drive", "striatum")
+        self._run("striatum", "striatum", "activity = drive + (1 - is_actor)*bias")
         self._run("policy", "striatum", self._policy_code())
         code = """
             log_policy = is_actor*(activity - log_normaliser)
@@ -510,10 +746,17 @@ class Network:
             entropy_signal = -is_actor*entropy_weight*policy*(log_policy + entropy)
         """
         self._run("striatum", "striatum", _dedent(code))
-        for name in self.read:
-            if self._trains(name):
-                for signal in ("learning_signal", "entropy_signal"):
-                    self._sum(f"{name}_striatum", f"{signal}_pre", "striatum")
+        for signal in ("learning_signal", "entropy_signal") if self.signalled else ():
+            self._sum("striatum_drive", f"{signal}_pre", "striatum")
+        for name in self.structure["populations"]:
+            lines = [
+                f"{kind}_signal_{v} = sent_{kind}_{v}"
+                for population, v in self.signalled
+                for kind in ("learning", "entropy")
+                if population == name
+            ]
+            if lines:
+                self._run(name, "striatum", "\n".join(lines))
 
     def _policy_code(self):
         """Softmax over the actor's rows, its entropy, and a sample by inversion."""
@@ -552,6 +795,7 @@ class Network:
     # Learning -------------------------------------------------------------------------------
 
     def _learning(self):
+        self._contract()
         if self.clips:
             self._clipping()
         if self.optimizer.state:
@@ -560,53 +804,92 @@ class Network:
             for name in self._targets():
                 for group, gradients in self._gradients(name).items():
                     lines = [
-                        getattr(self, f"_{slot}_code")(group, key, *gradient)
+                        getattr(self, f"_{slot}_code")(group, key, gradient)
                         for key, gradient in gradients.items()
                     ]
                     self._run(group, slot, "\n".join(lines))
 
+    def _contract(self):
+        """Learning signals meet the sensitivities that are kept of whole populations."""
+        for block in self.blocks:
+            wanted = []
+            if block.states and block.coupled:
+                wanted += [("learning", False, "learning"), ("entropy", False, "entropy")]
+            if block.exact and block.method != "rtrl":
+                wanted += [("learning", True, "exact")]
+            for kind, exact, name in wanted:
+                states = block.exact if exact else block.states
+                terms = tuple(
+                    (f"{n}.{kind}_signal_{v}", block.array(n, v, exact), self.sizes[n])
+                    for n, v in states
+                    if (n, v) in self.signalled
+                )
+                gradient = f"{block.group}.{name}_gradient_{block.key}"
+                self._operate("plasticity", Contraction, prod(block.shape), terms, gradient)
+            if block.exact and block.states and not block.coupled:
+                learning = self._gradients(block.owner)[block.group][block.key].learning
+                code = f"learning_gradient_{block.key} = {learning}"
+                self._run(block.group, "plasticity", code)
+        parts, rows = [], []
+        for _, block, first, last in compared(self.structure):
+            exact = "learning" if block.method == "rtrl" else "exact"
+            names = [f"{block.group}.{kind}_gradient_{block.key}" for kind in ("learning", exact)]
+            columns = prod(block.shape[1:])
+            parts.append((*names, columns, first, last))
+            rows.append(block.shape[0])
+        if parts:
+            self._operate("plasticity", Comparison, tuple(parts), tuple(rows))
+
     def _gradients(self, name):
-        """Group to parameter to (derivative of the readout's state, suffix, scale)."""
+        """Group to parameter to `Gradient` of all that a target of dopamine learns."""
         if name == "striatum":
-            found = {"striatum": {"bias": ("(1 - is_actor)", "", 1)}}
-            for source, variable in self.read.items():
-                found[f"{source}_striatum"] = {"w": (f"mask*{variable}_pre", "_post", 1)}
-            return found
-        variable = self.read[name]
-        found = {}
-        for drive in self._fed_drives(name):
-            found[f"{name}_{drive}"] = {"w": (f"sensitivity_{variable}_w", "_post", 1)}
+            bias = [f"(1 - is_actor)*{kind}_signal" for kind in ("learning", "entropy")]
+            w = [f"mask*x_pre*{kind}_signal_post" for kind in ("learning", "entropy")]
+            return {
+                "striatum": {"bias": Gradient(*bias)},
+                "striatum_drive": {"w": Gradient(*w, "_post")},
+            }
         parameters = self.structure["populations"][name]["parameters"]
         step = self.structure["dt"] * self.structure["substeps"]
-        own = {
-            key: (
-                f"sensitivity_{variable}_{key}",
-                "",
-                step if parameters[key]["unit"] == "ms" else 1,
-            )
-            for key in self._trained_parameters(name)
-        }
-        return found | ({name: own} if own else {})
+        found = {}
+        for block in self.blocks:
+            if block.owner != name or not block.states:
+                continue
+            suffix = "_post" if block.drive else ""
+            times = block.drive is None and parameters[block.key]["unit"] == "ms"
+            scale = step if times else 1
+            kinds = [self._gradient(block, kind, suffix, scale) for kind in ("learning", "entropy")]
+            found.setdefault(block.group, {})[block.key] = Gradient(*kinds, suffix, scale)
+        return found
+
+    def _gradient(self, block, kind, suffix, scale):
+        if block.coupled:
+            terms = [f"{kind}_gradient_{block.key}"]
+        else:
+            terms = [
+                f"{kind}_signal_{v}{suffix}*sensitivity_{v}_{block.key}"
+                for n, v in block.states
+                if (n, v) in self.signalled
+            ]
+        total = " + ".join(terms)
+        return total if scale == 1 else f"{scale!r}*({total})"
 
     @staticmethod
-    def _gradient_code(key, derivative, suffix, scale):
-        scaled = derivative if scale == 1 else f"{scale!r}*{derivative}"
-        return f"dopamine{suffix}*eligibility_{key} + entropy_signal{suffix}*{scaled}"
+    def _gradient_code(key, gradient):
+        return f"dopamine{gradient.suffix}*eligibility_{key} + {gradient.entropy}"
 
-    def _plasticity_code(self, group, key, derivative, suffix, scale):
-        gradient = self._gradient_code(key, derivative, suffix, scale)
+    def _plasticity_code(self, group, key, gradient):
+        suffix, scale = gradient.suffix, gradient.scale
+        total = self._gradient_code(key, gradient)
         if self.clips:
-            gradient = f"clip_scale{suffix}*({gradient})"
+            total = f"clip_scale{suffix}*({total})"
         own = {v: f"{v}_{key}" for v in ("gradient", "update", *self.optimizer.state)}
         own |= {f"correction_{k}": f"correction_{k}{suffix}" for k in (1, 2)}
         rule = re.sub(r"\b\w+\b", lambda m: own.get(m[0], m[0]), _dedent(self.optimizer.code))
         change = f"learning_rate{suffix}*update_{key}"
         change = change if scale == 1 else f"{scale!r}*{change}"
-        variables = self.groups[group].variables
-        if "plastic" in variables:
-            change = f"plastic*{change}"
-        lines = [f"gradient_{key} = {gradient}", rule, f"{key} = {key} + {change}"]
-        if "weight_sign" in variables:
+        lines = [f"gradient_{key} = {total}", rule, f"{key} = {key} + {change}"]
+        if "weight_sign" in self.groups[group].variables:
             lines.append("w = int(weight_sign == 0)*w + weight_sign*clip(weight_sign*w, 0, inf)")
         population = self.structure["populations"].get(group, {"parameters": {}})
         minimum = population["parameters"].get(key, {}).get("minimum")
@@ -615,10 +898,9 @@ class Network:
         return "\n".join(lines)
 
     @staticmethod
-    def _eligibility_code(group, key, derivative, suffix, scale):
-        scaled = derivative if scale == 1 else f"{scale!r}*{derivative}"
-        decayed = f"trace_decay{suffix}*eligibility_{key}"
-        return f"eligibility_{key} = {decayed} + learning_signal{suffix}*{scaled}"
+    def _eligibility_code(group, key, gradient):
+        decayed = f"trace_decay{gradient.suffix}*eligibility_{key}"
+        return f"eligibility_{key} = {decayed} + {gradient.learning}"
 
     def _clipping(self):
         """Norm of the gradient of all parameters of a replicate, summed neuron by neuron."""
@@ -626,7 +908,7 @@ class Network:
             terms = []
             for group, gradients in self._gradients(name).items():
                 if group == name:
-                    own = [self._gradient_code(key, *g) for key, g in gradients.items()]
+                    own = [self._gradient_code(key, g) for key, g in gradients.items()]
                     terms += [f"({code})**2" for code in own]
                 else:
                     self._sum(group, f"square_{group}_post", "plasticity")
@@ -641,35 +923,31 @@ class Network:
 
     # What the structure says ----------------------------------------------------------------
 
-    @staticmethod
-    def _dynamics(p):
-        return p["derivatives"] if "derivatives" in p else p["map"]
-
     def _local_step(self, name):
         p = self.structure["populations"][name]
         euler = self.structure["dt"] if "derivatives" in p else None
-        return local_step(self._dynamics(p), euler, p["drives"], self._trained_parameters(name))
+        functions = {k: Function(**f) for k, f in p["functions"].items()}
+        trained = [b.key for b in self.blocks if b.group == name and (b.states or b.exact)]
+        needed = any(name == n for b in self.blocks for n, _ in (*b.states, *b.exact))
+        return local_step(dynamics(p), euler, p["drives"], trained, functions, needed)
 
     def _trains(self, name):
-        return self.trains_network and name in self.read
+        return any(b.owner == name and b.states for b in self.blocks)
 
-    def _trained_parameters(self, name):
-        parameters = self.structure["populations"][name]["parameters"]
-        return [k for k, v in parameters.items() if v["trainable"] and self._trains(name)]
+    def _signed(self, group):
+        projections = self.structure["afferents"][group]["projections"]
+        return any(self.structure["projections"][key]["signed"] for key in projections)
 
-    def _signed(self, name, drive):
-        return any(
-            p["signed"]
-            for p in self.structure["projections"].values()
-            if (p["target"], p["drive"]) == (name, drive)
-        )
+    def _observed(self):
+        return self._task_symbols(" ".join(self.structure["task"]["observations"].values()))
 
-    def _random_feedback(self):
-        return self.structure["learning"]["feedback"] == "random"
+    def _forced(self):
+        forced = "forced_action" in self.structure["task"]["variables"]
+        return ["forced_action"] if forced else []
 
     def _targets(self):
         """Groups that dopamine reaches."""
-        return [*(name for name in self.read if self._trains(name)), "striatum"]
+        return [*(n for n in self.structure["populations"] if self._trains(n)), "striatum"]
 
     def _sent(self):
         """Links by which the optimizer's corrections reach the targets of dopamine."""
@@ -704,10 +982,6 @@ def _assignments(code):
     for line in filter(str.strip, code.splitlines()):
         name, operator, value = ASSIGNMENT.match(line).groups()
         yield name, value if operator == "=" else f"{name} {operator[0]} ({value})"
-
-
-def _scaled(variable, flag):
-    return f"{variable} = (1 - {flag})*{variable}"
 
 
 def _dedent(code):

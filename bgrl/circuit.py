@@ -17,16 +17,16 @@ from bgrl.errors import InputError, choose
 FUNCTIONS = frozenset(
     (
         *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
-        *("exp", "expm1", "exprel", "log", "log10", "log1p", "sqrt"),
+        *("exp", "expm1", "log", "log10", "log1p", "sqrt"),
         *("abs", "sign", "clip", "int", "floor", "ceil"),
     )
 )
 #: Names that the network uses for itself in every population.
 RESERVED = re.compile(
     r"(done|dopamine|learning_rate|discount|trace_decay|square|clip_scale|td_error|task_done|"
-    r"learning_signal|entropy_signal|correction_[12]|w|x|i|j|N|t|dt|t_in_timesteps|lastspike|source|"
-    r"start|stop|name|pi|e|inf|(sensitivity|eligibility|moment|jacobian|gain|slope|initial|sent|from|"
-    r"next|shared|square|gradient|update)_.*|.*_(pre|post))\Z"
+    r"correction_[12]|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
+    r"(learning|entropy|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
+    r"sent|from|next|shared|flag|square|gradient|update)_.*|.*_(pre|post))\Z"
 )
 IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*\()")
 CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
@@ -115,6 +115,50 @@ class Parameter:
         choose("unit", self.unit, ("1", "ms"))
 
 
+@dataclass(frozen=True)
+class Function:
+    """A function of the user's own, for the equations of a population.
+
+    Parameters
+    ----------
+    arguments : tuple of str
+    value : str
+        Expression of the arguments.
+    derivatives : tuple of str, optional
+        The derivative to learn through with respect to each argument, expressions of the arguments;
+        found symbolically where nothing is said. Where `value` has steps this is where a surrogate
+        goes (Neftci, Mostafa & Zenke 2019, IEEE Signal Process. Mag. 36:51).
+
+    Examples
+    --------
+    >>> Function(("x",), "int(x > 0)", ("exp(-x**2)",))
+    Function(arguments=('x',), value='int(x > 0)', derivatives=('exp(-x**2)',))
+    """
+
+    arguments: tuple
+    value: str
+    derivatives: tuple | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "arguments", tuple(self.arguments))
+        if self.derivatives is not None:
+            object.__setattr__(self, "derivatives", tuple(self.derivatives))
+
+    def check(self, name):
+        """Raise `InputError` for a name, symbol or number of derivatives that cannot be."""
+        if not NAME.match(name) or name in FUNCTIONS:
+            raise InputError(f"{name!r} is no name for a function; a new one is needed")
+        if not self.arguments or not all(NAME.match(a) for a in self.arguments):
+            raise InputError(f"function {name!r}: {self.arguments!r} are no names of arguments")
+        if self.derivatives is not None and len(self.derivatives) != len(self.arguments):
+            raise InputError(
+                f"function {name!r} has {len(self.arguments)} argument(s) and "
+                f"{len(self.derivatives)} derivative(s); one for each argument is needed"
+            )
+        for expression in (self.value, *(self.derivatives or ())):
+            _check_symbols(f"function {name!r}", expression, set(self.arguments))
+
+
 @dataclass(frozen=True, eq=False)
 class Population:
     """A nucleus: neurons that share their equations.
@@ -138,6 +182,8 @@ class Population:
         Names of the summed inputs that projections feed.
     initial : dict of str to float or array
         State at the start of a run and of every trial; zero where nothing is said.
+    functions : dict of str to Function
+        The user's own functions in the equations.
     """
 
     size: int
@@ -147,6 +193,7 @@ class Population:
     parameters: dict = field(default_factory=dict)
     drives: tuple = ("drive",)
     initial: dict = field(default_factory=dict)
+    functions: dict = field(default_factory=dict)
 
     def __post_init__(self):
         derivatives, units = _parse_equations(self.equations) if self.equations else (None, {})
@@ -192,17 +239,11 @@ class Population:
                     f"population {name!r}: {symbol!r} is no name for a variable, parameter or drive "
                     "(a letter, then letters, digits, underscores; not one that is in use)"
                 )
+        for function, description in self.functions.items():
+            description.check(function)
         for variable, expression in self.dynamics.items():
-            if unknown := sorted(set(IDENTIFIER.findall(expression)) - known):
-                raise InputError(
-                    f"population {name!r}, variable {variable!r}: unknown symbol "
-                    f"{', '.join(unknown)}; known: {', '.join(sorted(known))}"
-                )
-            if unknown := sorted(set(CALL.findall(expression)) - FUNCTIONS):
-                raise InputError(
-                    f"population {name!r}, variable {variable!r}: unknown function "
-                    f"{', '.join(unknown)}; known: {', '.join(sorted(FUNCTIONS))}"
-                )
+            where = f"population {name!r}, variable {variable!r}"
+            _check_symbols(where, expression, known, self.functions)
         for variable, value in self.initial.items():
             choose(f"initial variable of population {name!r}", variable, self.dynamics)
             _check_value(f"initial {name}.{variable}", value, (self.size,))
@@ -251,18 +292,31 @@ class Readout:
         The nucleus, dorsal_striatum or ventral_striatum in the models here.
     reads : str
         The population it reads.
-    variable : str
-        The state variable of that population.
-    weights : float, array (channels, source size) or Distribution
-    feedback : float, array (channels, source size) or Distribution
-        Fixed weights that carry the learning signal back, used with random feedback only.
+    variables : tuple of str
+        The state variables of that population that it reads.
+    weights : float, array (channels, variables x source size) or Distribution
+        Variable by variable.
+    feedback : float, array (channels, variables x source size) or Distribution
+        Fixed weights that carry the learning signal back to what it reads; used with random
+        feedback only, with symmetric feedback the weights themselves do.
+    feedback_to : dict of str to float, array (channels, size) or Distribution
+        Fixed weights that carry the learning signal to further populations, by "population.variable".
     """
 
     name: str
     reads: str = "cortex"
-    variable: str = "rate"
+    variables: tuple = ("rate",)
     weights: object = 0.0
     feedback: object = 0.0
+    feedback_to: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        variables = (self.variables,) if isinstance(self.variables, str) else self.variables
+        object.__setattr__(self, "variables", tuple(variables))
+
+    def states(self):
+        """(population, variable) of everything that it reads, in the order of its weights."""
+        return [(self.reads, variable) for variable in self.variables]
 
 
 @dataclass(frozen=True, eq=False)
@@ -310,12 +364,24 @@ class Circuit:
             self._check_projection(name, projection)
         for readout in (self.actor, self.critic):
             if readout is not None:
-                choose(f"population read by {readout.name!r}", readout.reads, self.populations)
-                choose(
-                    f"variable of {readout.reads!r}",
-                    readout.variable,
-                    self.populations[readout.reads].dynamics,
-                )
+                self._check_readout(readout)
+
+    def _check_readout(self, readout):
+        choose(f"population read by {readout.name!r}", readout.reads, self.populations)
+        population = self.populations[readout.reads]
+        if not readout.variables:
+            raise InputError(f"{readout.name!r} reads no variable of {readout.reads!r}")
+        for variable in readout.variables:
+            choose(f"variable of {readout.reads!r}", variable, population.dynamics)
+        width = len(readout.variables) * population.size
+        _check_rows(f"weights of {readout.name!r}", readout.weights, width)
+        _check_rows(f"feedback of {readout.name!r}", readout.feedback, width)
+        read = [".".join(state) for state in readout.states()]
+        for state, weights in readout.feedback_to.items():
+            valid = [f"{k}.{v}" for k, p in self.populations.items() for v in p.dynamics]
+            choose(f"feedback of {readout.name!r}", state, [v for v in valid if v not in read])
+            size = self.populations[state.split(".")[0]].size
+            _check_rows(f"feedback of {readout.name!r} to {state!r}", weights, size)
 
     def _check_projection(self, name, projection):
         choose(f"source of {name!r}", projection.source, [*self.populations, *self.inputs])
@@ -376,6 +442,7 @@ class Circuit:
                 "parameters": {k: _to_json(_fields(v)) for k, v in p.parameters.items()},
                 "drives": list(p.drives),
                 "initial": _to_json(p.initial),
+                **({"functions": _functions_to_json(p.functions)} if p.functions else {}),
             }
         readouts = {
             kind: _to_json(_fields(readout))
@@ -400,12 +467,14 @@ class Circuit:
         InputError
             For a missing or unknown key, or a circuit that cannot be.
         """
+        special = ("parameters", "initial", "functions")
         try:
             populations = {
                 name: Population(
-                    **{k: v for k, v in p.items() if k not in ("parameters", "initial")},
+                    **{k: v for k, v in p.items() if k not in special},
                     parameters=_parameters(p.get("parameters", {})),
                     initial=_from_json(p.get("initial", {})),
+                    functions={k: Function(**f) for k, f in p.get("functions", {}).items()},
                 )
                 for name, p in description["populations"].items()
             }
@@ -463,7 +532,8 @@ class Circuit:
             lines.append(f"  {name}: {shape}, {'plastic' if p.plastic else 'fixed'}")
         for kind in ("actor", "critic"):
             if (readout := getattr(self, kind)) is not None:
-                lines.append(f"  {kind} {readout.name} reads {readout.reads}.{readout.variable}")
+                read = ", ".join(".".join(state) for state in readout.states())
+                lines.append(f"  {kind} {readout.name} reads {read}")
         return "\n".join(lines)
 
 
@@ -507,6 +577,25 @@ def _parse_equations(text):
     return derivatives, units
 
 
+def _check_symbols(where, expression, known, functions=()):
+    if unknown := sorted(set(IDENTIFIER.findall(expression)) - known - {"and", "or", "not"}):
+        raise InputError(
+            f"{where}: unknown symbol {', '.join(unknown)}; known: {', '.join(sorted(known))}"
+        )
+    if unknown := sorted(set(CALL.findall(expression)) - FUNCTIONS - set(functions)):
+        raise InputError(
+            f"{where}: unknown function {', '.join(unknown)}; known: "
+            f"{', '.join(sorted(FUNCTIONS))}; write it, and its derivative if it has steps, as "
+            f"functions={{{unknown[0]!r}: Function(('x',), 'value', ('derivative',))}}"
+        )
+
+
+def _check_rows(what, value, width):
+    """Weights of a readout, whose number of channels the task decides."""
+    array = np.asarray(value, float) if not isinstance(value, Distribution) else np.zeros(())
+    _check_value(what, value, (*array.shape[:-1], width) if array.ndim == 2 else ())
+
+
 def _check_value(what, value, shape):
     if isinstance(value, Distribution):
         return
@@ -532,6 +621,13 @@ def _to_json(value):
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     return list(value) if isinstance(value, tuple) else value
+
+
+def _functions_to_json(functions):
+    return {
+        name: {k: v for k, v in _to_json(_fields(f)).items() if v is not None}
+        for name, f in functions.items()
+    }
 
 
 def _from_json(value):

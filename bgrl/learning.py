@@ -5,7 +5,7 @@ state stand for one parameter; `bgrl.build` gives them their full names. A new o
 of `OPTIMIZERS`.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
@@ -61,7 +61,8 @@ OPTIMIZERS = {
     ),
 }
 
-SENSITIVITIES = ("rflo", "none")
+#: What is kept of the sensitivities; `bgrl.sensitivity` says what each means.
+SENSITIVITIES = ("rtrl", "nucleus", "snap1", "rflo", "none")
 FEEDBACKS = ("random", "symmetric")
 FIRST_INPUTS = ("zeros", "action_0")
 
@@ -74,13 +75,18 @@ class Learning:
 
     Parameters
     ----------
-    sensitivity : {"rflo", "none"}
-        What is kept of the sensitivity of the state to the parameters. `rflo` crosses no synapse,
-        so only populations that a readout reads learn; with `none` the network is a fixed
-        reservoir.
+    sensitivity : {"rtrl", "nucleus", "snap1", "rflo", "none"}
+        What is kept of the sensitivity of the state to the parameters, see `bgrl.sensitivity`. All
+        but `rtrl` stay in the nucleus, so only nuclei that a learning signal reaches learn; with
+        `none` the network is a fixed reservoir.
+    overrides : dict of str to str
+        Projections ("cortex->cortex") and parameters ("cortex.tau") to another method than that.
+    oracle : bool
+        Whether exact RTRL rides along, to compare the gradients with (record `gradient_cosine` and
+        `gradient_norm_ratio`). It does not steer.
     feedback : {"random", "symmetric"}
-        Whether the learning signal returns through fixed random weights (feedback alignment) or
-        through the readout's own.
+        Whether the learning signal returns to what a readout reads through fixed weights of their
+        own (feedback alignment: drawn, or given, in the `Readout`) or through the readout's.
     optimizer : {"adam", "amsgrad", "sgd"}
     discount : float
         Of future reward per task step.
@@ -99,6 +105,8 @@ class Learning:
     """
 
     sensitivity: str = "rflo"
+    overrides: dict = field(default_factory=dict)
+    oracle: bool = False
     feedback: str = "random"
     optimizer: str = "adam"
     discount: float = 0.99
@@ -115,6 +123,8 @@ class Learning:
 
     def __post_init__(self):
         choose("sensitivity", self.sensitivity, SENSITIVITIES)
+        for name, method in self.overrides.items():
+            choose(f"sensitivity of {name!r}", method, SENSITIVITIES)
         choose("feedback", self.feedback, FEEDBACKS)
         choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("first_input", self.first_input, FIRST_INPUTS)
@@ -135,7 +145,7 @@ class Learning:
     def structure(self):
         """What the compiled program depends on; the numbers are run-time values."""
         return {
-            "sensitivity": self.sensitivity,
+            "oracle": self.oracle,
             "feedback": self.feedback,
             "optimizer": self.optimizer,
             "clip": self.max_norm is not None,

@@ -1,133 +1,286 @@
-"""Derivatives of one Euler step, from the equations of a population.
+"""Which sensitivities a method carries forward in time, and what they cost.
 
-A population's next state s' = F(s, I, theta) has, inside one neuron, the Jacobian dF/ds, the gain
-dF/dI of each drive and dF/dtheta of each parameter. RFLO (Murray 2019, eLife 8:e43299) carries the
-sensitivity S of a neuron's state to a parameter forward with these alone:
+The sensitivity of a state s_k to a parameter theta follows from the step s' = F(s, I, theta) of every
+neuron (`bgrl.derivatives`) and the weights w between neurons, I_q = sum over l of w_q[k,l] r_l:
 
-    S <- dF/ds S + dF/dI r      for a weight from a source with rate r into drive I,
-    S <- dF/ds S + dF/dtheta    for a parameter of the neuron,
+    S_k <- dF/ds S_k + sum_q dF/dI_q sum_l w_q[k,l] S_l + [k owns theta] dF/dtheta
 
-and lets no recurrent weight in.
+where for a weight from neuron i into drive p of neuron k, dF/dtheta = dF/dI_p r_i (Williams & Zipser
+1989, Neural Comput. 1:270; with every population, variable, drive and sub-step of a circuit). A method
+says which terms are kept:
+
+======== ==========================================================================================
+rtrl     all of them, through every population and loop: the exact derivative
+nucleus  those inside a population
+snap1    those of the neuron that owns the parameter, its self-connection included (Menick et al.
+         2021, ICLR)
+rflo     the owner's own dynamics only, no weight (Murray 2019, eLife 8:e43299)
+none     none: nothing is learned
+======== ==========================================================================================
+
+Nothing here knows Brian2 or does symbolic work: that a state depends on a symbol is read off its
+equation, so that memory and cost are known before anything is built.
 """
 
 from dataclasses import dataclass
+from math import prod
 
-import sympy
-from brian2 import DimensionMismatchError, second
-from brian2.core.functions import DEFAULT_FUNCTIONS
-from brian2.core.variables import Variable
-from brian2.parsing.expressions import parse_expression_dimensions
-from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
-from brian2.units.fundamentalunits import DIMENSIONLESS
+from bgrl.circuit import IDENTIFIER
 
-from bgrl.errors import InputError
+#: Methods whose sensitivities cross synapses and need a matrix product.
+COUPLED = ("rtrl", "nucleus")
 
 
 @dataclass(frozen=True)
-class LocalStep:
-    """The step of a population and its derivatives as lines of code.
+class Block:
+    """Parameters of a population that are learned alike: the weights into a drive, or one of its own.
 
     Attributes
     ----------
-    jacobian, gain, slope : dict of (str, str) to str
-        Names of the variables that hold dF_s/ds', dF_s/dI and dF_s/dtheta; entries that are zero
-        everywhere are left out.
-    code : str
-        Sets the names above from the state before the step, then takes the step.
+    owner : str
+        The population whose neurons have these parameters.
+    group, key : str
+        Where they are in the network's state: weights ``w`` of the synapses `group`, or the parameter
+        `key` of the population.
+    drive : str or None
+        The drive that weights feed.
+    shape : tuple of int
+        Parameters: (neurons,) or (neurons, afferents).
+    method : str
+    states : tuple of (str, str)
+        (population, variable) whose sensitivity is kept; empty if there is nothing to learn.
+    exact : tuple of (str, str)
+        The same of the oracle that rides along, empty where there is none.
     """
 
-    jacobian: dict
-    gain: dict
-    slope: dict
-    code: str
+    owner: str
+    group: str
+    key: str
+    drive: str | None
+    shape: tuple
+    method: str
+    states: tuple
+    exact: tuple = ()
+
+    @property
+    def coupled(self):
+        """Whether sensitivities are kept of all neurons of a population, not only of the owner."""
+        return self.method in COUPLED
+
+    def array(self, population, variable, exact=False):
+        """Name in the network's state of the sensitivity of a state to these parameters."""
+        if exact and self.method != "rtrl":
+            return f"{population}_by_{self.group}.exact_{variable}_{self.key}"
+        group = f"{population}_by_{self.group}" if self.coupled else self.group
+        return f"{group}.sensitivity_{variable}_{self.key}"
+
+    def arrays(self, sizes):
+        """Name to shape, without replicates, of every sensitivity that is kept."""
+        found = {}
+        for exact, states in ((False, self.states), (True, self.exact)):
+            for population, variable in states:
+                dense = exact or self.coupled
+                shape = (sizes[population], *self.shape) if dense else self.shape
+                found[self.array(population, variable, exact)] = shape
+        return found
 
 
-def local_step(dynamics, euler_step, drives, parameters):
-    """Derive the step of one population.
+def sizes(structure):
+    """Number of neurons of every population."""
+    return {name: p["size"] for name, p in structure["populations"].items()}
+
+
+def blocks(structure):
+    """Everything that could be learned, and which sensitivities that takes.
 
     Parameters
     ----------
-    dynamics : dict of str to str
-        State variable to derivative (per ms), or to next value.
-    euler_step : float or None
-        Duration of the Euler step in ms; None for a map.
-    drives, parameters : sequence of str
-        What to differentiate by; parameters are the trained ones.
+    structure : dict
+        `Agent.structure()`.
 
     Returns
     -------
-    LocalStep
+    list of Block
     """
-    expressions = {}
-    for variable, text in dynamics.items():
-        expression = str_to_sympy(text)
-        if euler_step is not None:
-            expression = _symbol(variable) + sympy.Float(euler_step) * expression
-        expressions[variable] = expression
-    outputs, names = [], {"jacobian": {}, "gain": {}, "slope": {}}
-    for variable, expression in expressions.items():
-        for kind, others in (("jacobian", dynamics), ("gain", drives), ("slope", parameters)):
-            for other in others:
-                derivative = _differentiate(expression, other, dynamics[variable])
-                if derivative != 0:
-                    name = f"{kind}_{variable}_{other}"
-                    names[kind][variable, other] = name
-                    outputs.append((name, derivative))
-    outputs += [(f"next_{variable}", expression) for variable, expression in expressions.items()]
-    shared, reduced = sympy.cse(
-        [expression for _, expression in outputs],
-        symbols=(sympy.Symbol(f"shared_{i}", real=True) for i in range(1000)),
-    )
-    lines = [f"{symbol} = {_to_code(expression)}" for symbol, expression in shared]
-    lines += [f"{name} = {_to_code(e)}" for (name, _), e in zip(outputs, reduced, strict=True)]
-    lines += [f"{variable} = next_{variable}" for variable in dynamics]
-    return LocalStep(**names, code="\n".join(lines))
+    signals = {tuple(state) for state in structure["readout"]["states"]}
+    oracle = structure["learning"]["oracle"]
+    found = []
+    for name, p in structure["populations"].items():
+        for group, afferents in structure["afferents"].items():
+            if afferents["target"] == name:
+                width = sum(_channels(structure, key) for key in afferents["projections"])
+                shape = (p["size"], width)
+                entry = group, "w", afferents["drive"], shape, afferents["sensitivity"]
+                found.append(_block(structure, signals, oracle, name, *entry))
+        for key, parameter in p["parameters"].items():
+            entry = name, key, None, (p["size"],), parameter["sensitivity"]
+            found.append(_block(structure, signals, oracle, name, *entry))
+    return found
 
 
-def check_units(dynamics, units):
-    """Check that right-hand sides written with units are rates of change.
+def _block(structure, signals, oracle, owner, group, key, drive, shape, method):
+    states = _kept(structure, method, owner, drive or key, signals)
+    exact = ()
+    if oracle and method != "none":
+        exact = _kept(structure, "rtrl", owner, drive or key, signals)
+    return Block(owner, group, key, drive, shape, method, states, exact)
+
+
+def _kept(structure, method, owner, symbol, signals):
+    """States that a parameter acts on and from which a learning signal is reached, in order."""
+    if method == "none":
+        return ()
+    started = {
+        (owner, variable)
+        for variable, text in dynamics(structure["populations"][owner]).items()
+        if symbol in symbols(text)
+    }
+    edges = [(a, b) for a, b, _ in kept_edges(structure, method, owner)]
+    reached = _closure(started, edges)
+    useful = _closure(signals, [(b, a) for a, b in edges])
+    states = [(n, v) for n, p in structure["populations"].items() for v in dynamics(p)]
+    return tuple(state for state in states if state in reached & useful)
+
+
+def kept_edges(structure, method, owner):
+    """Which state acts on which in one step, as far as a method follows it.
 
     Parameters
     ----------
-    dynamics : dict of str to str
-        State variable to derivative.
-    units : dict of str to str
-        Unit, "1" or "ms", of every symbol.
+    structure : dict
+    method : str
+    owner : str
+        The population that has the parameters.
 
-    Raises
-    ------
-    InputError
-        If a derivative is not one over time, or adds what has different units.
+    Returns
+    -------
+    list of ((population, variable), (population, variable), projection or None)
+        None where a neuron acts on itself without a synapse.
     """
-    dimensions = {"1": DIMENSIONLESS, "ms": second.dim}
-    variables = {k: Variable(name=k, dimensions=dimensions[v]) for k, v in units.items()}
-    for variable, text in dynamics.items():
-        try:
-            found = parse_expression_dimensions(text, variables | DEFAULT_FUNCTIONS)
-        except DimensionMismatchError as error:
-            raise InputError(f"units of d{variable}/dt = {text} do not fit: {error}") from None
-        if found is not (1 / second).dim:
-            raise InputError(
-                f"units of d{variable}/dt = {text} do not fit: it must be one over time, "
-                f"it is {'dimensionless' if found is DIMENSIONLESS else found}"
-            )
+    edges = []
+    for name, p in structure["populations"].items():
+        if method != "rtrl" and name != owner:
+            continue
+        for variable, text in dynamics(p).items():
+            used, end = symbols(text), (name, variable)
+            own = [u for u in dynamics(p) if u in used or (u == variable and "derivatives" in p)]
+            edges += [((name, u), end, None) for u in own]
+            for key, projection in structure["projections"].items():
+                source = projection["source"]
+                if (
+                    projection["target"] == name
+                    and projection["drive"] in used
+                    and source in structure["populations"]
+                    and (method == "rtrl" or (method != "rflo" and source == owner))
+                ):
+                    edges.append(((source, projection["reads"]), end, key))
+    return edges
 
 
-def _symbol(name):
-    return sympy.Symbol(name, real=True)
+def _closure(states, edges):
+    """The states and everything that can be reached from them."""
+    found, left = set(states), set(states)
+    while left:
+        left = {b for a, b in edges if a in left} - found
+        found |= left
+    return found
 
 
-def _differentiate(expression, by, text):
-    derivative = sympy.diff(expression, _symbol(by))
-    if derivative.has(sympy.Derivative):
-        raise InputError(f"no derivative of {text!r} with respect to {by!r} is known")
-    return derivative
+def symbols(text):
+    """Names of what an expression depends on."""
+    return set(IDENTIFIER.findall(text))
 
 
-def _to_code(expression):
-    """Brian2 code in which small integer powers are products, which compile to faster code."""
-    expression = expression.replace(
-        lambda e: e.is_Pow and e.exp in (2, 3),
-        lambda e: sympy.Mul(*[e.base] * int(e.exp), evaluate=False),
-    )
-    return sympy_to_str(expression)
+def _channels(structure, projection):
+    source = structure["projections"][projection]["source"]
+    return structure["inputs"].get(source) or structure["populations"][source]["size"]
+
+
+def dynamics(population):
+    """State variable to right-hand side, of a population in a structure."""
+    return population["derivatives"] if "derivatives" in population else population["map"]
+
+
+def compared(structure):
+    """What the oracle compares gradients of.
+
+    Parameters
+    ----------
+    structure : dict
+        `Agent.structure()`.
+
+    Returns
+    -------
+    list of (str, Block, int, int)
+        Name of a projection or "population.parameter", its block, and the first and last (not
+        included) of the block's columns that it has.
+    """
+    found = []
+    for block in blocks(structure):
+        if not block.exact:
+            continue
+        if block.drive is None:
+            found.append((f"{block.group}.{block.key}", block, 0, 1))
+            continue
+        first = 0
+        for key in structure["afferents"][block.group]["projections"]:
+            last = first + _channels(structure, key)
+            found.append((key, block, first, last))
+            first = last
+    return found
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the sensitivities of a program take.
+
+    Attributes
+    ----------
+    values : int
+        Numbers that are kept, all replicates together.
+    memory : int
+        Bytes of these.
+    operations : int
+        Multiplications and additions per task step.
+    """
+
+    values: int
+    memory: int
+    operations: int
+
+    def __str__(self):
+        return (
+            f"{self.values:,} sensitivities ({self.memory / 1e6:.3g} MB), "
+            f"{self.operations:,} multiply-adds a step"
+        )
+
+
+def cost(structure):
+    """Memory and work of the sensitivities of a program.
+
+    Parameters
+    ----------
+    structure : dict
+        `Agent.structure()`.
+
+    Returns
+    -------
+    Cost
+    """
+    size = sizes(structure)
+    values = operations = 0
+    for block in blocks(structure):
+        values += sum(prod(shape) for shape in block.arrays(size).values())
+        kept = {block.method: block.states}
+        kept |= {"rtrl": block.exact} if block.exact else {}
+        for method, states in kept.items():
+            for source, target, projection in kept_edges(structure, method, block.owner):
+                if source in states and target in states:
+                    work = prod(block.shape)
+                    if method in COUPLED:
+                        work *= size[target[0]] * (size[source[0]] if projection else 1)
+                    operations += work
+    scale = structure["replicates"]
+    width = 8 if structure["dtype"] == "float64" else 4
+    operations *= scale * structure["substeps"]
+    return Cost(values * scale, values * scale * width, operations)

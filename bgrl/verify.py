@@ -106,24 +106,29 @@ def trace_agent(fixture):
     return Agent(circuit, task, learning, replicates=1, dtype="float64")
 
 
+_BIAS = "sensitivity_rate_bias"
+
+
+def _columns(weights, bias):
+    """Weights and biases as the recorded matrix, whose last column is the bias."""
+    return np.concatenate([weights, bias[..., None]], axis=-1)
+
+
 def trace_views(state, n_actions):
     """The quantities of a trace as views of a state, named as in the recorded file."""
-    neuron = {
-        "W": "cortex.bias",
-        "J_W": "cortex.sensitivity_rate_bias",
-        "e_W": "cortex.eligibility_bias",
-    }
+    exact = "cortex_by_" if f"cortex_by_cortex.{_BIAS}" in state else ""
+    neuron = {"W": "cortex.bias", "J_W": f"{exact}cortex.{_BIAS}", "e_W": "cortex.eligibility_bias"}
     synapse = {
         "W": "cortex_drive.w",
-        "J_W": "cortex_drive.sensitivity_rate_w",
+        "J_W": f"{exact}cortex_drive.sensitivity_rate_w",
         "e_W": "cortex_drive.eligibility_w",
     }
     views = {key: (state[synapse[key]][0], state[neuron[key]][0]) for key in synapse}
-    readout, trace = state["cortex_striatum.w"][0], state["cortex_striatum.eligibility_w"][0]
+    readout, trace = state["striatum_drive.w"][0], state["striatum_drive.eligibility_w"][0]
     views |= {
         "h": state["cortex.rate"][0],
         "tau": state["cortex.tau"][0],
-        "J_tau": state["cortex.sensitivity_rate_tau"][0],
+        "J_tau": state[f"{exact}cortex.sensitivity_rate_tau"][0],
         "e_tau": state["cortex.eligibility_tau"][0],
         "W_actor": readout[:n_actions],
         "W_critic": readout[n_actions],
@@ -144,16 +149,16 @@ def trace_state(fixture, agent, layout):
     for key, view in trace_views(state, m).items():
         value = arrays[key][0]
         if isinstance(view, tuple):
-            view[0][...], view[1][...] = value[:, :-1], value[:, -1]
+            view[0][...], view[1][...] = value[..., :-1], value[..., -1]
         else:
             view[...] = value
     mask = arrays["mask"]
     state["cortex_drive.mask"][0] = mask[:, :-1]
     if not mask[:, -1].all():
         raise InputError(f"{fixture.path}: the mask removes biases, which the circuit cannot")
-    if "B_actor" in arrays:
-        state["cortex_striatum.feedback"][0, :m] = arrays["B_actor"].T
-        state["cortex_striatum.feedback"][0, m] = arrays["B_critic"]
+    if fixture.meta["feedback_alignment"]:
+        state["striatum_drive.feedback"][0, :m] = arrays["B_actor"].T
+        state["striatum_drive.feedback"][0, m] = arrays["B_critic"]
     state["policy.action"][...] = arrays["action"][0]
     return state
 
@@ -171,7 +176,7 @@ def replay_trace(fixture, program, state):
     for t in range(fixture.meta["steps"]):
         state = program.advance(state, t + 1, 1)
         found = {
-            key: np.column_stack(view) if isinstance(view, tuple) else view
+            key: _columns(*view) if isinstance(view, tuple) else view
             for key, view in trace_views(state, m).items()
         }
         expected = {key: arrays[key][t + 1] for key in found}

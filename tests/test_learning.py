@@ -56,9 +56,9 @@ def start(description, layout, seed):
     feedback = generator.normal(size=(ACTIONS + 1, N)) / 2
     state["cortex_drive.w"][0], state["cortex_drive.mask"][0] = W * mask, mask
     state["cortex.bias"][0], state["cortex.tau"][0] = bias, tau * 20.0
-    state["cortex_striatum.w"][0] = readout
+    state["striatum_drive.w"][0] = readout
     if learning.feedback == "random":
-        state["cortex_striatum.feedback"][0] = feedback
+        state["striatum_drive.feedback"][0] = feedback
     fixed = learning.feedback == "random"
     oracle = ReferenceAgent(
         W * mask,
@@ -102,8 +102,8 @@ def compare(state, oracle):
         "e_W": (state["cortex_drive.eligibility_w"], oracle.e["W"]),
         "e_bias": (state["cortex.eligibility_bias"], oracle.e["bias"]),
         "e_tau": (state["cortex.eligibility_tau"], oracle.e["tau"]),
-        "W_actor": (state["cortex_striatum.w"][0, :-1], oracle.W_actor),
-        "W_critic": (state["cortex_striatum.w"][0, -1], oracle.W_critic),
+        "W_actor": (state["striatum_drive.w"][0, :-1], oracle.W_actor),
+        "W_critic": (state["striatum_drive.w"][0, -1], oracle.W_critic),
         "b_critic": (state["striatum.bias"][0, -1], oracle.b_critic),
     }
     return max(float(np.abs(np.squeeze(a) - b).max()) for a, b in pairs.values())
@@ -209,7 +209,7 @@ def test_frozen_network_keeps_its_weights_and_the_readouts_learn(small_agent):
     state = program.advance(program.advance(start_state, 0, 1, learn=False), 1, 50)
     for name in ("cortex_drive.w", "cortex.tau", "cortex.bias"):
         np.testing.assert_array_equal(state[name], start_state[name])
-    assert np.abs(state["cortex_striatum.w"] - start_state["cortex_striatum.w"]).max() > 1e-3
+    assert np.abs(state["striatum_drive.w"] - start_state["striatum_drive.w"]).max() > 1e-3
     assert not any("sensitivity" in name for name in program.layout)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from bgrl.build import Network
 from bgrl.errors import InputError
+from bgrl.matrices import HEADER, Operation
 
 _LOOP = """
     // argv: state in, state out, first step, steps, learn, record every, frames, trials, names...
@@ -24,6 +25,7 @@ _LOOP = """
         std::cerr << "usage: see bgrl.backends.generate" << std::endl;
         return 2;
     }}
+{operations}
     struct Array {{ std::string name; char* data; size_t bytes; }};
     std::vector<Array> arrays = {{
 {arrays}
@@ -101,16 +103,46 @@ def generate(structure, directory):
     device.main_queue = [item for item in device.main_queue if item[0] != "run_network"]
     device.insert_code("main", _loop(network, device))
     device.build(str(directory), compile=False, run=False)
+    _write_operations(network, device, structure["dtype"], directory)
     return {
         "layout": {name: [dtype, list(shape)] for name, (dtype, shape) in network.layout.items()},
         "step_sources": sorted({f"code_objects/{c.name}.cpp" for c in network.calls()}),
     }
 
 
+def _write_operations(network, device, dtype, directory):
+    """Put the operations beside Brian2's code objects, as functions of the same form."""
+    (directory / "matrices.h").write_text(HEADER.replace("REAL", _C_TYPES[dtype], 1))
+
+    def pointer(name):
+        return _pointer(device, network.variables[name])
+
+    for operation in _operations(network):
+        source = f"""
+            #include "objects.h"
+            #include "matrices.h"
+            void _run_{operation.name}() {{
+            using namespace brian;
+            using namespace bgrl;
+            {operation.cpp(pointer)}
+            }}
+        """
+        (directory / "code_objects" / f"{operation.name}.cpp").write_text(source)
+
+
+def _operations(network):
+    calls = [call for call in network.calls() if isinstance(call, Operation)]
+    return list(dict.fromkeys(calls))
+
+
+def _pointer(device, variable):
+    name = device.get_array_name(variable, access_data=False)
+    return f"{name}.data()" if name in device.dynamic_arrays.values() else name
+
+
 def _loop(network, device):
     def pointer(variable):
-        name = device.get_array_name(variable, access_data=False)
-        return f"{name}.data()" if name in device.dynamic_arrays.values() else name
+        return _pointer(device, variable)
 
     arrays = [
         f'        {{"{name}", reinterpret_cast<char*>({pointer(network.variables[name])}), '
@@ -125,6 +157,7 @@ def _loop(network, device):
     task = {k: pointer(network.variables[f"task.{k}"]) for k in _TASK_ARRAYS.values()}
     return _LOOP.format(
         arrays="\n".join(arrays),
+        operations="\n".join(f"    void _run_{o.name}();" for o in _operations(network)),
         learning_calls=calls(True),
         evaluation_calls=calls(False),
         replicates=network.replicates,
@@ -135,6 +168,7 @@ def _loop(network, device):
     )
 
 
+_C_TYPES = {"float32": "float", "float64": "double"}
 _TASK_ARRAYS = {
     "done": "done",
     "length": "trial_length",

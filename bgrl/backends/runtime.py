@@ -1,6 +1,7 @@
 """Brian2's runtime mode: NumPy, or Cython compiled piece by piece. Slow, and open to inspection."""
 
 import contextlib
+import functools
 import gc
 import time
 
@@ -8,6 +9,7 @@ import brian2 as b2
 import numpy as np
 
 from bgrl.build import Network
+from bgrl.matrices import Operation
 from bgrl.recording import TRIAL
 
 
@@ -40,8 +42,17 @@ class RuntimeProgram:
             self.network = Network(structure, suffix="_*")
             self.network.brian.run(0 * b2.ms, namespace={})
         self.layout = self.network.layout
-        self._calls = {learn: self.network.calls(learn) for learn in (True, False)}
+        self._calls = {learn: self._callables(learn) for learn in (True, False)}
         self.build_seconds = time.perf_counter() - started
+
+    def _callables(self, learn):
+        return [
+            functools.partial(call.run, self._shaped) if isinstance(call, Operation) else call
+            for call in self.network.calls(learn)
+        ]
+
+    def _shaped(self, name):
+        return self._array(name).reshape(self.layout[name][1])
 
     def _array(self, name):
         return self.network.variables[name].get_value()

@@ -1,0 +1,290 @@
+"""Derivatives of one Euler step, from the equations of a population.
+
+A population's next state s' = F(s, I, theta) has, inside one neuron, the Jacobian dF/ds, the gain
+dF/dI of each drive and the slope dF/dtheta of each trained parameter. They are found symbolically; what
+is made of them is in `bgrl.sensitivity`.
+
+Functions with kinks (``abs``, ``clip``, ``int(x > 0)*x``) are differentiated almost everywhere. Where a
+symbol matters only through steps (``int(x > 0)``, ``sign``, ``floor``, ``ceil``) the derivative would be
+zero almost everywhere and nothing could be learned through it: such equations are refused, unless the
+user gives a function of their own (`bgrl.circuit.Function`) with the derivative to use.
+"""
+
+from dataclasses import dataclass
+
+import sympy
+from brian2 import DimensionMismatchError, second
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.core.variables import Variable
+from brian2.parsing.expressions import parse_expression_dimensions
+from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
+from brian2.units.fundamentalunits import DIMENSIONLESS
+
+from bgrl.errors import InputError
+
+
+@dataclass(frozen=True)
+class LocalStep:
+    """The step of a population and its derivatives.
+
+    Attributes
+    ----------
+    jacobian, gain, slope : dict of (str, str) to str
+        Names of the variables that hold dF_s/ds', dF_s/dI and dF_s/dtheta; entries that are zero
+        everywhere are left out.
+    code : str
+        Sets the names above from the state before the step, then takes the step.
+    formulas : dict of str to str
+        The same names, and ``next_<variable>``, to expressions for people.
+    """
+
+    jacobian: dict
+    gain: dict
+    slope: dict
+    code: str
+    formulas: dict
+
+
+def local_step(dynamics, euler_step, drives=(), parameters=(), functions=None, differentiate=True):
+    """Derive the step of one population.
+
+    Parameters
+    ----------
+    dynamics : dict of str to str
+        State variable to derivative (per ms), or to next value.
+    euler_step : float or None
+        Duration of the Euler step in ms; None for a map.
+    drives, parameters : sequence of str
+        What to differentiate by; parameters are the trained ones.
+    functions : dict of str to Function, optional
+        The user's own functions.
+    differentiate : bool
+        Whether derivatives are needed at all.
+
+    Returns
+    -------
+    LocalStep
+
+    Raises
+    ------
+    InputError
+        If an expression has no derivative that would be of use; it is shown.
+    """
+    own = {name: _own_function(name, f) for name, f in (functions or {}).items()}
+    names, outputs = {"jacobian": {}, "gain": {}, "slope": {}}, []
+    steps = {}
+    for variable, text in dynamics.items():
+        rate = _prepare(str_to_sympy(text), own)
+        scale = 1 if euler_step is None else sympy.Float(euler_step)
+        kept = 0 if euler_step is None else _symbol(variable)
+        steps[f"next_{variable}"] = kept + scale * rate
+        others = (("jacobian", dynamics), ("gain", drives), ("slope", parameters))
+        for kind, symbols in others if differentiate else ():
+            for other in symbols:
+                derivative = scale * _differentiate(rate, other, text)
+                if euler_step is not None and other == variable:
+                    derivative += 1
+                if derivative != 0:
+                    name = f"{kind}_{variable}_{other}"
+                    names[kind][variable, other] = name
+                    outputs.append((name, derivative))
+    outputs = [(name, _expand(e)) for name, e in [*outputs, *steps.items()]]
+    lines = _code(outputs) + [f"{variable} = next_{variable}" for variable in dynamics]
+    formulas = {name: _to_code(expression) for name, expression in outputs}
+    return LocalStep(**names, code="\n".join(lines), formulas=formulas)
+
+
+def check_units(dynamics, units, functions=None):
+    """Check that right-hand sides written with units are rates of change.
+
+    Parameters
+    ----------
+    dynamics : dict of str to str
+        State variable to derivative.
+    units : dict of str to str
+        Unit, "1" or "ms", of every symbol.
+    functions : dict of str to Function, optional
+        The user's own functions, of dimensionless arguments and value.
+
+    Raises
+    ------
+    InputError
+        If a derivative is not one over time, or adds what has different units.
+    """
+    dimensions = {"1": DIMENSIONLESS, "ms": second.dim}
+    known = {k: Variable(name=k, dimensions=dimensions[v]) for k, v in units.items()}
+    known |= DEFAULT_FUNCTIONS
+    # The rules of tanh are those of any function of a number.
+    known |= dict.fromkeys(functions or {}, DEFAULT_FUNCTIONS["tanh"])
+    for variable, text in dynamics.items():
+        try:
+            found = parse_expression_dimensions(text, known)
+        except DimensionMismatchError as error:
+            raise InputError(f"units of d{variable}/dt = {text} do not fit: {error}") from None
+        if found is not (1 / second).dim:
+            raise InputError(
+                f"units of d{variable}/dt = {text} do not fit: it must be one over time, "
+                f"it is {'dimensionless' if found is DIMENSIONLESS else found}"
+            )
+
+
+def _symbol(name):
+    return sympy.Symbol(name, real=True)
+
+
+# Functions that sympy does not differentiate as is wanted here ----------------------------------
+
+
+class _Step(sympy.Function):
+    """Piecewise constant: no derivative where there is one."""
+
+    def _eval_derivative(self, _):
+        return sympy.S.Zero
+
+
+class int_(_Step):  # noqa: N801 (Brian2's name of int in symbolic expressions)
+    """1 where a condition holds, else 0."""
+
+
+class sign(_Step):  # noqa: N801
+    """-1, 0 or 1."""
+
+
+class floor(_Step):  # noqa: N801
+    """Largest integer below."""
+
+
+class ceil(_Step):  # noqa: N801
+    """Smallest integer above."""
+
+
+class clip(sympy.Function):  # noqa: N801
+    """A value kept between two bounds."""
+
+    def fdiff(self, argindex=1):
+        value, low, high = self.args
+        inside = sympy.And(value > low, value < high)
+        return int_({1: inside, 2: value <= low, 3: value >= high}[argindex])
+
+
+class logistic(sympy.Function):  # noqa: N801
+    """1/(1 + exp(-x)), whose derivative does not overflow where exp(-x) does."""
+
+    def fdiff(self, argindex=1):
+        return self * (1 - self)
+
+
+class softplus(sympy.Function):  # noqa: N801
+    """log(1 + exp(x)), likewise."""
+
+    def fdiff(self, argindex=1):
+        return logistic(self.args[0])
+
+
+def _own_function(name, description):
+    """A function of the user as a class of sympy; its value and derivative are expressions."""
+    arguments = [_symbol(a) for a in description.arguments]
+
+    def expression(text):
+        return _prepare(str_to_sympy(text), {})
+
+    value = expression(description.value)
+    if description.derivatives is None:
+        derivatives = [_differentiate(value, a.name, description.value) for a in arguments]
+    else:
+        derivatives = [expression(text) for text in description.derivatives]
+
+    def at(body, actual):
+        return body.subs(dict(zip(arguments, actual, strict=True)), simultaneous=True)
+
+    return type(
+        name,
+        (sympy.Function,),
+        {
+            "nargs": len(arguments),
+            "fdiff": lambda self, argindex=1: at(derivatives[argindex - 1], self.args),
+            "expanded": lambda self: at(value, self.args),
+        },
+    )
+
+
+def _prepare(expression, own):
+    """Put the functions above in the place of sympy's and Brian2's."""
+    one, call = sympy.S.One, sympy.core.function.AppliedUndef
+    known = {"int_": int_, "clip": clip, **own}
+    expression = expression.replace(
+        lambda e: isinstance(e, call) and e.func.__name__ in known,
+        lambda e: known[e.func.__name__](*e.args),
+    )
+    expression = expression.replace(
+        lambda e: isinstance(e, call) and e.func.__name__ == "sqrt",
+        lambda e: sympy.Pow(e.args[0], sympy.Rational(1, 2)),
+    )
+    for theirs, ours in ((sympy.sign, sign), (sympy.floor, floor), (sympy.ceiling, ceil)):
+        expression = expression.replace(theirs, ours)
+
+    def exponent(e):
+        """The x where `e` is 1 + exp(x)."""
+        if e.is_Add and len(e.args) == 2 and e.args[0] == one and isinstance(e.args[1], sympy.exp):
+            return e.args[1].args[0]
+        return None
+
+    expression = expression.replace(
+        lambda e: isinstance(e, sympy.log) and exponent(e.args[0]) is not None,
+        lambda e: softplus(exponent(e.args[0])),
+    )
+    return expression.replace(
+        lambda e: e.is_Pow and e.exp in (-1, -2, -3) and exponent(e.base) is not None,
+        lambda e: logistic(-exponent(e.base)) ** -e.exp,
+    )
+
+
+def _differentiate(expression, by, text):
+    if _symbol(by) not in expression.free_symbols:
+        return sympy.S.Zero
+    derivative = sympy.powsimp(sympy.diff(expression, _symbol(by)))
+    if derivative.has(sympy.Derivative, sympy.Subs):
+        raise InputError(
+            f"no derivative of {text!r} with respect to {by!r} is known; write the part of it that "
+            "has none as a function of your own, functions={'name': Function(...)}"
+        )
+    if derivative == 0:
+        raise InputError(
+            f"{text!r} depends on {by!r} only through steps (int, sign, floor, ceil): its derivative "
+            "is zero and nothing would be learned through it; write the step as a function of your "
+            "own with the derivative to use, functions={'name': Function(...)}"
+        )
+    return derivative
+
+
+def _expand(expression):
+    """Write out the functions that Brian2 does not know."""
+    expression = expression.replace(lambda e: hasattr(e, "expanded"), lambda e: e.expanded())
+    expression = expression.replace(logistic, lambda x: 1 / (1 + sympy.exp(-x)))
+    return expression.replace(softplus, lambda x: sympy.log(1 + sympy.exp(x)))
+
+
+def _code(outputs):
+    """Lines that set every name, with what they share computed once."""
+    flags = {}
+    for _, expression in outputs:
+        for condition in sorted(expression.atoms(int_), key=sympy.default_sort_key):
+            flags.setdefault(condition, sympy.Symbol(f"flag_{len(flags)}", real=True))
+    reduced = [expression.xreplace(flags) for _, expression in outputs]
+    shared, reduced = sympy.cse(
+        reduced, symbols=(sympy.Symbol(f"shared_{i}", real=True) for i in range(1000))
+    )
+    # 1.0 keeps the flags from becoming integers.
+    lines = [f"{symbol} = 1.0*{_to_code(condition)}" for condition, symbol in flags.items()]
+    lines += [f"{symbol} = {_to_code(expression)}" for symbol, expression in shared]
+    pairs = zip(outputs, reduced, strict=True)
+    return lines + [f"{name} = {_to_code(expression)}" for (name, _), expression in pairs]
+
+
+def _to_code(expression):
+    """Brian2 code in which small integer powers are products, which compile to faster code."""
+    expression = expression.replace(
+        lambda e: e.is_Pow and e.exp in (2, 3),
+        lambda e: sympy.Mul(*[e.base] * int(e.exp), evaluate=False),
+    )
+    return sympy_to_str(expression)
