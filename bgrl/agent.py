@@ -19,6 +19,8 @@ from bgrl.tasks.base import Task
 
 DTYPES = ("float32", "float64")
 MAX_SEED = 2**31 - 1
+#: Groups of the network that are no populations.
+_GROUPS = ("task", "input", "policy", "dopamine", "readout", "readout_drive", "oracle")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,21 +51,32 @@ class Agent:
         if self.circuit.actor is None or self.circuit.critic is None:
             raise InputError("the circuit has no actor or no critic and cannot learn a task")
         self._check_inputs()
-        m = len(self.task.actions)
-        for readout, channels in ((self.circuit.actor, m), (self.circuit.critic, 1)):
+        self._check_readouts()
+        self._check_names()
+
+    def _check_readouts(self):
+        for readout, channels in self.readouts():
             for weights in (readout.weights, readout.feedback, *readout.feedback_to.values()):
-                if not isinstance(weights, Distribution) and np.ndim(weights) == 2:
-                    if np.shape(weights)[0] != channels:
-                        raise InputError(
-                            f"weights of {readout.name!r} have {np.shape(weights)[0]} channels; "
-                            f"task {self.task.name!r} needs {channels}"
-                        )
-        choices = [
-            *self.circuit.projections,
-            *(f"{n}.{k}" for n, p in self.circuit.populations.items() for k in p.parameters),
-        ]
+                if isinstance(weights, Distribution) or np.ndim(weights) != 2:
+                    continue
+                if len(weights) != channels:
+                    raise InputError(
+                        f"weights of {readout.name!r} have {len(weights)} channels; task "
+                        f"{self.task.name!r} needs {channels}"
+                    )
+
+    def _check_names(self):
+        populations = self.circuit.populations
+        parameters = [f"{n}.{k}" for n, p in populations.items() for k in p.parameters]
         for name in self.learning.overrides:
+            choices = [*self.circuit.projections, *parameters]
             choose("projection or parameter in overrides", name, choices)
+        groups = (*_GROUPS, *self.afferents())
+        taken = {*groups, *(f"{group}_afferents" for group in groups)}
+        if both := sorted(taken & set(populations)):
+            raise InputError(
+                f"a population must not be called {', '.join(both)}: the network uses that name itself"
+            )
 
     def _check_inputs(self):
         """Observations are dealt out to the inputs in order; action and reward have their own."""
@@ -263,9 +276,9 @@ class Agent:
     def _readout_values(self, seed):
         learning, rows = self.learning, self.actions + 1
         values = {
-            "striatum.is_actor": np.arange(rows) < self.actions,
-            "striatum.learning_rate": [learning.rate_actor] * self.actions + [learning.rate_critic],
-            "striatum.discount": learning.discount
+            "readout.is_actor": np.arange(rows) < self.actions,
+            "readout.learning_rate": [learning.rate_actor] * self.actions + [learning.rate_critic],
+            "readout.discount": learning.discount
             * np.array([learning.trace_actor] * self.actions + [learning.trace_critic]),
         }
         blocks = {"w": [], "feedback": [], "mask": []}
@@ -273,7 +286,7 @@ class Agent:
             for kind, parts in self._readout_row(readout, channels, seed).items():
                 blocks[kind].append(parts)
         for kind, parts in blocks.items():
-            values[f"striatum_drive.{kind}"] = np.concatenate(parts, axis=1)
+            values[f"readout_drive.{kind}"] = np.concatenate(parts, axis=1)
         return values
 
     def _readout_row(self, readout, channels, seed):
@@ -314,10 +327,10 @@ class Agent:
             "task.replicate": replicate,
             "policy.replicate": replicate,
             "task.restart": 1.0,
-            "vta.discount": learning.discount,
-            "vta.max_norm": learning.max_norm or 0.0,
-            "striatum.actor_weight": learning.actor_weight,
-            "striatum.entropy_weight": learning.entropy_weight,
+            "dopamine.discount": learning.discount,
+            "dopamine.max_norm": learning.max_norm or 0.0,
+            "readout.actor_weight": learning.actor_weight,
+            "readout.entropy_weight": learning.entropy_weight,
             "input.first_action": float(learning.first_input == "action_0"),
         }
         return values

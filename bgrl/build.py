@@ -13,10 +13,10 @@ Groups and synapses, with R replicates, n neurons, p afferents, m actions:
 ``<population>_<drive>``    R x n x p      weights of the afferents of a drive (Synapses)
 ``<name>_afferents``        R x p          their presynaptic states, side by side
 ``<population>_by_<group>`` R x n x ...    sensitivity of a nucleus to the parameters of a group
-``striatum``                R x (m + 1)    rows 0..m-1 the actor, row m the critic
-``striatum_drive``          R x (m+1) x p  readout weights (Synapses)
+``readout``                 R x (m + 1)    rows 0..m-1 the actor, row m the critic
+``readout_drive``           R x (m+1) x p  readout weights (Synapses)
 ``policy``                  R              samples the action
-``vta``                     R              the TD error
+``dopamine``                R              the TD error
 ``oracle``                  R x blocks     products of gradients with exact ones, on request
 ==========================  =============  ===================================================
 """
@@ -278,20 +278,20 @@ class Network:
         clipping = ["clip_scale"] if self.clips else []
         squares = [f"squared_{name}" for name in self._targets()] if self.clips else []
         self._group(
-            "vta",
+            "dopamine",
             None,
             ["value", "td_error", *corrections, *clipping, *squares],
             shared=["discount", *(["max_norm"] if self.clips else [])],
             links=["critic", "reward", "done"],
         )
         self._group(
-            "striatum",
+            "readout",
             self.actions + 1,
             [
                 *("activity", "bias", "drive", "policy", "is_actor", "row"),
                 *("learning_signal", "entropy_signal"),
                 *self._plastic_variables(["bias"]),
-                *self._squares("striatum"),
+                *self._squares("readout"),
             ],
             shared=["actor_weight", "entropy_weight"],
             links=[
@@ -300,9 +300,9 @@ class Network:
                 *self._clip_links(),
             ],
         )
-        for group in (*self.structure["afferents"], "striatum_drive"):
+        for group in (*self.structure["afferents"], "readout_drive"):
             sources = self._sources(group)
-            signals = group == "striatum_drive" and self.signalled
+            signals = group == "readout_drive" and self.signalled
             self._group(
                 f"{group}_afferents",
                 sum(size for *_, size in sources),
@@ -387,22 +387,22 @@ class Network:
         for variable in self._forced():
             self._link("policy", variable, "task", variable)
         for k in range(m):
-            self._link("policy", f"activity_{k}", "striatum", "activity", rows + k)
-        self._link("vta", "critic", "striatum", "activity", rows + m)
-        self._link("vta", "reward", "task", "reward")
-        self._link("vta", "done", "task", "done")
-        per_row = self._per_replicate("striatum")
+            self._link("policy", f"activity_{k}", "readout", "activity", rows + k)
+        self._link("dopamine", "critic", "readout", "activity", rows + m)
+        self._link("dopamine", "reward", "task", "reward")
+        self._link("dopamine", "done", "task", "done")
+        per_row = self._per_replicate("readout")
         for variable in ("action", "entropy", "log_normaliser"):
-            self._link("striatum", variable, "policy", variable, per_row)
-        self._link("striatum", "done", "task", "done", per_row)
-        self._constant("striatum", "row", np.arange(m + 1))
-        for name in ("striatum", *self.structure["populations"]):
+            self._link("readout", variable, "policy", variable, per_row)
+        self._link("readout", "done", "task", "done", per_row)
+        self._constant("readout", "row", np.arange(m + 1))
+        for name in ("readout", *self.structure["populations"]):
             index = self._per_replicate(name)
             for variable in ("td_error", *self._sent(), *self._clip_links()):
-                self._link(name, variable, "vta", variable.removeprefix("sent_"), index)
-            if name != "striatum":
+                self._link(name, variable, "dopamine", variable.removeprefix("sent_"), index)
+            if name != "readout":
                 self._link(name, "task_done", "task", "done", index)
-        for group in (*self.structure["afferents"], "striatum_drive"):
+        for group in (*self.structure["afferents"], "readout_drive"):
             self._link_afferents(group)
         if self.signalled:
             self._link_signals()
@@ -422,19 +422,19 @@ class Network:
 
     def _link_signals(self):
         """Populations read the learning signals that return to what the striatum reads."""
-        start, total = 0, self._width("striatum_drive_afferents")
-        for name, variable, _, size in self._sources("striatum_drive"):
+        start, total = 0, self._width("readout_drive_afferents")
+        for name, variable, _, size in self._sources("readout_drive"):
             index = np.arange(self.replicates)[:, None] * total + start + np.arange(size)
             if (name, variable) in self.signalled:
                 for kind in ("learning", "entropy"):
                     link = f"sent_{kind}_{variable}"
-                    source = "striatum_drive_afferents", f"{kind}_signal"
+                    source = "readout_drive_afferents", f"{kind}_signal"
                     self._link(name, link, *source, index.ravel())
             start += size
 
     def _sources(self, group):
         """(group, variable, offset, size) of each block of the afferents of a group of synapses."""
-        if group == "striatum_drive":
+        if group == "readout_drive":
             states = self.structure["readout"]["states"]
             return [(name, variable, 0, self.sizes[name]) for name, variable in states]
         inputs, found = self.structure["inputs"], []
@@ -492,12 +492,12 @@ class Network:
             paths += ["feedback"] if fixed else []
             for signal in ("learning_signal", "entropy_signal"):
                 sums[f"{signal}_pre"] = f"({' + '.join(paths)})*{signal}_post"
-        sums |= self._square_sums("striatum", "striatum_drive")
-        self._connect("striatum_drive", "striatum_drive_afferents", "striatum", variables, sums)
+        sums |= self._square_sums("readout", "readout_drive")
+        self._connect("readout_drive", "readout_drive_afferents", "readout", variables, sums)
         if self.clips:
             for name in self._targets():
                 sums = {f"squared_{name}_post": "square_pre"}
-                self._connect(f"{name}_vta", name, "vta", [], sums)
+                self._connect(f"{name}_dopamine", name, "dopamine", [], sums)
 
     def _square_sums(self, name, group):
         if not self.clips:
@@ -554,6 +554,7 @@ class Network:
         """
         self._run("task", "environment", _dedent(self._expand_draws(code)))
         terms, start = [], 0
+        observations = iter(task["observations"].values())
         for name, channels in self.structure["inputs"].items():
             if name == "action":
                 here = f"int(channel >= {start} and channel < {start + channels})"
@@ -562,7 +563,9 @@ class Network:
             elif name == "reward":
                 terms.append(f"int(channel == {start})*(1 - done)*reward")
             else:
-                for k, expression in enumerate(task["observations"].values(), start):
+                for k, expression in zip(
+                    range(start, start + channels), observations, strict=False
+                ):
                     for variable in self._task_symbols(expression):
                         expression = re.sub(rf"\b{variable}\b", f"task_{variable}", expression)
                     terms.append(f"int(channel == {k})*({expression})")
@@ -735,8 +738,8 @@ class Network:
         return tuple(found)
 
     def _striatum(self):
-        self._gather("striatum_drive", "striatum")
-        self._run("striatum", "striatum", "activity = drive + (1 - is_actor)*bias")
+        self._gather("readout_drive", "striatum")
+        self._run("readout", "striatum", "activity = drive + (1 - is_actor)*bias")
         self._run("policy", "striatum", self._policy_code())
         code = """
             log_policy = is_actor*(activity - log_normaliser)
@@ -745,9 +748,9 @@ class Network:
             learning_signal = is_actor*actor_weight*(chosen - policy) + 1 - is_actor
             entropy_signal = -is_actor*entropy_weight*policy*(log_policy + entropy)
         """
-        self._run("striatum", "striatum", _dedent(code))
+        self._run("readout", "striatum", _dedent(code))
         for signal in ("learning_signal", "entropy_signal") if self.signalled else ():
-            self._sum("striatum_drive", f"{signal}_pre", "striatum")
+            self._sum("readout_drive", f"{signal}_pre", "striatum")
         for name in self.structure["populations"]:
             lines = [
                 f"{kind}_signal_{v} = sent_{kind}_{v}"
@@ -786,7 +789,7 @@ class Network:
         if self.optimizer.state:
             for k, decay in enumerate((self.optimizer.decay_1, self.optimizer.decay_2), 1):
                 lines.append(f"correction_{k} = -1/expm1((updates + 1)*{float(np.log(decay))!r})")
-        self._run("vta", "dopamine", "\n".join(lines))
+        self._run("dopamine", "dopamine", "\n".join(lines))
         for name in self._targets():
             lines = ["dopamine = td_error", "trace_decay = discount*(1 - done)"]
             lines += [f"{v.removeprefix('sent_')} = {v}" for v in self._sent()]
@@ -799,7 +802,7 @@ class Network:
         if self.clips:
             self._clipping()
         if self.optimizer.state:
-            self._run("vta", "plasticity", "updates = updates + 1")
+            self._run("dopamine", "plasticity", "updates = updates + 1")
         for slot in ("plasticity", "eligibility"):
             for name in self._targets():
                 for group, gradients in self._gradients(name).items():
@@ -842,12 +845,12 @@ class Network:
 
     def _gradients(self, name):
         """Group to parameter to `Gradient` of all that a target of dopamine learns."""
-        if name == "striatum":
+        if name == "readout":
             bias = [f"(1 - is_actor)*{kind}_signal" for kind in ("learning", "entropy")]
             w = [f"mask*x_pre*{kind}_signal_post" for kind in ("learning", "entropy")]
             return {
-                "striatum": {"bias": Gradient(*bias)},
-                "striatum_drive": {"w": Gradient(*w, "_post")},
+                "readout": {"bias": Gradient(*bias)},
+                "readout_drive": {"w": Gradient(*w, "_post")},
             }
         parameters = self.structure["populations"][name]["parameters"]
         step = self.structure["dt"] * self.structure["substeps"]
@@ -914,10 +917,10 @@ class Network:
                     self._sum(group, f"square_{group}_post", "plasticity")
                     terms.append(f"square_{group}")
             self._run(name, "plasticity", f"square = {' + '.join(terms)}")
-            self._sum(f"{name}_vta", f"squared_{name}_post", "plasticity")
+            self._sum(f"{name}_dopamine", f"squared_{name}_post", "plasticity")
         totals = [f"squared_{name}" for name in self._targets()]
         norm = f"sqrt({' + '.join(totals)})"
-        self._run("vta", "plasticity", f"clip_scale = clip(max_norm/({norm} + 1e-30), 0, 1)")
+        self._run("dopamine", "plasticity", f"clip_scale = clip(max_norm/({norm} + 1e-30), 0, 1)")
         for name in self._targets():
             self._run(name, "plasticity", "clip_scale = sent_clip_scale")
 
@@ -947,7 +950,7 @@ class Network:
 
     def _targets(self):
         """Groups that dopamine reaches."""
-        return [*(n for n in self.structure["populations"] if self._trains(n)), "striatum"]
+        return [*(n for n in self.structure["populations"] if self._trains(n)), "readout"]
 
     def _sent(self):
         """Links by which the optimizer's corrections reach the targets of dopamine."""

@@ -430,6 +430,22 @@ class Circuit:
             if (p.target, p.drive) == (population, drive)
         ]
 
+    def sensitivity_equations(self, method="rtrl"):
+        """How the derivatives of the states to all that is learned are carried forward, as text.
+
+        Parameters
+        ----------
+        method : {"rtrl", "nucleus", "snap1", "rflo", "none"}
+            What is kept of them, see `bgrl.sensitivity`.
+
+        Returns
+        -------
+        str
+        """
+        from bgrl.equations import sensitivity_equations
+
+        return sensitivity_equations(self, method)
+
     def to_dict(self):
         """The circuit as JSON values (lists, numbers, strings)."""
         populations = {}

@@ -23,7 +23,8 @@ import xarray as xr
 
 from bgrl.agent import describe
 from bgrl.errors import InputError, RunError
-from bgrl.recording import VARIABLES
+from bgrl.recording import GRADIENTS, VARIABLES
+from bgrl.sensitivity import compared
 
 SCHEMA_VERSION = 1
 
@@ -128,8 +129,8 @@ def _steps(evaluations):
 def _traces(agent, names, sink):
     frames = sink.read_frames()
     circuit, task = agent.circuit, agent.task
-    observed = list(circuit.inputs).index(_observation_input(circuit))
-    offset = sum(list(circuit.inputs.values())[:observed])
+    channel = [k for k, count in circuit.inputs.items() for _ in range(count)]
+    observed = [k for k, name in enumerate(channel) if name not in ("action", "reward")]
     variables, coordinates = {}, {"replicate": _replicate(agent)}
     for name, source in names.items():
         values = np.moveaxis(np.asarray(frames[source]), 0, 1) if frames[source].ndim > 1 else None
@@ -141,22 +142,38 @@ def _traces(agent, names, sink):
             values, dims = values[..., : len(task.actions)], ("action_unit",)
             coordinates["action_unit"] = ("action_unit", list(task.actions))
         elif name == "observation":
-            values = values[..., offset : offset + len(task.observations)]
+            values = values[..., observed]
             dims = ("observation_channel",)
             coordinates["observation_channel"] = ("observation_channel", list(task.observations))
+        elif name in GRADIENTS:
+            dims, long_name = ("parameter",), GRADIENTS[name][1]
+            compared_names = [part[0] for part in compared(agent.structure())]
+            coordinates["parameter"] = ("parameter", compared_names)
         elif name in circuit.populations:
             dims, long_name = (f"{name}_unit",), f"state of {name}"
         else:
             dims = tuple(f"{name}_{k}" for k in range(values.ndim - 2))
         variables[name] = _variable(("replicate", "time", *dims), values, long_name or source)
+    if "gradient_product" in variables:
+        variables |= _gradient_comparison(variables)
     step = frames["step"].astype(np.int64)
     coordinates["step"] = _variable("time", step, "step", "steps")
     coordinates["time"] = _variable("time", step * circuit.step / 1000, "time", "s")
     return xr.Dataset(variables, coordinates)
 
 
-def _observation_input(circuit):
-    return next(name for name in circuit.inputs if name not in ("action", "reward"))
+def _gradient_comparison(variables):
+    """Cosine and norm ratio to the exact gradient; NaN where one of them is zero."""
+    product, square, exact = (variables[name].values.astype(float) for name in GRADIENTS)
+    dims = variables["gradient_product"].dims
+    with np.errstate(invalid="ignore", divide="ignore"):
+        cosine = product / np.sqrt(square) / np.sqrt(exact)
+        ratio = np.sqrt(square / exact)
+    cosine[~np.isfinite(cosine)] = ratio[~np.isfinite(ratio)] = np.nan
+    return {
+        "gradient_cosine": _variable(dims, cosine, "cosine of gradient and exact gradient"),
+        "gradient_norm_ratio": _variable(dims, ratio, "norm of gradient over exact gradient's"),
+    }
 
 
 def _weights(agent, evaluations, work):
@@ -172,27 +189,37 @@ def _weights(agent, evaluations, work):
         return xr.Dataset(coords=coordinates)
     stacked = {name: np.stack([s[name] for s in snapshots], axis=1) for name in snapshots[0]}
     circuit, variables = agent.circuit, {}
+    for group, afferents in agent.afferents().items():
+        start = 0
+        for key in afferents["projections"]:
+            projection = circuit.projections[key]
+            width = circuit.size(projection.source)
+            block = stacked[f"{group}.w"][..., start : start + width]
+            variables[key] = _projection(block, projection.target, projection.source, key)
+            start += width
     for name, p in circuit.populations.items():
-        for drive in p.drives:
-            start = 0
-            for key in circuit.afferents(name, drive):
-                projection = circuit.projections[key]
-                width = circuit.size(projection.source)
-                block = stacked[f"{name}_{drive}.w"][..., start : start + width]
-                variables[key] = _projection(block, name, projection.source, key)
-                start += width
         for key, parameter in p.parameters.items():
             if parameter.trainable:
                 values = stacked[f"{name}.{key}"]
                 label = key if len(circuit.populations) == 1 else f"{name}.{key}"
                 dims = ("replicate", "checkpoint", f"post_{name}")
                 variables[label] = _variable(dims, values, f"{key} of {name}", parameter.unit)
+    row = start = 0
+    columns = {}
+    for name, variable in agent.readout_states():
+        columns[name, variable] = start
+        start += circuit.populations[name].size
     m = len(agent.task.actions)
-    for readout, rows in ((circuit.actor, slice(0, m)), (circuit.critic, slice(m, m + 1))):
-        key = f"{readout.reads}->{readout.name}"
-        block = stacked[f"{readout.reads}_striatum.w"][:, :, rows]
-        variables[key] = _projection(block, readout.name, readout.reads, key)
-    bias = stacked["striatum.bias"][..., m]
+    for readout, channels in agent.readouts():
+        for state in readout.states():
+            size = circuit.populations[readout.reads].size
+            column = slice(columns[state], columns[state] + size)
+            block = stacked["readout_drive.w"][:, :, row : row + channels, column]
+            source = readout.reads if len(readout.variables) == 1 else ".".join(state)
+            key = f"{source}->{readout.name}"
+            variables[key] = _projection(block, readout.name, readout.reads, key)
+        row += channels
+    bias = stacked["readout.bias"][..., m]
     variables[f"{circuit.critic.name}.bias"] = _variable(
         ("replicate", "checkpoint"), bias, f"bias of {circuit.critic.name}"
     )

@@ -162,6 +162,7 @@ class clip(sympy.Function):  # noqa: N801
     """A value kept between two bounds."""
 
     def fdiff(self, argindex=1):
+        """See `sympy.Function.fdiff`."""
         value, low, high = self.args
         inside = sympy.And(value > low, value < high)
         return int_({1: inside, 2: value <= low, 3: value >= high}[argindex])
@@ -171,6 +172,7 @@ class logistic(sympy.Function):  # noqa: N801
     """1/(1 + exp(-x)), whose derivative does not overflow where exp(-x) does."""
 
     def fdiff(self, argindex=1):
+        """See `sympy.Function.fdiff`."""
         return self * (1 - self)
 
 
@@ -178,6 +180,7 @@ class softplus(sympy.Function):  # noqa: N801
     """log(1 + exp(x)), likewise."""
 
     def fdiff(self, argindex=1):
+        """See `sympy.Function.fdiff`."""
         return logistic(self.args[0])
 
 

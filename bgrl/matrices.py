@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Included by every operation; ``real`` is the type of the run. A product goes through its columns in
-#: tiles, whose rows are copied side by side so that they stay in the nearest cache, four rows of the
+#: tiles, whose rows are copied side by side so that they stay in the nearest cache, six rows of the
 #: result at a time so that they stay in registers. The order of additions does not depend on the number
 #: of replicates.
 HEADER = """
@@ -27,7 +27,7 @@ HEADER = """
 namespace bgrl {
 typedef REAL real;
 typedef real vector __attribute__((vector_size(BGRL_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
-const int LANES = BGRL_VECTOR_BYTES/sizeof(real), VECTORS = 3, STRIP = LANES*VECTORS, TILE = 2*STRIP;
+const int LANES = BGRL_VECTOR_BYTES/sizeof(real), VECTORS = 2, STRIP = LANES*VECTORS, TILE = 3*STRIP;
 
 // out (ROWS, TILE) += a (ROWS, inner) in (inner, TILE)
 template <int ROWS>
@@ -50,7 +50,8 @@ static inline void multiply_rows(real* out, const real* a, const real* in, int i
 }
 static __attribute__((noinline)) void multiply(
         real* out, const real* a, const real* in, int rows, int inner) {
-    for (; rows >= 4; rows -= 4, out += 4*TILE, a += 4*inner) multiply_rows<4>(out, a, in, inner);
+    for (; rows >= 6; rows -= 6, out += 6*TILE, a += 6*inner) multiply_rows<6>(out, a, in, inner);
+    if (rows & 4) { multiply_rows<4>(out, a, in, inner); out += 4*TILE; a += 4*inner; }
     if (rows & 2) { multiply_rows<2>(out, a, in, inner); out += 2*TILE; a += 2*inner; }
     if (rows & 1) multiply_rows<1>(out, a, in, inner);
 }
@@ -172,6 +173,7 @@ class Propagation(Operation):
     columns: tuple
 
     def run(self, arrays):
+        """See `Operation`."""
         matrices = []
         for c in self.couplings:
             part = slice(c.offset, c.offset + self.rows[c.source])
@@ -198,6 +200,7 @@ class Propagation(Operation):
                 view[...] = new[state]
 
     def cpp(self, pointer):
+        """See `Operation`."""
         start = dict(zip(self.rows, np.cumsum([0, *self.rows.values()]).tolist(), strict=False))
         total = sum(self.rows.values())
         lines = [f"static real in[{total}*TILE], out[{total}*TILE];"]
@@ -212,11 +215,23 @@ class Propagation(Operation):
                 f"matrix_{k}[i*{m} + l] = {pointer(c.gain)}[r*{n} + i]*"
                 f"({pointer(c.weights)}[s]*{pointer(c.mask)}[s]); }}"
             )
+        # A diagonal is added to a full matrix between the same states, if there is one.
+        full = {(c.target, c.source): k for k, c in reversed([*enumerate(self.couplings)])}
+        alone = []
+        for target, source, jacobian in self.diagonals:
+            n = self.rows[target]
+            if (target, source) in full:
+                lines.append(
+                    f"for (size_t i = 0; i < {n}; i++) matrix_{full[target, source]}[i*{n} + i] += "
+                    f"{pointer(jacobian)}[r*{n} + i];"
+                )
+            else:
+                alone.append((target, source, jacobian))
         for block in self.columns:
-            lines += self._cpp_columns(block, start, total, pointer)
+            lines += self._cpp_columns(block, start, total, alone, pointer)
         return "\n".join([*lines, "}"])
 
-    def _cpp_columns(self, block, start, total, pointer):
+    def _cpp_columns(self, block, start, total, diagonals, pointer):
         size = int(np.prod(block.shape))
 
         def base(state):
@@ -229,7 +244,7 @@ class Propagation(Operation):
                 f"load(in + {start[state]}*TILE, {base(state)}, {n}, {size}, first, width);"
             )
         lines.append(f"std::fill(out, out + {total}*TILE, real(0));")
-        for target, source, jacobian in self.diagonals:
+        for target, source, jacobian in diagonals:
             n = self.rows[target]
             lines.append(
                 f"multiply_diagonal(out + {start[target]}*TILE, {pointer(jacobian)} + r*{n}, "
@@ -277,6 +292,7 @@ class Contraction(Operation):
     gradient: str
 
     def run(self, arrays):
+        """See `Operation`."""
         total = 0.0
         for signal, sensitivity, n in self.terms:
             matrix = arrays(sensitivity).reshape(self.replicates, n, self.size)
@@ -285,6 +301,7 @@ class Contraction(Operation):
         gradient[...] = np.reshape(total, gradient.shape)
 
     def cpp(self, pointer):
+        """See `Operation`."""
         gradient = pointer(self.gradient)
         lines = [f"for (size_t r = 0; r < {self.replicates}; r++) {{"]
         lines.append(f"real* out = {gradient} + r*{self.size};")
@@ -313,11 +330,13 @@ class Clearing(Operation):
     done: str
 
     def run(self, arrays):
+        """See `Operation`."""
         done = arrays(self.done) > 0
         for name in self.arrays if done.any() else ():
             arrays(name)[done] = 0
 
     def cpp(self, pointer):
+        """See `Operation`."""
         lines = [f"for (size_t r = 0; r < {self.replicates}; r++)"]
         lines.append(f"if ({pointer(self.done)}[r] > 0) {{")
         for name, size in self.arrays.items():
@@ -348,12 +367,14 @@ class SelfWeights(Operation):
     result: str
 
     def run(self, arrays):
+        """See `Operation`."""
         own = np.arange(self.size)
         weights, mask = arrays(self.weights), arrays(self.mask)
         column = self.offset + own
         arrays(self.result)[...] = weights[:, own, column] * mask[:, own, column]
 
     def cpp(self, pointer):
+        """See `Operation`."""
         return (
             f"for (size_t i = 0; i < {self.replicates * self.size}; i++) {{\n"
             f"const size_t s = i*{self.columns} + {self.offset} + i % {self.size};\n"
@@ -378,6 +399,7 @@ class Comparison(Operation):
     rows: tuple
 
     def run(self, arrays):
+        """See `Operation`."""
         for k, (gradient, exact, columns, first, last) in enumerate(self.parts):
             shape = (self.replicates, self.rows[k], columns)
             g, e = (arrays(a).reshape(shape)[..., first:last] for a in (gradient, exact))
@@ -385,6 +407,7 @@ class Comparison(Operation):
                 arrays(f"oracle.{name}")[:, k] = (a * b).sum((1, 2))
 
     def cpp(self, pointer):
+        """See `Operation`."""
         lines = [f"for (size_t r = 0; r < {self.replicates}; r++) {{"]
         for k, (gradient, exact, columns, first, last) in enumerate(self.parts):
             n, to = self.rows[k], f"[r*{len(self.parts)} + {k}]"

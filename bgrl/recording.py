@@ -23,14 +23,20 @@ TRIAL = np.dtype(
     ]
 )
 
+#: What `Record` calls "gradients": products of each gradient with the one of exact RTRL.
+GRADIENTS = {
+    "gradient_product": ("oracle.product", "gradient times exact gradient"),
+    "gradient_square": ("oracle.square", "squared norm of the gradient"),
+    "exact_gradient_square": ("oracle.exact_square", "squared norm of the exact gradient"),
+}
 #: Name in the dataset to (name in the state, long name).
 VARIABLES = {
-    "dopamine": ("vta.td_error", "TD error"),
-    "value": ("vta.value", "value"),
+    "dopamine": ("dopamine.td_error", "TD error"),
+    "value": ("dopamine.value", "value"),
     "reward": ("task.reward", "reward"),
     "done": ("task.done", "trial ended in this step"),
     "action": ("policy.action", "action chosen in this step"),
-    "policy": ("striatum.policy", "probability of each action"),
+    "policy": ("readout.policy", "probability of each action"),
     "entropy": ("policy.entropy", "entropy of the policy"),
     "observation": ("input.x", "observation"),
 }
@@ -43,7 +49,9 @@ class Record:
     Parameters
     ----------
     variables : tuple of str
-        Names in `VARIABLES`, populations (their rates), or ``group.variable`` of the state.
+        Names in `VARIABLES`, populations (their rates), or ``group.variable`` of the state; and
+        "gradients", where an oracle rides along (`Learning`): cosine and norm ratio of every
+        projection's and parameter's gradient to the exact one.
     every : int
         Record each `every`-th step.
     windows : tuple of (int, int), optional
@@ -90,12 +98,16 @@ class Record:
         for name in self.variables:
             if name in VARIABLES:
                 found[name] = VARIABLES[name][0]
+            elif name == "gradients":
+                if "oracle.product" not in layout:
+                    raise InputError("to record gradients, oracle=True is needed in Learning")
+                found |= {key: source for key, (source, _) in GRADIENTS.items()}
             elif name in circuit.populations:
                 found[name] = f"{name}.{next(iter(circuit.populations[name].dynamics))}"
             elif name in layout:
                 found[name] = name
             else:
-                valid = [*VARIABLES, *circuit.populations]
+                valid = [*VARIABLES, "gradients", *circuit.populations]
                 raise InputError(
                     f"cannot record {name!r}; valid: {', '.join(valid)}, or group.variable of the "
                     "state"

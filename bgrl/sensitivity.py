@@ -201,8 +201,8 @@ def dynamics(population):
     return population["derivatives"] if "derivatives" in population else population["map"]
 
 
-def compared(structure):
-    """What the oracle compares gradients of.
+def parts(structure):
+    """Every projection and neuron parameter, and where it is.
 
     Parameters
     ----------
@@ -217,8 +217,6 @@ def compared(structure):
     """
     found = []
     for block in blocks(structure):
-        if not block.exact:
-            continue
         if block.drive is None:
             found.append((f"{block.group}.{block.key}", block, 0, 1))
             continue
@@ -228,6 +226,11 @@ def compared(structure):
             found.append((key, block, first, last))
             first = last
     return found
+
+
+def compared(structure):
+    """Those of `parts` whose gradients the oracle compares."""
+    return [part for part in parts(structure) if part[1].exact]
 
 
 @dataclass(frozen=True)
@@ -249,8 +252,12 @@ class Cost:
     operations: int
 
     def __str__(self):
+        size, unit = self.memory, "bytes"
+        for larger in ("kB", "MB", "GB"):
+            if size >= 1000:
+                size, unit = size / 1000, larger
         return (
-            f"{self.values:,} sensitivities ({self.memory / 1e6:.3g} MB), "
+            f"{self.values:,} sensitivities ({size:,.0f} {unit}), "
             f"{self.operations:,} multiply-adds a step"
         )
 

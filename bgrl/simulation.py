@@ -24,6 +24,7 @@ from bgrl.backends import LOADERS, load
 from bgrl.errors import InputError, RunError, choose
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
+from bgrl.sensitivity import cost
 
 #: Seconds of computing between two looks at the clock, and between two checkpoints.
 CHUNK_SECONDS = 1.0
@@ -203,7 +204,9 @@ def simulate(agent, run, work=None, progress=False):
 
 def _simulate(agent, run, folder, progress):
     say = (lambda text: tqdm.write(text)) if progress else None
-    program = load(run.backend, agent.structure(), say)
+    structure = agent.structure()
+    check_cost(structure, say)
+    program = load(run.backend, structure, say)
     names = run.record.resolve(agent.circuit, program.layout)
     configuration = {
         "agent": agent.to_dict(),
@@ -321,19 +324,50 @@ def _evaluate(agent, program, state, run, step):
 
 def _plastic(agent, state):
     """The arrays that learning changes."""
-    names = ["striatum.bias"]
+    names = ["readout.bias", "readout_drive.w", *(f"{group}.w" for group in agent.afferents())]
     for name, p in agent.circuit.populations.items():
         names += [f"{name}.{k}" for k, v in p.parameters.items() if v.trainable]
-        names += [f"{name}_{drive}.w" for drive in p.drives]
-        names += [f"{name}_striatum.w"]
     return {name: state[name] for name in names if name in state}
+
+
+def check_cost(structure, say=None):
+    """Refuse sensitivities that would not fit in memory, before anything is built.
+
+    Parameters
+    ----------
+    structure : dict
+        `Agent.structure()`.
+    say : callable, optional
+        Called with a line of text that says what they cost.
+
+    Raises
+    ------
+    InputError
+        With the numbers.
+    """
+    found = cost(structure)
+    # The program's array and its index; the state before and after, in memory and as a file.
+    need = 4 * found.values + 5 * found.memory
+    free = _free_memory()
+    if need > free:
+        raise InputError(
+            f"the sensitivities would need {need / 1e9:.3g} GB of memory ({found}), of which "
+            f"{free / 1e9:.3g} GB is free; use fewer units or replicates, or a method that keeps less "
+            "(nucleus, snap1, rflo)"
+        )
+    if say and found.values:
+        say(str(found))
+
+
+def _free_memory():
+    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
+    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _check_sizes(sink, run, folder):
     """Refuse a recording that would fill memory or disk."""
     size = run.record.frames(run.steps) * sink.dtype.itemsize if sink.names else 0
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    memory = os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+    memory = _free_memory()
     disk = shutil.disk_usage(folder).free
     for what, need, limit in (("memory", 3 * size, memory), ("disk space", 2 * size, disk)):
         if need > limit:

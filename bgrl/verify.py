@@ -14,15 +14,19 @@ import numpy as np
 from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import LOADERS, load
-from bgrl.circuit import Parameter
+from bgrl.circuit import Circuit, Parameter
 from bgrl.cli import Parser, run_command
 from bgrl.ctrnn import ctrnn_circuit
+from bgrl.equations import watched
 from bgrl.errors import InputError, choose
-from bgrl.learning import Learning
+from bgrl.learning import SENSITIVITIES, Learning
+from bgrl.sensitivity import parts, sizes
 from bgrl.tasks.scripted import scripted
 
 #: Largest absolute error of a trace, in float64.
 TRACE_TOLERANCE = 1e-10
+#: Largest absolute error of a circuit's states and sensitivities, in float64.
+CIRCUIT_TOLERANCE = 1e-9
 #: Largest error of a step of a task relative to max(1, value): the records are float32.
 TASK_TOLERANCE = 1e-6
 
@@ -124,7 +128,7 @@ def trace_views(state, n_actions):
         "e_W": "cortex_drive.eligibility_w",
     }
     views = {key: (state[synapse[key]][0], state[neuron[key]][0]) for key in synapse}
-    readout, trace = state["striatum_drive.w"][0], state["striatum_drive.eligibility_w"][0]
+    readout, trace = state["readout_drive.w"][0], state["readout_drive.eligibility_w"][0]
     views |= {
         "h": state["cortex.rate"][0],
         "tau": state["cortex.tau"][0],
@@ -134,9 +138,9 @@ def trace_views(state, n_actions):
         "W_critic": readout[n_actions],
         "e_actor": trace[:n_actions],
         "e_critic": trace[n_actions],
-        "b_critic": state["striatum.bias"][0, n_actions:],
-        "e_b_critic": state["striatum.eligibility_bias"][0, n_actions:],
-        "v": state["vta.value"],
+        "b_critic": state["readout.bias"][0, n_actions:],
+        "e_b_critic": state["readout.eligibility_bias"][0, n_actions:],
+        "v": state["dopamine.value"],
     }
     return views
 
@@ -157,8 +161,8 @@ def trace_state(fixture, agent, layout):
     if not mask[:, -1].all():
         raise InputError(f"{fixture.path}: the mask removes biases, which the circuit cannot")
     if fixture.meta["feedback_alignment"]:
-        state["striatum_drive.feedback"][0, :m] = arrays["B_actor"].T
-        state["striatum_drive.feedback"][0, m] = arrays["B_critic"]
+        state["readout_drive.feedback"][0, :m] = arrays["B_actor"].T
+        state["readout_drive.feedback"][0, m] = arrays["B_critic"]
     state["policy.action"][...] = arrays["action"][0]
     return state
 
@@ -180,20 +184,123 @@ def replay_trace(fixture, program, state):
             for key, view in trace_views(state, m).items()
         }
         expected = {key: arrays[key][t + 1] for key in found}
-        found["delta"], expected["delta"] = state["vta.td_error"], arrays["delta"][t]
+        found["delta"], expected["delta"] = state["dopamine.td_error"], arrays["delta"][t]
         for key, value in found.items():
             error = np.abs(value - expected[key]).max()
             errors[key] = max(errors.get(key, 0.0), float(error) if error == error else np.inf)
     return errors
 
 
-def verify_trace(fixture, backend):
+def verify_trace(fixture, backend, _=None):
     """Errors of an ``rtrrl_trace`` and the tolerance they must meet."""
     agent = trace_agent(fixture)
     program = load(backend, agent.structure())
     return replay_trace(
         fixture, program, trace_state(fixture, agent, program.layout)
     ), TRACE_TOLERANCE
+
+
+# circuit_sensitivity ------------------------------------------------------------------------
+
+
+def circuit_agent(fixture, method="rtrl"):
+    """The circuit of a ``circuit_sensitivity``, in a task that plays its inputs.
+
+    Its readouts have no weights, and a learning signal that makes it carry all sensitivities.
+
+    Parameters
+    ----------
+    fixture : Fixture
+    method : str
+        What is kept of them, see `bgrl.sensitivity`.
+    """
+    arrays = fixture.arrays
+    circuit = Circuit.from_dict({k: fixture.meta[k] for k in _CIRCUIT_KEYS})
+    populations = {
+        name: replace(
+            p,
+            parameters={
+                key: replace(parameter, value=arrays[f"value:{name}.{key}"], trainable=True)
+                for key, parameter in p.parameters.items()
+            },
+        )
+        for name, p in circuit.populations.items()
+    }
+    # Inputs of an agent called action and reward would be its own.
+    renamed = {name: f"{name}_input" for name in circuit.inputs}
+    projections = {
+        name: replace(
+            p,
+            source=renamed.get(p.source, p.source),
+            weights=arrays[f"value:{name}"],
+            mask=arrays.get(f"mask:{name}"),
+        )
+        for name, p in circuit.projections.items()
+    }
+    circuit = replace(
+        circuit,
+        populations=populations,
+        projections=projections,
+        inputs={renamed[k]: v for k, v in circuit.inputs.items()} or {"nothing": 1},
+    )
+    steps = fixture.meta["steps"]
+    rows = [arrays[f"input:{name}"] for name in fixture.meta["inputs"]] or [np.zeros((steps, 1))]
+    rows = np.column_stack(rows)
+    # Step 0 belongs to the start of a run.
+    rows = np.vstack([np.zeros_like(rows[:1]), rows])
+    nothing = np.zeros(len(rows))
+    task = scripted(rows, nothing, nothing, nothing, actions=2)
+    still = Learning(sensitivity=method, rate_actor=0.0, rate_critic=0.0, rate_network=0.0)
+    return Agent(watched(circuit), task, still, dtype="float64")
+
+
+_CIRCUIT_KEYS = ("dt", "substeps", "populations", "projections", "inputs")
+
+
+def replay_circuit(fixture, agent, program):
+    """Drive a circuit by its recorded input.
+
+    With a method that keeps only the owner's entries, the others are taken to be zero.
+
+    Returns
+    -------
+    dict of str to float
+        Largest absolute error of each recorded quantity.
+    """
+    size = sizes(agent.structure())
+    state = agent.initial_state(program.layout, 0)
+    state["task.restart"][...] = 0
+    errors = {}
+    for t in range(fixture.meta["steps"]):
+        state = program.advance(state, t + 1, 1)
+        found = {
+            f"state:{name}.{v}": state[f"{name}.{v}"][0]
+            for name, p in agent.circuit.populations.items()
+            for v in p.dynamics
+        }
+        for name, block, first, last in parts(agent.structure()):
+            columns = (slice(first, last),) if block.drive else ()
+            for of, p in agent.circuit.populations.items():
+                for v in p.dynamics:
+                    full = np.zeros((size[of], *block.shape))
+                    if (of, v) in block.states:
+                        own = np.arange(block.shape[0])
+                        kept = ... if block.coupled else (own, own)
+                        full[kept] = state[block.array(of, v)][0]
+                    key = f"sensitivity:{of}.{v}:{name}"
+                    found[key] = full[(slice(None), slice(None), *columns)]
+        for key in fixture.arrays:
+            if key.startswith(("state:", "sensitivity:")):
+                error = np.abs(found[key] - fixture.arrays[key][t]).max(initial=0.0)
+                errors[key] = max(errors.get(key, 0.0), float(error) if error == error else np.inf)
+    return errors
+
+
+def verify_circuit(fixture, backend, method):
+    """Errors of a ``circuit_sensitivity`` and the tolerance they must meet."""
+    agent = circuit_agent(fixture, method or "rtrl")
+    program = load(backend, agent.structure())
+    return replay_circuit(fixture, agent, program), CIRCUIT_TOLERANCE
 
 
 # task_trajectory ----------------------------------------------------------------------------
@@ -288,7 +395,7 @@ def replay_trajectory(fixture, agent, program):
     return errors
 
 
-def verify_trajectory(fixture, backend):
+def verify_trajectory(fixture, backend, _=None):
     """Errors of a ``task_trajectory`` and the tolerance they must meet."""
     agent = trajectory_agent(fixture)
     program = load(backend, agent.structure())
@@ -296,11 +403,23 @@ def verify_trajectory(fixture, backend):
 
 
 #: Kind of file to what verifies it.
-KINDS = {"rtrrl_trace": verify_trace, "task_trajectory": verify_trajectory}
+KINDS = {
+    "rtrrl_trace": verify_trace,
+    "circuit_sensitivity": verify_circuit,
+    "task_trajectory": verify_trajectory,
+}
 
 
-def verify(path, backend="cpp"):
+def verify(path, backend="cpp", method=None):
     """Replay one recorded file.
+
+    Parameters
+    ----------
+    path : path
+    backend : str
+    method : str, optional
+        What is kept of the sensitivities of a circuit, ``rtrl`` if nothing is said; the other kinds
+        of files say it themselves.
 
     Returns
     -------
@@ -314,7 +433,7 @@ def verify(path, backend="cpp"):
     """
     fixture = read_fixture(path)
     try:
-        return KINDS[fixture.meta["kind"]](fixture, backend)
+        return KINDS[fixture.meta["kind"]](fixture, backend, method)
     except KeyError as error:
         raise InputError(f"{path}: the recorded file lacks {error}") from None
     except InputError as error:
@@ -328,17 +447,27 @@ def main(arguments=None):
     parser.add_argument(
         "--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)"
     )
+    parser.add_argument(
+        "--sensitivity",
+        help=f"for circuits, one of {', '.join(SENSITIVITIES)} (default rtrl); what a method leaves "
+        "out is compared as zero",
+    )
     options = parser.parse_args(arguments)
     choose("backend", options.backend, LOADERS)
+    if options.sensitivity:
+        choose("sensitivity", options.sensitivity, SENSITIVITIES)
     failed = 0
     for path in options.files:
-        errors, tolerance = verify(path, options.backend)
+        errors, tolerance = verify(path, options.backend, options.sensitivity)
         worst = max(errors.values())
         failed += not worst <= tolerance
         verdict = "ok" if worst <= tolerance else "FAILED"
         print(f"{path}: {verdict}, largest error {worst:.1e} (tolerance {tolerance:.0e})")
+        width = max(12, *map(len, errors))
         for key, error in errors.items():
-            print(f"  {key:<12} {error:.1e}{'' if error <= tolerance else '  above tolerance'}")
+            print(
+                f"  {key:<{width}} {error:.1e}{'' if error <= tolerance else '  above tolerance'}"
+            )
     return 1 if failed else 0
 
 

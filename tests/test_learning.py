@@ -56,9 +56,9 @@ def start(description, layout, seed):
     feedback = generator.normal(size=(ACTIONS + 1, N)) / 2
     state["cortex_drive.w"][0], state["cortex_drive.mask"][0] = W * mask, mask
     state["cortex.bias"][0], state["cortex.tau"][0] = bias, tau * 20.0
-    state["striatum_drive.w"][0] = readout
+    state["readout_drive.w"][0] = readout
     if learning.feedback == "random":
-        state["striatum_drive.feedback"][0] = feedback
+        state["readout_drive.feedback"][0] = feedback
     fixed = learning.feedback == "random"
     oracle = ReferenceAgent(
         W * mask,
@@ -93,7 +93,7 @@ def compare(state, oracle):
     own = np.arange(N)
     pairs = {
         "h": (state["cortex.rate"], oracle.h),
-        "value": (state["vta.value"], oracle.value),
+        "value": (state["dopamine.value"], oracle.value),
         "W": (state["cortex_drive.w"], oracle.W),
         "bias": (state["cortex.bias"], oracle.bias),
         "tau": (state["cortex.tau"] / 20.0, oracle.tau),
@@ -102,9 +102,9 @@ def compare(state, oracle):
         "e_W": (state["cortex_drive.eligibility_w"], oracle.e["W"]),
         "e_bias": (state["cortex.eligibility_bias"], oracle.e["bias"]),
         "e_tau": (state["cortex.eligibility_tau"], oracle.e["tau"]),
-        "W_actor": (state["striatum_drive.w"][0, :-1], oracle.W_actor),
-        "W_critic": (state["striatum_drive.w"][0, -1], oracle.W_critic),
-        "b_critic": (state["striatum.bias"][0, -1], oracle.b_critic),
+        "W_actor": (state["readout_drive.w"][0, :-1], oracle.W_actor),
+        "W_critic": (state["readout_drive.w"][0, -1], oracle.W_critic),
+        "b_critic": (state["readout.bias"][0, -1], oracle.b_critic),
     }
     return max(float(np.abs(np.squeeze(a) - b).max()) for a, b in pairs.values())
 
@@ -126,7 +126,9 @@ def run(learning, substeps=1, seed=0, change=None):
         x = np.concatenate([rows["observation"][t], previous, [reward]])
         action = int(rows["action"][t])
         td_error = oracle.step(x, rows["reward"][t], done, action)
-        worst = max(worst, compare(state, oracle), abs(float(state["vta.td_error"][0]) - td_error))
+        worst = max(
+            worst, compare(state, oracle), abs(float(state["dopamine.td_error"][0]) - td_error)
+        )
     return worst
 
 
@@ -169,7 +171,7 @@ def test_clipping_matters_in_the_case_that_tests_it():
     clipped = CASES["clipped"][0]
 
     def change(state):
-        state["vta.max_norm"][...] = 1e6
+        state["dopamine.max_norm"][...] = 1e6
 
     assert run(clipped, change=change) > 1e-3
 
@@ -209,7 +211,7 @@ def test_frozen_network_keeps_its_weights_and_the_readouts_learn(small_agent):
     state = program.advance(program.advance(start_state, 0, 1, learn=False), 1, 50)
     for name in ("cortex_drive.w", "cortex.tau", "cortex.bias"):
         np.testing.assert_array_equal(state[name], start_state[name])
-    assert np.abs(state["striatum_drive.w"] - start_state["striatum_drive.w"]).max() > 1e-3
+    assert np.abs(state["readout_drive.w"] - start_state["readout_drive.w"]).max() > 1e-3
     assert not any("sensitivity" in name for name in program.layout)
 
 
@@ -239,7 +241,10 @@ def test_a_sign_is_kept_and_a_fixed_projection_does_not_learn(small_agent):
         ({"discount": -0.1}, "discount is -0.1"),
         ({"rate_actor": float("nan")}, "rate_actor is nan; a finite number"),
         ({"rate_critic": -1.0}, "rate_critic is -1.0"),
-        ({"sensitivity": "bptt"}, "unknown sensitivity 'bptt'; valid: none, rflo"),
+        (
+            {"sensitivity": "bptt"},
+            "unknown sensitivity 'bptt'; valid: none, nucleus, rflo, rtrl, snap1",
+        ),
         ({"feedback": "both"}, "unknown feedback 'both'; valid: random, symmetric"),
         ({"optimizer": "lion"}, "unknown optimizer 'lion'; valid: adam, amsgrad, sgd"),
         ({"max_norm": 0.0}, "max_norm is 0.0"),

@@ -53,7 +53,7 @@ def broken_trace_decay(agent, state):
 
 
 def transposed_feedback(agent, state):
-    feedback = state["striatum_drive.feedback"][0, :-1]
+    feedback = state["readout_drive.feedback"][0, :-1]
     feedback[...] = feedback.T.reshape(feedback.shape)
 
 

@@ -1,0 +1,427 @@
+"""Sensitivities of any circuit by every method: recorded, numerically differentiated, and broken."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bgrl import build, verify
+from bgrl.agent import Agent
+from bgrl.backends import load
+from bgrl.circuit import Circuit, Parameter, Population, Projection, Readout
+from bgrl.equations import watched
+from bgrl.errors import InputError
+from bgrl.learning import Learning
+from bgrl.sensitivity import blocks, cost
+from bgrl.simulation import check_cost
+from bgrl.tasks.scripted import scripted
+from tests.conftest import FIXTURES
+from tests.truncated import Oracle
+
+CIRCUITS = sorted((FIXTURES / "circuits").glob("*.npz"))
+METHODS = ("rtrl", "nucleus", "snap1", "rflo")
+ACTIVATIONS = (
+    "tanh({})",
+    "1/(1 + exp(-({})))",
+    "log(1 + exp({}))",
+    "exp(-({})**2)",
+    "sqrt(1 + ({})**2)",
+    "sin({})",
+)
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("path", CIRCUITS, ids=lambda p: p.stem)
+def test_recorded_circuits(path, backend):
+    errors, tolerance = verify.verify(path, backend)
+    assert {key.split(":")[0] for key in errors} == {"state", "sensitivity"}
+    assert max(errors.values()) < 1e-13 < tolerance == 1e-9
+
+
+@pytest.mark.slow
+def test_a_recorded_circuit_with_cython():
+    errors, tolerance = verify.verify(FIXTURES / "circuits" / "cortex_thalamus_loop.npz", "cython")
+    assert max(errors.values()) <= tolerance
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.slow)])
+def test_snap1_is_exact_for_the_linear_recurrent_unit(backend):
+    errors, tolerance = verify.verify(FIXTURES / "circuits" / "lru.npz", backend, "snap1")
+    assert max(errors.values()) <= tolerance
+
+
+@pytest.mark.parametrize("method", ["nucleus", "snap1", "rflo"])
+def test_approximations_are_not_exact_in_a_loop(method):
+    path = FIXTURES / "circuits" / "cortex_thalamus_loop.npz"
+    errors, tolerance = verify.verify(path, "numpy", method)
+    assert max(v for k, v in errors.items() if k.startswith("state")) <= tolerance
+    assert errors["sensitivity:cortex.rate:cortex->cortex"] > 1e-3
+
+
+# Random circuits ----------------------------------------------------------------------------
+
+
+def random_population(generator, kind, size, activation):
+    """Neurons of one of several kinds, all parameters trained."""
+    values = {
+        "tau": generator.uniform(2, 6, size),
+        "bias": generator.normal(size=size) / 2,
+        "gain": generator.uniform(0.5, 1.5, size),
+    }
+    driven = ACTIVATIONS[activation].format("gain*drive + bias")
+    drives, reads = ("drive",), "rate"
+    if kind == "rate":
+        dynamics = {"derivatives": {"rate": f"(-rate + {driven})/tau"}}
+    elif kind == "adapting":
+        dynamics = {
+            "derivatives": {
+                "rate": f"(-rate + {driven} - fatigue)/tau",
+                "fatigue": "(-fatigue + rate**2)/(2*tau)",
+            }
+        }
+    elif kind == "gated":
+        drives = ("drive", "gate")
+        gated = driven + "/(1 + exp(-gate))"
+        dynamics = {"derivatives": {"rate": f"(-rate + {gated})/tau"}}
+    else:
+        dynamics = {
+            "map": {"rate": f"0.5*other + {driven}/tau", "other": "cos(tau)*other - sin(bias)*rate"}
+        }
+    return Population(
+        size,
+        **dynamics,
+        parameters={k: Parameter(v, trainable=True) for k, v in values.items()},
+        drives=drives,
+        initial={reads: generator.normal(size=size) / 5},
+    )
+
+
+@st.composite
+def circuits(draw):
+    """One to four populations of any kind, connected at random, with masks and sub-steps."""
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    names = ("cortex", "gpe", "stn", "thalamus")[: draw(st.integers(1, 4))]
+    kinds = st.sampled_from(["rate", "adapting", "gated", "map"])
+    populations = {
+        name: random_population(
+            generator,
+            draw(kinds),
+            draw(st.integers(1, 3)),
+            draw(st.integers(0, len(ACTIVATIONS) - 1)),
+        )
+        for name in names
+    }
+    projections = {}
+    for target, p in populations.items():
+        for drive in p.drives:
+            for source in ("stimulus", *names):
+                if not draw(st.booleans()):
+                    continue
+                variables = ["rate"] if source == "stimulus" else [*populations[source].dynamics]
+                shape = p.size, 2 if source == "stimulus" else populations[source].size
+                mask = generator.integers(0, 2, shape) if draw(st.booleans()) else np.ones(shape)
+                projections[f"{source}->{target}.{drive}"] = Projection(
+                    source,
+                    target,
+                    drive=drive,
+                    reads=draw(st.sampled_from(variables)),
+                    weights=generator.normal(size=shape) * 0.7 * mask,
+                    mask=mask,
+                )
+    return Circuit(
+        dt=0.5,
+        substeps=draw(st.integers(1, 3)),
+        populations=populations,
+        projections=projections,
+        inputs={"stimulus": 2},
+    )
+
+
+def replay(circuit, method, steps=5, seed=0):
+    """Largest difference between the network and the oracle, by quantity."""
+    inputs = {"stimulus": np.random.default_rng(seed).normal(size=(steps, 2))}
+    oracle = Oracle(circuit)
+    arrays = {f"value:{k}": v for k, v in oracle.values.items()}
+    arrays |= {f"mask:{k}": p.mask for k, p in circuit.projections.items()}
+    arrays |= {f"input:{k}": v for k, v in inputs.items()}
+    arrays |= oracle.run(inputs, method)
+    fixture = verify.Fixture("random", circuit.to_dict() | {"steps": steps}, arrays)
+    agent = verify.circuit_agent(fixture, method)
+    return verify.replay_circuit(fixture, agent, load("numpy", agent.structure()))
+
+
+@settings(
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+@given(circuit=circuits(), method=st.sampled_from(METHODS))
+def test_kept_entries_of_random_circuits(circuit, method):
+    errors = replay(circuit, method)
+    assert max(errors.values()) < 1e-10
+
+
+def loop(generator=None):
+    """Three nuclei in a loop, one of which connects to itself."""
+    generator = generator or np.random.default_rng(3)
+    populations = {
+        name: random_population(generator, kind, 3, k)
+        for k, (name, kind) in enumerate(
+            {"cortex": "rate", "gpe": "adapting", "stn": "gated"}.items()
+        )
+    }
+    pairs = ("stimulus", "cortex"), ("cortex", "cortex"), ("cortex", "gpe"), ("gpe", "stn")
+    projections = {
+        f"{source}->{target}": Projection(
+            source,
+            target,
+            weights=generator.normal(size=(3, 2 if source == "stimulus" else 3)),
+            mask=np.ones((3, 2 if source == "stimulus" else 3)),
+        )
+        for source, target in (*pairs, ("stn", "cortex"))
+    }
+    return Circuit(0.5, 2, populations, projections, {"stimulus": 2})
+
+
+def forget_projection(monkeypatch):
+    kept = build.kept_edges
+    monkeypatch.setattr(
+        build, "kept_edges", lambda *a: [e for e in kept(*a) if e[2] != "cortex->cortex"]
+    )
+
+
+def forget_leak(monkeypatch):
+    kept = build.kept_edges
+    monkeypatch.setattr(
+        build, "kept_edges", lambda *a: [e for e in kept(*a) if e[2] is not None or e[0] != e[1]]
+    )
+
+
+def forget_euler_step(monkeypatch):
+    derive = build.local_step
+
+    def wrong(*arguments):
+        step = derive(*arguments)
+        lines = [
+            f"{line.split(' = ')[0]} = 2*({line.split(' = ')[1]})"
+            if line.startswith("gain")
+            else line
+            for line in step.code.splitlines()
+        ]
+        return replace(step, code="\n".join(lines))
+
+    monkeypatch.setattr(build, "local_step", wrong)
+
+
+def transpose_coupling(monkeypatch):
+    run = build.Propagation.run
+
+    def wrong(self, arrays):
+        def turned(name):
+            array = arrays(name)
+            return array.swapaxes(1, 2) if name == "gpe_drive.w" else array
+
+        run(self, turned)
+
+    monkeypatch.setattr(build.Propagation, "run", wrong)
+
+
+def forget_self_connection(monkeypatch):
+    monkeypatch.setattr(build.SelfWeights, "run", lambda self, arrays: None)
+
+
+@pytest.mark.parametrize(
+    ("mutation", "method"),
+    [
+        (forget_projection, "rtrl"),
+        (forget_projection, "nucleus"),
+        (forget_leak, "rtrl"),
+        (forget_euler_step, "rtrl"),
+        (forget_euler_step, "rflo"),
+        (transpose_coupling, "rtrl"),
+        (forget_self_connection, "snap1"),
+    ],
+)
+def test_mutations_of_the_rule_are_caught(monkeypatch, mutation, method):
+    assert max(replay(loop(), method).values()) < 1e-10
+    mutation(monkeypatch)
+    assert max(replay(loop(), method).values()) > 1e-4
+
+
+def test_late_sensitivities_are_caught():
+    """Derivatives must come from before the step that they belong to."""
+    fixture = verify.read_fixture(FIXTURES / "circuits" / "cortex_thalamus_loop.npz")
+    agent = verify.circuit_agent(fixture)
+    structure = agent.structure()
+    slots = structure["slots"]
+    k = slots.index("cortex")
+    slots[k], slots[k + 1] = slots[k + 1], slots[k]
+    errors = verify.replay_circuit(fixture, agent, load("numpy", structure))
+    assert errors["sensitivity:cortex.rate:cortex->cortex"] > 1e-4
+
+
+def test_rtrl_equals_finite_differences_of_the_running_network():
+    circuit = watched(loop())
+    rows = np.random.default_rng(0).normal(size=(7, 2))
+    nothing = np.zeros(7)
+    task = scripted(rows, nothing, nothing, nothing, actions=2)
+    still = Learning("rtrl", rate_actor=0.0, rate_critic=0.0, rate_network=0.0)
+    agent = Agent(circuit, task, still, dtype="float64")
+    program = load("numpy", agent.structure())
+    start = agent.initial_state(program.layout, 0)
+    start["task.restart"][...] = 0
+    end = program.advance(start, 1, 6)
+
+    def slope(name, index):
+        found = []
+        for step in (1e-5, -1e-5):
+            state = {k: v.copy() for k, v in start.items()}
+            state[name][(0, *index)] += step
+            found.append(program.advance(state, 1, 6)["gpe.rate"][0])
+        return (found[0] - found[1]) / 2e-5
+
+    for name, index, array in (
+        ("cortex_drive.w", (1, 3), "gpe_by_cortex_drive.sensitivity_rate_w"),
+        ("stn_drive.w", (2, 0), "gpe_by_stn_drive.sensitivity_rate_w"),
+        ("stn.gain", (0,), "gpe_by_stn.sensitivity_rate_gain"),
+        ("gpe.tau", (2,), "gpe_by_gpe.sensitivity_rate_tau"),
+    ):
+        exact = end[array][(0, slice(None), *index)]
+        assert np.abs(exact).max() > 1e-5
+        np.testing.assert_allclose(slope(name, index), exact, rtol=1e-5, atol=1e-9)
+
+
+# What is kept -------------------------------------------------------------------------------
+
+
+def planned(circuit, method="rtrl", **learning):
+    """Name of each block to the states whose sensitivity is kept."""
+    observed = sum(circuit.inputs.values())
+    task = scripted(np.zeros((1, observed)), [0], [0], [0], actions=2)
+    structure = Agent(circuit, task, Learning(method, **learning)).structure()
+    return structure, {f"{b.group}.{b.key}": b.states for b in blocks(structure)}
+
+
+def chain(read="gpe"):
+    """From cortex to gpe to stn and no way back."""
+    generator = np.random.default_rng(0)
+    populations = {
+        name: random_population(generator, "rate", 2, 0) for name in ("cortex", "gpe", "stn")
+    }
+    pairs = ("stimulus", "cortex"), ("cortex", "gpe"), ("gpe", "stn")
+    projections = {
+        f"{a}->{b}": Projection(a, b, weights=generator.normal(size=(2, 2))) for a, b in pairs
+    }
+    readouts = {
+        "actor": Readout("dorsal_striatum", read, weights=generator.normal(size=(2, 2))),
+        "critic": Readout("ventral_striatum", read, weights=generator.normal(size=(1, 2))),
+    }
+    return Circuit(1.0, 1, populations, projections, {"stimulus": 2}, **readouts)
+
+
+def test_blocks_that_the_anatomy_makes_zero_are_not_created():
+    _, found = planned(chain(read="gpe"))
+    assert found["cortex_drive.w"] == (("cortex", "rate"), ("gpe", "rate"))
+    # Upstream nothing depends on it; downstream nothing of it returns to the readouts.
+    assert found["gpe_drive.w"] == (("gpe", "rate"),)
+    assert found["stn_drive.w"] == () == found["stn.tau"]
+    structure, _ = planned(chain(read="gpe"))
+    names = load("numpy", structure).layout
+    assert "gpe_by_cortex_drive.sensitivity_rate_w" in names
+    assert not any("stn" in name and "sensitivity" in name for name in names)
+    assert not any(name.startswith("cortex_by_gpe") for name in names)
+
+
+def test_local_methods_learn_only_where_a_signal_arrives():
+    _, found = planned(chain(read="gpe"), "rflo")
+    assert found["cortex_drive.w"] == () and found["gpe_drive.w"] == (("gpe", "rate"),)
+    circuit = chain(read="gpe")
+    actor = replace(circuit.actor, feedback_to={"cortex.rate": np.ones((2, 2))})
+    _, found = planned(replace(circuit, actor=actor), "rflo")
+    assert found["cortex_drive.w"] == (("cortex", "rate"),)
+
+
+def test_methods_by_projection():
+    circuit = chain(read="stn")
+    structure, found = planned(
+        circuit, "rtrl", overrides={"cortex->gpe": "none", "gpe->stn": "rflo", "gpe.tau": "snap1"}
+    )
+    assert found["cortex_drive.w"] == (("cortex", "rate"), ("gpe", "rate"), ("stn", "rate"))
+    assert found["gpe_drive_none.w"] == () and found["stn_drive_rflo.w"] == (("stn", "rate"),)
+    assert found["gpe.tau"] == ()
+    program = load("numpy", structure)
+    assert "stn_drive_rflo.sensitivity_rate_w" in program.layout
+    assert "gpe_drive_none.eligibility_w" not in program.layout
+    with pytest.raises(
+        InputError, match="projection or parameter in overrides 'a->b'; valid: cort"
+    ):
+        planned(circuit, overrides={"a->b": "rflo"})
+    with pytest.raises(InputError, match="unknown sensitivity of 'gpe->stn' 'bptt'"):
+        planned(circuit, overrides={"gpe->stn": "bptt"})
+
+
+def test_methods_of_one_drive_are_mixed():
+    """Each projection of a drive keeps what its own method does."""
+    circuit = loop()
+    rows = np.random.default_rng(0).normal(size=(6, 2))
+    task = scripted(rows, *np.zeros((3, 6)), actions=2)
+
+    def after(method, overrides):
+        still = Learning(method, overrides, rate_actor=0.0, rate_critic=0.0, rate_network=0.0)
+        agent = Agent(watched(circuit), task, still, dtype="float64")
+        program = load("numpy", agent.structure())
+        state = agent.initial_state(program.layout, 0)
+        state["task.restart"][...] = 0
+        return program.advance(state, 1, 5)
+
+    exact, local = after("rtrl", {}), after("rflo", {})
+    mixed = after("rtrl", {"cortex->cortex": "rflo", "stimulus->cortex": "snap1"})
+    np.testing.assert_allclose(mixed["cortex.rate"], exact["cortex.rate"], atol=1e-15)
+    # The columns of cortex_drive: stimulus (2), cortex (3), stn (3).
+    np.testing.assert_allclose(
+        mixed["cortex_drive_rflo.sensitivity_rate_w"],
+        local["cortex_drive.sensitivity_rate_w"][..., 2:5],
+        atol=1e-15,
+    )
+    np.testing.assert_allclose(
+        mixed["gpe_by_cortex_drive.sensitivity_rate_w"],
+        exact["gpe_by_cortex_drive.sensitivity_rate_w"][..., 5:],
+        atol=1e-15,
+    )
+    assert mixed["cortex_drive_snap1.sensitivity_rate_w"].shape == (1, 3, 2)
+
+
+def test_cost_is_what_the_program_has():
+    structure, _ = planned(chain(read="stn"))
+    layout = load("numpy", structure).layout
+    held = sum(int(np.prod(s)) for k, (_, s) in layout.items() if ".sensitivity_" in k)
+    found = cost(structure)
+    assert found.values == held and found.memory == 4 * held
+    # cortex: (2 afferents + 3 parameters) x 2 neurons seen by 6 states, gpe by 4, stn by 2; a state
+    # multiplies itself and, where there is a projection, two others.
+    work = 10 * (3 * 2 + 2 * 4) + 10 * (2 * 2 + 1 * 4) + 10 * 2
+    assert found.operations == work
+
+
+def test_too_large_sensitivities_are_refused_before_anything_is_built():
+    generator = np.random.default_rng(0)
+    circuit = chain(read="gpe")
+    large = {n: random_population(generator, "rate", 3000, 0) for n in circuit.populations}
+    projections = {k: replace(p, weights=0.1) for k, p in circuit.projections.items()}
+    actor, critic = (replace(r, weights=0.1) for r in (circuit.actor, circuit.critic))
+    circuit = replace(
+        circuit, populations=large, projections=projections, actor=actor, critic=critic
+    )
+    structure, _ = planned(circuit)
+    with pytest.raises(
+        InputError,
+        match=r"would need \d+ GB of memory \(27,117,000,000 sen.* \(108 GB\), \S+ multiply-adds a step\)",
+    ):
+        check_cost(structure)
+    said = []
+    structure, _ = planned(chain(read="gpe"))
+    check_cost(structure, said.append)
+    assert said == ["60 sensitivities (240 bytes), 160 multiply-adds a step"]

@@ -1,0 +1,147 @@
+"""Sensitivities of any circuit by numerical differentiation, an oracle of the tests.
+
+One Euler step is evaluated from the text of the equations with NumPy, and differentiated by the
+complex step (Squire & Trapp 1998, SIAM Rev. 40:110), which is exact to rounding. What a method leaves
+out is set to zero in the Jacobian of the whole circuit. Nothing of `bgrl` is used but the description.
+"""
+
+import numpy as np
+
+FUNCTIONS = {name: getattr(np, name) for name in ("tanh", "exp", "log", "sqrt", "sin", "cos")}
+
+
+class Oracle:
+    """A circuit as one function of one vector of states and one of parameters.
+
+    Parameters
+    ----------
+    circuit : bgrl.circuit.Circuit
+        With arrays for all weights and parameters.
+    """
+
+    def __init__(self, circuit):
+        self.circuit = circuit
+        populations = circuit.populations
+        self.states = {(name, v): p.size for name, p in populations.items() for v in p.dynamics}
+        self.values = {key: np.array(p.weights, float) for key, p in circuit.projections.items()}
+        for name, p in populations.items():
+            for key, parameter in p.parameters.items():
+                self.values[f"{name}.{key}"] = np.array(parameter.value, float)
+
+    def start(self):
+        """The state in which the circuit starts, as one vector."""
+        return np.concatenate(
+            [
+                np.broadcast_to(self.circuit.populations[name].initial.get(v, 0.0), size)
+                for (name, v), size in self.states.items()
+            ]
+        ).astype(float)
+
+    def parts(self, vector, shapes):
+        """Split a vector into named arrays."""
+        found, start = {}, 0
+        for key, shape in shapes.items():
+            size = int(np.prod(shape))
+            found[key] = vector[start : start + size].reshape(shape)
+            start += size
+        return found
+
+    def step(self, vector, parameters, inputs, frozen=None):
+        """One Euler step; with `frozen`, drives are computed from that state instead."""
+        circuit = self.circuit
+        state = self.parts(vector, self.states)
+        sources = self.parts(vector if frozen is None else frozen, self.states)
+        value = self.parts(parameters, {k: v.shape for k, v in self.values.items()})
+        new = []
+        for name, p in circuit.populations.items():
+            known = {v: state[name, v] for v in p.dynamics}
+            known |= {k: value[f"{name}.{k}"] for k in p.parameters}
+            known |= {drive: np.zeros(p.size, complex) for drive in p.drives}
+            for key, q in circuit.projections.items():
+                if q.target == name:
+                    mask = 1.0 if q.mask is None else np.asarray(q.mask)
+                    x = inputs[q.source] if q.source in inputs else sources[q.source, q.reads]
+                    known[q.drive] = known[q.drive] + (value[key] * mask) @ x
+            for v, text in p.dynamics.items():
+                result = eval(text, {"__builtins__": {}, **FUNCTIONS}, known)
+                result = result + np.zeros(p.size)
+                new.append(
+                    result if p.derivatives is None else state[name, v] + circuit.dt * result
+                )
+        return np.concatenate(new)
+
+    def owners(self):
+        """Of each state its population and neuron; of each parameter the same of its owner."""
+        of_state = [(name, k) for (name, _), n in self.states.items() for k in range(n)]
+        of_parameter = []
+        for key, value in self.values.items():
+            projection = self.circuit.projections.get(key)
+            name = projection.target if projection else key.split(".")[0]
+            neuron = np.arange(len(value)).reshape(-1, *[1] * (value.ndim - 1))
+            neuron = np.broadcast_to(neuron, value.shape)
+            of_parameter += [(name, int(k)) for k in neuron.ravel()]
+        return of_state, of_parameter
+
+    def run(self, inputs, method):
+        """States and sensitivities after every row of the input.
+
+        Parameters
+        ----------
+        inputs : dict of str to array (steps, channels)
+        method : str
+
+        Returns
+        -------
+        dict of str to array
+            Named as in the recorded circuits.
+        """
+        of_state, of_parameter = self.owners()
+        neuron_s, neuron_p = ([f"{a}.{k}" for a, k in pairs] for pairs in (of_state, of_parameter))
+        nucleus_s, nucleus_p = ([a for a, _ in pairs] for pairs in (of_state, of_parameter))
+        same_neuron = np.equal.outer(neuron_s, neuron_s)
+        same_nucleus = np.equal.outer(nucleus_s, nucleus_s)
+        rows = {
+            "rtrl": np.ones((len(of_state), len(of_parameter))),
+            "nucleus": np.equal.outer(nucleus_s, nucleus_p),
+            "snap1": np.equal.outer(neuron_s, neuron_p),
+            "rflo": np.equal.outer(neuron_s, neuron_p),
+        }[method]
+        kept = {"rtrl": 1.0, "nucleus": same_nucleus, "snap1": same_neuron, "rflo": same_neuron}
+        theta = np.concatenate([v.ravel() for v in self.values.values()])
+        state = self.start()
+        sensitivity = np.zeros((len(state), len(theta)))
+        found = {}
+        for t in range(len(next(iter(inputs.values())))):
+            row = {name: values[t] for name, values in inputs.items()}
+            for _ in range(self.circuit.substeps):
+                frozen = state if method == "rflo" else None
+                jacobian = _slope(lambda s, r=row, f=frozen: self.step(s, theta, r, f), state)
+                direct = _slope(lambda p, r=row, s=state: self.step(s, p, r), theta)
+                sensitivity = rows * ((kept[method] * jacobian) @ sensitivity + direct)
+                state = self.step(state, theta, row).real
+            self._store(found, state, sensitivity)
+        return {key: np.array(values) for key, values in found.items()}
+
+    def _store(self, found, state, sensitivity):
+        shapes = {k: v.shape for k, v in self.values.items()}
+        for (name, v), values in self.parts(state, self.states).items():
+            found.setdefault(f"state:{name}.{v}", []).append(values)
+        start = 0
+        for (name, v), size in self.states.items():
+            block, start = sensitivity[start : start + size], start + size
+            offset = 0
+            for key, shape in shapes.items():
+                width = int(np.prod(shape))
+                part = block[:, offset : offset + width].reshape(size, *shape)
+                found.setdefault(f"sensitivity:{name}.{v}:{key}", []).append(part)
+                offset += width
+
+
+def _slope(function, at):
+    """Jacobian by the complex step."""
+    columns = []
+    for k in range(len(at)):
+        shifted = at.astype(complex)
+        shifted[k] += 1e-30j
+        columns.append(function(shifted).imag / 1e-30)
+    return np.array(columns).T
