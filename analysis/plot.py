@@ -7,20 +7,21 @@ from pathlib import Path
 
 import xarray as xr
 
-from analysis import cartpole, memory_chain
+from analysis import cartpole, gradient_quality, memory_chain
 from analysis.learning_curve import plot_learning_curve
 from analysis.style import new_figure
 
-#: Task to the figure of its experiment.
+#: Task, or experiment that says its name, to its figure.
 FIGURES = {
     "memory_chain": memory_chain.figure,
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,
+    "gradient_quality": gradient_quality.figure,
 }
 
 
 def _overview(data):
-    task = data.attrs["task"]
+    task = data.attrs.get("experiment", data.attrs["task"])
     if task not in FIGURES:
         raise ValueError(f"no overview for task {task!r}; valid: {', '.join(FIGURES)}")
     return FIGURES[task](data)

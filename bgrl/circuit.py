@@ -6,6 +6,7 @@ dimensionless unless a unit is given.
 """
 
 import json
+import math
 import re
 from dataclasses import dataclass, field, replace
 
@@ -83,6 +84,11 @@ def normal(std, mean=0.0):
 def truncated_normal(std, mean=0.0):
     """Normal initial values cut at two standard deviations (LeCun, Glorot)."""
     return Distribution("truncated_normal", float(mean), float(std))
+
+
+def glorot_normal(sources, targets):
+    """Initial weights of Glorot & Bengio (2010), for a number of sources and targets."""
+    return truncated_normal(math.sqrt(2 / (sources + targets)))
 
 
 def uniform(low, high):

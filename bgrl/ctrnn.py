@@ -9,6 +9,11 @@ EQUATIONS = """
 """
 
 
+def meta_inputs(task):
+    """Inputs of meta-RL for a task: observation, previous action (one-hot) and previous reward."""
+    return {"observation": len(task.observations), "action": len(task.actions), "reward": 1}
+
+
 def ctrnn_circuit(inputs, actions, units, step, substeps, tau, weights, readout):
     """One recurrent cortex that every input and its own rates project to, read by both striata.
 

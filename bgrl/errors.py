@@ -3,6 +3,8 @@
 Commands print the message as one line; `InputError` exits with 2, `RunError` with 1.
 """
 
+from numbers import Integral
+
 
 class InputError(ValueError):
     """Something given by the user is not valid; the message names it and what would be."""
@@ -10,6 +12,18 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """Something failed while building or running; the message says what was kept."""
+
+
+def check_count(name, value):
+    """Refuse what is not a positive integer.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} is {value!r}; a positive integer is needed")
 
 
 def choose(kind, name, valid):

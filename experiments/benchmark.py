@@ -8,12 +8,14 @@ import resource
 import sys
 import time
 
+import models
 from bgrl import tasks
 from bgrl.backends import LOADERS, load
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, choose
 from bgrl.learning import SENSITIVITIES
-from models import rtrrl
+from bgrl.sensitivity import cost
+from bgrl.simulation import check_cost
 
 
 def measure(agent, steps, backend="cpp"):
@@ -22,11 +24,13 @@ def measure(agent, steps, backend="cpp"):
     Returns
     -------
     dict
-        `steps_per_second`, `build_seconds`, `peak_memory_mb`.
+        `steps_per_second`, `build_seconds`, `peak_memory_mb`, `sensitivities` (how many are kept).
     """
     if steps < 1:
         raise InputError(f"steps is {steps}; a positive integer is needed")
-    program = load(backend, agent.structure())
+    structure = agent.structure()
+    check_cost(structure)
+    program = load(backend, structure)
     state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
     started = time.perf_counter()
     program.advance(state, 1, steps)
@@ -38,6 +42,7 @@ def measure(agent, steps, backend="cpp"):
         "steps_per_second": round(steps * agent.replicates / seconds, 1),
         "build_seconds": round(program.build_seconds, 3),
         "peak_memory_mb": round(peak / 1024, 1),
+        "sensitivities": cost(structure).values,
     }
 
 
@@ -46,6 +51,7 @@ def main(arguments=None):
     parser = Parser(prog="python -m experiments.benchmark", description=__doc__)
     add = parser.add_argument
     add("--task", default="stateless_cartpole", help="task (default stateless_cartpole)")
+    add("--model", default="rtrrl", help=f"one of {', '.join(models.names())} (default rtrrl)")
     add("--sensitivity", default="rflo", help=f"one of {', '.join(SENSITIVITIES)} (default rflo)")
     add("--units", type=int, default=32, help="neurons in the cortex (default 32)")
     add("--steps", type=int, default=200_000, help="task steps (default 200000)")
@@ -54,7 +60,8 @@ def main(arguments=None):
     add("--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)")
     options = parser.parse_args(arguments)
     choose("backend", options.backend, LOADERS)
-    agent = rtrrl.agent(
+    agent = models.agent(
+        options.model,
         tasks.make(options.task),
         options.units,
         options.replicates,

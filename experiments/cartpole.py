@@ -1,15 +1,15 @@
 """An agent learns to balance a pole without seeing velocities (or with any mask of what it sees).
 
-The task is POPGym's StatelessCartPole by default, or CartPole-v1 with `--observe`; the circuit is the
-one of models/rtrrl.py. The figure shows the learning curve, the length of trials, dopamine and value
-before the pole falls, the activity of the cortex, and the policy against the angle of the pole.
+The task is POPGym's StatelessCartPole by default, or CartPole-v1 with `--observe`; the circuit is one
+of models/. The figure shows the learning curve, the length of trials, dopamine and value before the
+pole falls, the activity of the cortex, and the policy against the angle of the pole.
 """
 
 from dataclasses import dataclass
 
+import models
 from bgrl import tasks
 from bgrl.experiment import Settings, command, option
-from models import rtrrl
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.cartpole"
@@ -21,6 +21,7 @@ class Config(Settings):
     """Settings of the experiment."""
 
     steps: int = option(500_000, "task steps of learning, each replicate")
+    model: str = option("rtrrl", "circuit, a file in models/", models.names())
     observe: str = option(
         "",
         "play CartPole-v1 and see only these of x, x_dot, theta, theta_dot (names or numbers, "
@@ -43,7 +44,9 @@ def run(config):
         task = tasks.make("cartpole", observe=config.observe)
     else:
         task = tasks.make("stateless_cartpole")
-    return config.train(rtrrl.agent(task, config.units, config.replicates, **config.learning()))
+    return config.train(
+        models.agent(config.model, task, config.units, config.replicates, **config.learning())
+    )
 
 
 if __name__ == "__main__":

@@ -1,15 +1,15 @@
 """An agent learns to remember one bit over a delay, and its dopamine shows what it learned.
 
-The task is bsuite's MemoryChain; the circuit is the one of models/rtrrl.py. The figure shows the
-learning curve, dopamine, value and reward aligned to cue and query early and late in learning, the
-activity of the cortex, and the policy at the query.
+The task is bsuite's MemoryChain; the circuit is one of models/. The figure shows the learning curve,
+dopamine, value and reward aligned to cue and query early and late in learning, the activity of the
+cortex, and the policy at the query.
 """
 
 from dataclasses import dataclass
 
+import models
 from bgrl import tasks
 from bgrl.experiment import Settings, command, option
-from models import rtrrl
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.memory_chain"
@@ -20,6 +20,7 @@ QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
 class Config(Settings):
     """Settings of the experiment."""
 
+    model: str = option("rtrrl", "circuit, a file in models/", models.names())
     length: int = option(8, "memory length, in steps")
 
 
@@ -35,7 +36,9 @@ def run(config):
     xarray.DataTree
     """
     task = tasks.make("memory_chain", length=config.length)
-    return config.train(rtrrl.agent(task, config.units, config.replicates, **config.learning()))
+    return config.train(
+        models.agent(config.model, task, config.units, config.replicates, **config.learning())
+    )
 
 
 if __name__ == "__main__":

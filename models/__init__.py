@@ -1,1 +1,54 @@
-"""Named circuits: anatomy, parameter values and their citation, one file each."""
+"""Named circuits, one file each: anatomy, numbers and where they are from.
+
+A model is a module with ``circuit(task, units)``; `agent` puts it into a task.
+"""
+
+import importlib
+import pkgutil
+
+from bgrl.agent import Agent
+from bgrl.errors import choose
+from bgrl.learning import Learning
+
+#: Learning that does not get stuck, which the experiments use. MemoryChain-8, 40 replicates of `rtrrl`,
+#: how many have a return of 0.95 or more after 90,000 steps: 32 with random feedback and Adam (the
+#: paper's), 37 with symmetric feedback and Adam, 37 with random feedback and AMSGrad, 40 with both, and
+#: these at every evaluation from 20,000 steps on. Adam's steps grow again once the TD error has
+#: vanished, and noise then undoes what was learned; with random feedback the policy may settle on one
+#: action before it can read the memory, and the critic, which reads it, then leaves no TD error to
+#: learn from.
+STEADY = {"feedback": "symmetric", "optimizer": "amsgrad"}
+
+
+def names():
+    """Names of the models."""
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+
+
+def circuit(model, task, units=32):
+    """The circuit of a model for a task; `units` neurons in the cortex."""
+    module = importlib.import_module(f"models.{choose('model', model, names())}")
+    return module.circuit(task, units)
+
+
+def agent(model, task, units=32, replicates=1, dtype="float32", **learning):
+    """An agent with the circuit of a model.
+
+    Parameters
+    ----------
+    model : str
+        One of `names`.
+    task : bgrl.tasks.Task
+    units : int
+        Neurons in the cortex.
+    replicates : int
+    dtype : {"float32", "float64"}
+    **learning
+        Settings of `bgrl.learning.Learning`, whose defaults are the paper's; `STEADY` are ours.
+
+    Returns
+    -------
+    bgrl.agent.Agent
+    """
+    learns = Learning(**learning)
+    return Agent(circuit(model, task, units), task, learns, replicates, dtype)

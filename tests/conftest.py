@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+import models
 from bgrl import tasks
-from models import rtrrl
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -18,6 +18,8 @@ def small_agent():
         task="memory_chain", replicates=2, units=5, dtype="float64", settings=None, **learning
     ):
         settings = {"length": 3} if task == "memory_chain" and settings is None else settings or {}
-        return rtrrl.agent(tasks.make(task, **settings), units, replicates, dtype, **learning)
+        return models.agent(
+            "rtrrl", tasks.make(task, **settings), units, replicates, dtype, **learning
+        )
 
     return make

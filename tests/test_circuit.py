@@ -4,6 +4,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import models
+import models.rtrrl
 from bgrl.circuit import (
     Circuit,
     Distribution,
@@ -18,7 +20,6 @@ from bgrl.circuit import (
 )
 from bgrl.errors import InputError
 from bgrl.tasks import make
-from models import rtrrl
 from tests.conftest import FIXTURES
 
 
@@ -66,7 +67,7 @@ def test_json_round_trip():
 
 
 def test_model_round_trip():
-    model = rtrrl.circuit(make("memory_chain"))
+    model = models.rtrrl.circuit(make("memory_chain"))
     assert Circuit.from_json(model.to_json()) == model
     assert model.shape(model.projections["cortex->cortex"]) == (32, 32)
     assert model.afferents("cortex", "drive") == [
@@ -180,7 +181,7 @@ def test_refuses_names_that_are_in_use(name):
 def test_units_of_equations_are_checked(equations, message):
     from bgrl.backends import load
 
-    agent = rtrrl.agent(make("memory_chain"), units=3)
+    agent = models.agent("rtrrl", make("memory_chain"), units=3)
     parameters = {"tau": Parameter(20.0, unit="ms")}
     populations = {"cortex": cortex(equations=equations, parameters=parameters)}
     agent = replace(agent, circuit=replace(agent.circuit, populations=populations))

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import models
 from bgrl import dataset
 from experiments import memory_chain
-from models import rtrrl
 from tests.conftest import FIXTURES
 
 ROOT = Path(__file__).parents[1]
@@ -85,7 +85,7 @@ def test_quick_run_on_cpp(tmp_path):
 
 
 def test_experiments_learn_as_the_model_recommends():
-    assert memory_chain.Config().learning() == {"sensitivity": "rflo", **rtrrl.STEADY}
+    assert memory_chain.Config().learning() == {"sensitivity": "rflo", **models.STEADY}
 
 
 def test_help_explains_every_option():

@@ -416,12 +416,9 @@ def test_too_large_sensitivities_are_refused_before_anything_is_built():
         circuit, populations=large, projections=projections, actor=actor, critic=critic
     )
     structure, _ = planned(circuit)
-    with pytest.raises(
-        InputError,
-        match=r"would need \d+ GB of memory \(27,117,000,000 sen.* \(108 GB\), \S+ multiply-adds a step\)",
-    ):
+    with pytest.raises(InputError, match=r"need \d+ GB of memory \(27,117,000,000 s.* \(108 GB\)"):
         check_cost(structure)
     said = []
     structure, _ = planned(chain(read="gpe"))
     check_cost(structure, said.append)
-    assert said == ["60 sensitivities (240 bytes), 160 multiply-adds a step"]
+    assert said == ["60 sensitivities (240 bytes), 100 multiply-adds a step"]

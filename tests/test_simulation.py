@@ -142,10 +142,10 @@ KILLED = """
 import sys
 from bgrl import simulation, tasks, dataset
 from bgrl.recording import Record
-from models import rtrrl
+import models
 simulation.SAVE_SECONDS, simulation.CHUNK_SECONDS = 0.0, 0.01
 simulation._FIRST_CHUNK = 500
-agent = rtrrl.agent(tasks.make("memory_chain", length=3), units=5, replicates=2, dtype="float64")
+agent = models.agent("rtrrl", tasks.make("memory_chain", length=3), 5, 2, "float64")
 record = Record(("dopamine", "cortex"), every=3, windows=((0, 500), (2000, None)))
 run = simulation.Run(6000, backend="cpp", evaluations=3, evaluation_trials=5, record=record)
 dataset.write(simulation.simulate(agent, run, sys.argv[1]), sys.argv[2])

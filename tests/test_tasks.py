@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
+import models
 from bgrl import tasks
 from bgrl.backends import load
 from bgrl.errors import InputError
 from bgrl.recording import Sink
 from bgrl.tasks.base import Task
-from models import rtrrl
 
 
 def play(task, steps, directory, replicates=1, seed=0, names=()):
     """Frames and trials of a random agent (its readouts are zero, so it picks at random)."""
-    agent = rtrrl.agent(task, 1, replicates, "float64", sensitivity="none")
+    agent = models.agent("rtrrl", task, 1, replicates, "float64", sensitivity="none")
     program = load("numpy", agent.structure())
     state = agent.initial_state(program.layout, seed)
     for name in program.layout:
