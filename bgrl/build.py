@@ -830,7 +830,7 @@ class Network:
                 gradient = f"{block.group}.{name}_gradient_{block.key}"
                 self._operate("plasticity", Contraction, prod(block.shape), terms, gradient)
             if block.exact and block.states and not block.coupled:
-                learning = self._gradients(block.owner)[block.group][block.key].learning
+                learning = self._gradient(block, "learning", "_post" if block.drive else "", 1)
                 code = f"learning_gradient_{block.key} = {learning}"
                 self._run(block.group, "plasticity", code)
         parts, rows = [], []

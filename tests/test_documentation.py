@@ -1,0 +1,48 @@
+"""What the README and the documentation show runs, and prints what they say."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = sorted((ROOT / "bgrl" / "docs").glob("*.md"))
+
+
+@pytest.mark.slow
+def test_python_example(tmp_path, monkeypatch, capsys):
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})
+    assert capsys.readouterr().out.split()[-1] == "1.]"
+    assert list(tmp_path.glob("*.nc")) and list(tmp_path.glob("*.png"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
+def test_pages(page, capsys):
+    """Code blocks run in order; a text block after one is what it prints."""
+    parts = re.findall(r"```(python|text)\n(.*?)```", page.read_text(), re.S)
+    assert parts
+    namespace = {}
+    for kind, text in parts:
+        if kind == "python":
+            capsys.readouterr()
+            exec(compile(text, page.name, "exec"), namespace)
+        else:
+            assert capsys.readouterr().out == text
+
+
+def test_commands_and_paths_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", README, re.M):
+        assert f"\n{target}:" in makefile
+    for page in (ROOT / "README.md", *PAGES):
+        text = page.read_text()
+        for module in re.findall(r"python -m ([\w.]+)", text):
+            if "NAME" not in module:
+                path = ROOT / module.replace(".", "/")
+                assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+        prose = re.sub(r"```.*?```", "", text, flags=re.S)
+        for path in re.findall(r"\]\(([^)#:]+)\)", prose):
+            assert (page.parent / path).exists(), path
