@@ -23,7 +23,7 @@ class ReferenceAgent:
     B_actor, B_critic : arrays (m, n), (n,), or None
         Fixed feedback; the forward weights without it.
     settings : dict
-        `mode` (rflo, rtrl), `optimizer` (sgd, adam), `gamma`, `lambda_actor`, `lambda_critic`,
+        `mode` (rflo, snap1, rtrl), `optimizer` (sgd, adam), `gamma`, `lambda_actor`, `lambda_critic`,
         `lambda_rnn`, `lr_td`, `lr_rnn`, `eta_actor`, `entropy_rate`, `substeps`, `max_norm`.
     mask : array (n, p + n), optional
     """
@@ -118,8 +118,11 @@ class ReferenceAgent:
         target = np.tanh((self.W * self.mask) @ z + self.bias)
         slope = dt * (1 - target**2) / self.tau
         jacobian = np.diag(1 - dt / self.tau)
+        recurrent = slope[:, None] * (self.W * self.mask)[:, len(x) :]
         if self.settings["mode"] == "rtrl":
-            jacobian = jacobian + slope[:, None] * (self.W * self.mask)[:, len(x) :]
+            jacobian = jacobian + recurrent
+        elif self.settings["mode"] == "snap1":
+            jacobian = jacobian + np.diag(np.diag(recurrent))
         own = np.arange(n)
         self.J = {key: np.tensordot(jacobian, J, 1) for key, J in self.J.items()}
         self.J["W"][own, own] += slope[:, None] * z * self.mask

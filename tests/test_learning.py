@@ -1,8 +1,12 @@
 """The network against a NumPy agent written from the equations, and against finite differences."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+import models
+from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import load
 from bgrl.circuit import Projection
@@ -88,17 +92,29 @@ def start(description, layout, seed):
     return state, oracle
 
 
+def sensitivities(state, oracle):
+    """Those of the network beside those of the oracle, as far as the network keeps them."""
+    if "cortex_by_cortex_drive.sensitivity_rate_w" in state:
+        w, tau = state["cortex_by_cortex_drive.sensitivity_rate_w"], "cortex_by_cortex"
+        kept = ...
+    else:
+        w, tau = state["cortex_drive.sensitivity_rate_w"], "cortex"
+        kept = np.arange(N), np.arange(N)
+    return {
+        "J_W": (w, oracle.J["W"][kept]),
+        "J_tau": (state[f"{tau}.sensitivity_rate_tau"] * 20.0, oracle.J["tau"][kept]),
+    }
+
+
 def compare(state, oracle):
     """Largest difference between network and oracle over everything that learning touches."""
-    own = np.arange(N)
     pairs = {
         "h": (state["cortex.rate"], oracle.h),
         "value": (state["dopamine.value"], oracle.value),
         "W": (state["cortex_drive.w"], oracle.W),
         "bias": (state["cortex.bias"], oracle.bias),
         "tau": (state["cortex.tau"] / 20.0, oracle.tau),
-        "J_W": (state["cortex_drive.sensitivity_rate_w"], oracle.J["W"][own, own]),
-        "J_tau": (state["cortex.sensitivity_rate_tau"] * 20.0, oracle.J["tau"][own, own]),
+        **sensitivities(state, oracle),
         "e_W": (state["cortex_drive.eligibility_w"], oracle.e["W"]),
         "e_bias": (state["cortex.eligibility_bias"], oracle.e["bias"]),
         "e_tau": (state["cortex.eligibility_tau"], oracle.e["tau"]),
@@ -151,6 +167,20 @@ CASES = {
         1,
     ),
     "sub-steps": (Learning(rate_network=0.01, entropy_weight=0.1), 4),
+    "rtrl": (Learning("rtrl", rate_network=0.01, entropy_weight=0.1), 1),
+    "rtrl, symmetric, clipped, sub-steps": (
+        Learning(
+            "rtrl",
+            feedback="symmetric",
+            optimizer="sgd",
+            rate_network=0.05,
+            max_norm=0.5,
+            entropy_weight=0.03,
+            actor_weight=0.4,
+        ),
+        3,
+    ),
+    "snap1": (Learning("snap1", rate_network=0.01), 2),
     "clipped": (Learning(optimizer="sgd", max_norm=0.5, rate_network=0.05), 1),
 }
 
@@ -204,6 +234,64 @@ def test_sensitivity_equals_finite_differences_without_recurrence():
         assert np.abs(np.delete(slope, index[1])).max() < 1e-9
 
 
+def feedback_reaching(state, weights, **learning):
+    """A cortex that is read, and a thalamus that is not; readouts keep their weights."""
+    circuit = models.circuit("cortex_thalamus", tasks.make("memory_chain", length=3), 3)
+    actor = replace(circuit.actor, feedback_to={state: weights} if state else {})
+    circuit = replace(circuit, actor=actor)
+    description = Agent(
+        circuit,
+        tasks.make("memory_chain", length=3),
+        Learning(rate_actor=0.0, rate_critic=0.0, **learning),
+        dtype="float64",
+    )
+    program = load("numpy", description.structure())
+    state = description.initial_state(program.layout, 0)
+    return program.advance(program.advance(state, 0, 1, learn=False), 1, 7), description
+
+
+@pytest.mark.parametrize("feedback", ["random", "symmetric"])
+def test_feedback_reaches_a_population_that_is_not_read(feedback):
+    weights = np.array([[1.5], [-0.5]])
+    state, _ = feedback_reaching("thalamus.rate", weights, feedback=feedback, sensitivity="rflo")
+    activity = state["readout.activity"][0, :2]
+    policy = np.exp(activity) / np.exp(activity).sum()
+    chosen = np.eye(2)[int(state["policy.action"][0])]
+    np.testing.assert_allclose(
+        state["thalamus.learning_signal_rate"][0], (chosen - policy) @ weights, rtol=1e-12
+    )
+    # To the cortex it returns by the readouts' own weights, or by fixed ones.
+    w = state["readout_drive.w" if feedback == "symmetric" else "readout_drive.feedback"][0, :, :3]
+    expected = (chosen - policy) @ w[:2] + w[2]
+    np.testing.assert_allclose(state["cortex.learning_signal_rate"][0], expected, rtol=1e-12)
+    assert np.abs(state["thalamus_drive.eligibility_w"]).max() > 0
+
+
+def test_without_feedback_a_population_that_is_not_read_has_no_signal():
+    state, _ = feedback_reaching(None, None, sensitivity="rflo")
+    assert "thalamus.learning_signal_rate" not in state
+    assert "thalamus_drive.eligibility_w" not in state
+
+
+def test_feedback_is_checked():
+    circuit = models.circuit("cortex_thalamus", tasks.make("memory_chain"), 3)
+    for changes, message in (
+        (
+            {"feedback_to": {"gpe.rate": 1.0}},
+            "unknown feedback of 'dorsal_striatum' 'gpe.rate'; va",
+        ),
+        ({"feedback_to": {"cortex.rate": 1.0}}, "valid: thalamus.rate"),
+        ({"feedback_to": {"thalamus.rate": np.ones((2, 3))}}, r"shape \(2, 3\); .* shape \(2, 1\)"),
+        ({"weights": np.ones((2, 5))}, r"weights of 'dorsal_striatum': shape \(2, 5\)"),
+        ({"variables": ("phase",)}, "unknown variable of 'cortex' 'phase'; valid: rate"),
+    ):
+        with pytest.raises(InputError, match=message):
+            replace(circuit, actor=replace(circuit.actor, **changes))
+    wrong = replace(circuit, actor=replace(circuit.actor, weights=np.ones((3, 3))))
+    with pytest.raises(InputError, match="'dorsal_striatum' have 3 channels; task .* needs 2"):
+        Agent(wrong, tasks.make("memory_chain"))
+
+
 def test_frozen_network_keeps_its_weights_and_the_readouts_learn(small_agent):
     description = small_agent(sensitivity="none")
     program = load("numpy", description.structure())
@@ -216,8 +304,6 @@ def test_frozen_network_keeps_its_weights_and_the_readouts_learn(small_agent):
 
 
 def test_a_sign_is_kept_and_a_fixed_projection_does_not_learn(small_agent):
-    from dataclasses import replace
-
     description = small_agent(rate_network=0.5)
     projections = dict(description.circuit.projections)
     projections["observation->cortex"] = replace(projections["observation->cortex"], sign=1)
@@ -230,8 +316,10 @@ def test_a_sign_is_kept_and_a_fixed_projection_does_not_learn(small_agent):
     last = program.advance(program.advance(first, 0, 1, learn=False), 1, 60)
     w0, w1 = first["cortex_drive.w"], last["cortex_drive.w"]
     assert (w0[..., :3] >= 0).all() and (w1[..., :3] >= 0).all() and (w1[..., :3] == 0).any()
-    np.testing.assert_array_equal(w0[..., 3:5], w1[..., 3:5])
-    assert (np.sign(w0[..., 6:]) != np.sign(w1[..., 6:])).any()
+    assert (np.sign(w0[..., 4:]) != np.sign(w1[..., 4:])).any()
+    np.testing.assert_array_equal(first["cortex_drive_none.w"], last["cortex_drive_none.w"])
+    assert np.abs(first["cortex_drive_none.w"]).min() > 0
+    assert "cortex_drive_none.eligibility_w" not in program.layout
 
 
 @pytest.mark.parametrize(
@@ -263,8 +351,6 @@ def test_refuses_an_input_that_does_not_fit_the_task():
 
 
 def test_refuses_a_projection_without_source(small_agent):
-    from dataclasses import replace
-
     circuit = small_agent().circuit
     with pytest.raises(InputError, match="unknown source of 'x' 'gpe'"):
         replace(circuit, projections={"x": Projection("gpe", "cortex")})
