@@ -7,7 +7,9 @@ from analysis.trials import aligned
 
 
 @styled
-def plot_activity(table, *, ax=None, order=None, title=None, event="event", colorbar=True):
+def plot_activity(
+    table, *, ax=None, order=None, title=None, event="event", colorbar=True, limit=1.0
+):
     """Mean activity of every neuron against time.
 
     Parameters
@@ -21,6 +23,8 @@ def plot_activity(table, *, ax=None, order=None, title=None, event="event", colo
     event : str
         What the time axis counts from.
     colorbar : bool
+    limit : float
+        Ends of the colours.
 
     Returns
     -------
@@ -35,8 +39,8 @@ def plot_activity(table, *, ax=None, order=None, title=None, event="event", colo
         mean[:, order].T,
         aspect="auto",
         cmap="RdBu_r",
-        vmin=-1,
-        vmax=1,
+        vmin=-limit,
+        vmax=limit,
         interpolation="nearest",
         extent=(lag[0] - width / 2, lag[-1] + width / 2, mean.shape[1] - 0.5, -0.5),
     )
@@ -46,6 +50,12 @@ def plot_activity(table, *, ax=None, order=None, title=None, event="event", colo
     if colorbar:
         ax.figure.colorbar(image, ax=ax, label="rate", shrink=0.9)
     return ax
+
+
+def colour_limit(*tables):
+    """Ends of the colours for several panels: 1, or more where activity goes beyond."""
+    largest = max(float(np.nanmax(np.abs(np.nanmean(t.values, axis=0)))) for t in tables)
+    return max(1.0, float(np.ceil(10 * largest) / 10))
 
 
 def replicate_activity(data, population, event, before, after, replicate, period="late"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.activity import plot_activity, replicate_activity
+from analysis.activity import colour_limit, plot_activity, replicate_activity
 from analysis.event_aligned import plot_event_aligned
 from analysis.learning_curve import plot_learning_curve
 from analysis.style import (
@@ -134,6 +134,6 @@ def _last_trial(data, ax):
     table = replicate_activity(data, "cortex", "start", 0, int(lengths[longest]) - 1, replicate)
     table = table[longest : longest + 1]
     order = np.argsort(-np.nanmean(table.values[0], axis=0))
-    plot_activity(
-        table, ax=ax, order=order, event="start", title="Cortex in one trial, late in learning"
-    )
+    limit = colour_limit(table)
+    title = "Cortex in one trial, late in learning"
+    plot_activity(table, ax=ax, order=order, event="start", title=title, limit=limit)

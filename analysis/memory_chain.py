@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from analysis.activity import plot_activity, replicate_activity
+from analysis.activity import colour_limit, plot_activity, replicate_activity
 from analysis.event_aligned import plot_event_aligned
 from analysis.learning_curve import plot_learning_curve
 from analysis.style import COLOURS, PERIODS, axes_or_new, letter, new_figure, styled
@@ -122,7 +122,10 @@ def _heat_maps(data, fig, grid, length):
         (means[1], "Cortex after cue 1"),
         (difference.expand_dims("trial") / 2, "Half the difference:\nthe memory"),
     )
+    limit = colour_limit(*(values for values, _ in panels))
     for k, (values, title) in enumerate(panels):
         ax = fig.add_subplot(grid[2, 2 * k : 2 * k + 2])
-        plot_activity(values, ax=ax, order=order, title=title, event="cue", colorbar=k == 2)
+        plot_activity(
+            values, ax=ax, order=order, title=title, event="cue", colorbar=k == 2, limit=limit
+        )
         letter(ax, "FGH"[k])

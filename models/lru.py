@@ -15,12 +15,14 @@ dorsal_striatum
 ventral_striatum
     Linear critic with a bias, reads both variables.
 
-Init
-----
+Initial values
+--------------
 Orvieto et al. draw the squared damping evenly from a ring near the unit circle and scale the input by
-sqrt(1 - damping^2). Here time constants and frequencies are drawn evenly on a logarithmic scale, which
-covers short and long memories alike, and the gain is one number: MemoryChain-64 is learned with
-either (`tests/test_models.py` asserts what this one reaches).
+sqrt(1 - damping^2). Here time constants and frequencies are drawn evenly on a logarithmic scale, and
+the gain is one number. MemoryChain-64 with exact gradients (`snap1`), 300,000 steps, how many of 10
+replicates end at 0.95 or more: 10 as it is, 10 with a gain of 1, 10 with time constants of 5 to 50
+steps (which are learned, more slowly), but 4 with angles of 0.01 to 0.1 and 5 with 0.001 to pi. An input
+that keeps its sign, such as the time left, adds up in slow neurons and drowns what the cue left there.
 """
 
 import math

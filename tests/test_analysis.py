@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from analysis import activity, cartpole, event_aligned, learning_curve, memory_chain, plot, trials
+from analysis import (
+    activity,
+    cartpole,
+    event_aligned,
+    gradient_quality,
+    learning_curve,
+    memory_chain,
+    plot,
+    trials,
+)
 
 STEPS = 40
 LENGTH = 3  # steps of a trial
@@ -216,3 +225,53 @@ def test_plot_command(tmp_path, capsys):
     assert plot.main([str(path)]) == 2
     assert "not a bgrl data file" in capsys.readouterr().err
     assert plot.main([str(tmp_path / "none.nc")]) == 2
+
+
+def gradients_by_hand():
+    """Two methods, two parameters: rflo has a cosine of .6 for the first and nothing for the second."""
+    shape = (1, 2, 3, 40, 2)
+    product, square, exact = (np.ones(shape) for _ in range(3))
+    product[:, 0, :, :, 0] = 0.6
+    product[:, 0, :, :, 1] = square[:, 0, :, :, 1] = 0
+    dims = ("length", "method", "replicate", "time", "parameter")
+    coordinates = {"length": [4], "method": ["rflo", "rtrl"]}
+    arrays = {
+        "gradient_product": product,
+        "gradient_square": square,
+        "exact_gradient_square": exact,
+    }
+    gradients = xr.Dataset(
+        {name: (dims, values) for name, values in arrays.items()},
+        coordinates | {"parameter": ["a->b", "b.tau"], "step": ("time", np.arange(40) * 10)},
+    )
+    returns = np.linspace(0, 1, 5) * np.ones((1, 2, 3, 1))
+    evaluation = xr.Dataset(
+        {"mean_return": (("length", "method", "replicate", "checkpoint"), returns)},
+        coordinates | {"step": ("checkpoint", np.arange(5) * 100)},
+    )
+    return xr.DataTree.from_dict({"/gradients": gradients, "/evaluation": evaluation})
+
+
+def test_cosines():
+    data = gradients_by_hand()
+    steps, cosine = gradient_quality.cosines(data, 4, "rflo", windows=4)
+    np.testing.assert_allclose(steps, 391 / 8 * np.array([1, 3, 5, 7]))
+    # The first parameter has .6 x its norm 1, the second nothing of its norm 1.
+    np.testing.assert_allclose(cosine, 0.6 / np.sqrt(2) * np.ones((3, 4)))
+    found = gradient_quality.pathway_cosines(data, 4, "rflo")
+    np.testing.assert_allclose(found[:, 0], 0.6)
+    assert np.isnan(found[:, 1]).all()
+    np.testing.assert_allclose(gradient_quality.pathway_cosines(data, 4, "rtrl"), 1)
+
+
+def test_gradient_quality_figure_and_summary():
+    data = gradients_by_hand()
+    lines = gradient_quality.summary(data)
+    assert "rflo" in lines[1] and "0.424" in lines[1] and "1.000" in lines[2]
+    figure = gradient_quality.figure(data)
+    assert [ax.get_title(loc="left") for ax in figure.axes] == [
+        "Length 4, final: rflo 1.00, rtrl 1.00",
+        "Length 4, all steps: rflo 0.42",
+        "Farthest: a->b, 0.60",
+    ]
+    assert all(ax.get_xlabel() and ax.lines for ax in figure.axes)

@@ -9,7 +9,7 @@ from bgrl import verify
 from bgrl.backends import load
 from tests.conftest import FIXTURES
 
-TRACES = sorted((FIXTURES / "traces").glob("rflo_*.npz"))
+TRACES = sorted((FIXTURES / "traces").glob("*.npz"))
 TASKS = sorted(
     p
     for p in (FIXTURES / "tasks").glob("*.npz")
@@ -62,6 +62,27 @@ def late_trace(structure):
     slots = structure["slots"]
     k = slots.index("plasticity")
     slots[k], slots[k + 1] = slots[k + 1], slots[k]
+
+
+def test_contraction_over_the_wrong_index_is_caught(monkeypatch):
+    """The official code sums the sensitivity over the postsynaptic index, not over states."""
+    from bgrl.matrices import Contraction
+
+    run = Contraction.run
+
+    def wrong(self, arrays):
+        def turned(name):
+            array = arrays(name)
+            return array.swapaxes(1, 2).copy() if ".sensitivity_rate_w" in name else array
+
+        run(self, turned)
+
+    fixture = verify.read_fixture(FIXTURES / "traces" / "rtrl_fa_adam.npz")
+    agent = verify.trace_agent(fixture)
+    monkeypatch.setattr(Contraction, "run", wrong)
+    program = load("numpy", agent.structure())
+    start = verify.trace_state(fixture, agent, program.layout)
+    assert verify.replay_trace(fixture, program, start)["e_W"] > 1e-6
 
 
 @pytest.mark.parametrize("backend", [*BACKENDS, pytest.param("cython", marks=pytest.mark.slow)])
