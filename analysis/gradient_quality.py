@@ -117,6 +117,7 @@ def plot_cosines(data, length, *, ax=None):
     ax.axhline(0, color=COLOURS["grey"], linestyle=":", linewidth=1)
     title = f"Length {length}, all steps: {ends}" if ends else f"Length {length}"
     ax.set_title(title, fontsize=8.5)
+    ax.legend(loc="lower center", ncols=len(methods))
     return ax
 
 
@@ -151,7 +152,6 @@ def plot_pathways(data, length, *, ax=None):
     ax.axvline(0, color=COLOURS["grey"], linestyle=":", linewidth=1)
     if worst:
         ax.set_title("Farthest: {1}, {0:.2f}".format(*min(worst)), fontsize=8.5)
-        ax.legend(loc="center left")
     return ax
 
 
