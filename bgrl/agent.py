@@ -101,14 +101,9 @@ class Agent:
         """The same agent with another number of replicates."""
         return replace(self, replicates=replicates)
 
-    @property
-    def actions(self):
-        """Number of actions."""
-        return len(self.task.actions)
-
     def readouts(self):
         """Actor and critic with their numbers of channels, in the order of the striatum's rows."""
-        return (self.circuit.actor, self.actions), (self.circuit.critic, 1)
+        return (self.circuit.actor, self.task.actor_channels), (self.circuit.critic, 1)
 
     def readout_states(self):
         """(population, variable) of all that readouts read or reach by feedback, in order."""
@@ -274,13 +269,16 @@ class Agent:
         return values
 
     def _readout_values(self, seed):
-        learning, rows = self.learning, self.actions + 1
+        learning, rows = self.learning, self.task.actor_channels
         values = {
-            "readout.is_actor": np.arange(rows) < self.actions,
-            "readout.learning_rate": [learning.rate_actor] * self.actions + [learning.rate_critic],
+            "readout.is_actor": np.arange(rows + 1) < rows,
+            "readout.learning_rate": [learning.rate_actor] * rows + [learning.rate_critic],
             "readout.discount": learning.discount
-            * np.array([learning.trace_actor] * self.actions + [learning.trace_critic]),
+            * np.array([learning.trace_actor] * rows + [learning.trace_critic]),
         }
+        if self.task.continuous:
+            values["policy.low"], values["policy.high"] = np.transpose(self.task.bounds)
+            values["readout.is_scale"] = np.arange(rows + 1) // len(self.task.actions) == 1
         blocks = {"w": [], "feedback": [], "mask": []}
         for readout, channels in self.readouts():
             for kind, parts in self._readout_row(readout, channels, seed).items():
@@ -325,10 +323,11 @@ class Agent:
             "task.seed": seed,
             "policy.seed": seed,
             "task.replicate": replicate,
-            "policy.replicate": replicate,
+            "policy.replicate": replicate[:, None] if self.task.continuous else replicate,
             "task.restart": 1.0,
             "dopamine.discount": learning.discount,
             "dopamine.max_norm": learning.max_norm or 0.0,
+            "dopamine.rate_average_reward": learning.rate_average_reward or 0.0,
             "readout.actor_weight": learning.actor_weight,
             "readout.entropy_weight": learning.entropy_weight,
             "input.first_action": float(learning.first_input == "action_0"),

@@ -13,14 +13,16 @@ Groups and synapses, with R replicates, n neurons, p afferents, m actions:
 ``<population>_<drive>``    R x n x p      weights of the afferents of a drive (Synapses)
 ``<name>_afferents``        R x p          their presynaptic states, side by side
 ``<population>_by_<group>`` R x n x ...    sensitivity of a nucleus to the parameters of a group
-``readout``                 R x (m + 1)    rows 0..m-1 the actor, row m the critic
+``readout``                 R x (m + 1)    rows 0..m-1 the actor, row m the critic; continuous
+                                           actions take two rows each: means, then scales
 ``readout_drive``           R x (m+1) x p  readout weights (Synapses)
-``policy``                  R              samples the action
+``policy``                  R (x m)        samples the action, or each of continuous ones
 ``dopamine``                R              the TD error
 ``oracle``                  R x blocks     products of gradients with exact ones, on request
 ==========================  =============  ===================================================
 """
 
+import math
 import re
 from dataclasses import dataclass
 from itertools import count
@@ -32,6 +34,7 @@ import numpy as np
 from bgrl import random
 from bgrl.circuit import Function
 from bgrl.derivatives import check_units, local_step
+from bgrl.errors import InputError
 from bgrl.learning import OPTIMIZERS
 from bgrl.matrices import (
     Clearing,
@@ -112,8 +115,11 @@ class Network:
         self.structure = structure
         self.replicates = structure["replicates"]
         self.actions = structure["task"]["actions"]
+        self.continuous = structure["task"]["continuous"]
+        self.actor_rows = (2 if self.continuous else 1) * self.actions
         self.optimizer = OPTIMIZERS[structure["learning"]["optimizer"]]
         self.clips = structure["learning"]["clip"]
+        self.continuing = structure["learning"]["continuing"]
         self.sizes = sizes(structure)
         self.blocks = blocks(structure)
         self.signalled = [
@@ -186,13 +192,16 @@ class Network:
         lines += [f"{v} : 1 (shared)" for v in shared]
         lines += [f"{v} : integer{flag}" for v, flag in integers]
         lines += [f"{v} : 1 (linked)" for v in links]
-        group = b2.NeuronGroup(
-            self.replicates * (size or 1),
-            "\n".join(lines),
-            name=f"{name}{self._suffix}",
-            clock=self.clock,
-            namespace=self.namespace,
-        )
+        try:
+            group = b2.NeuronGroup(
+                self.replicates * (size or 1),
+                "\n".join(lines),
+                name=f"{name}{self._suffix}",
+                clock=self.clock,
+                namespace=self.namespace,
+            )
+        except SyntaxError as error:  # a name that Brian2 uses itself, of a unit for instance
+            raise InputError(f"{name!r}: {error}") from None
         shape = (() if size is None else (size,)) if shape is None else shape
         shape = (self.replicates, *shape)
         self.groups[name] = group
@@ -255,7 +264,7 @@ class Network:
             ],
             shared=task["parameters"],
             integers=(("replicate", ""), ("seed", " (shared)")),
-            links=["action"],
+            links=[f"action_{k}" for k in range(self.actions)] if self.continuous else ["action"],
         )
         self._group(
             "input",
@@ -267,35 +276,36 @@ class Network:
         for name, p in self.structure["populations"].items():
             self._population_group(name, p)
         self._sensitivity_groups()
-        self._group(
-            "policy",
-            None,
-            ["action", "entropy", "log_normaliser"],
-            integers=(("replicate", ""), ("seed", " (shared)")),
-            links=[*(f"activity_{k}" for k in range(self.actions)), *self._forced()],
-        )
+        self._policy_group()
+        average = ["average_reward"] if self.continuing else []
         corrections = ["updates", "correction_1", "correction_2"] if self.optimizer.state else []
         clipping = ["clip_scale"] if self.clips else []
         squares = [f"squared_{name}" for name in self._targets()] if self.clips else []
         self._group(
             "dopamine",
             None,
-            ["value", "td_error", *corrections, *clipping, *squares],
-            shared=["discount", *(["max_norm"] if self.clips else [])],
+            ["value", "td_error", *average, *corrections, *clipping, *squares],
+            shared=[
+                "discount",
+                *(["rate_average_reward"] if self.continuing else []),
+                *(["max_norm"] if self.clips else []),
+            ],
             links=["critic", "reward", "done"],
         )
         self._group(
             "readout",
-            self.actions + 1,
+            self.actor_rows + 1,
             [
-                *("activity", "bias", "drive", "policy", "is_actor", "row"),
+                *("activity", "bias", "drive", "is_actor"),
+                *(["is_scale"] if self.continuous else ["policy", "row"]),
                 *("learning_signal", "entropy_signal"),
                 *self._plastic_variables(["bias"]),
                 *self._squares("readout"),
             ],
             shared=["actor_weight", "entropy_weight"],
             links=[
-                *("action", "entropy", "log_normaliser", "td_error", "done"),
+                *("action", "td_error", "done"),
+                *self._policy_links(),
                 *self._sent(),
                 *self._clip_links(),
             ],
@@ -312,6 +322,24 @@ class Network:
         parts = compared(self.structure)
         if parts:
             self._group("oracle", len(parts), ["product", "square", "exact_square"])
+
+    def _policy_group(self):
+        integers = (("replicate", ""), ("seed", " (shared)"))
+        if self.continuous:
+            variables = ["action", "entropy", "mean", "scale", "mean_slope", "scale_slope"]
+            variables += ["low", "high", "column"]
+            links = ["activity_mean", "activity_scale"]
+            self._group("policy", self.actions, variables, integers=integers, links=links)
+        else:
+            links = [*(f"activity_{k}" for k in range(self.actions)), *self._forced()]
+            variables = ["action", "entropy", "log_normaliser"]
+            self._group("policy", None, variables, integers=integers, links=links)
+
+    def _policy_links(self):
+        """What the rows of the readout read of the policy, besides the action."""
+        if self.continuous:
+            return ["mean", "scale", "mean_slope", "scale_slope"]
+        return ["entropy", "log_normaliser"]
 
     def _population_group(self, name, p):
         if p["has_units"]:
@@ -373,29 +401,21 @@ class Network:
         return found
 
     def _create_links(self):
-        R, m = self.replicates, self.actions
+        R, m = self.replicates, self.actor_rows
         rows = np.arange(R) * (m + 1)
-        self._link("task", "action", "policy", "action")
         channels = self._per_replicate("input")
         for variable in self._observed():
             index = None if variable in self.structure["task"]["parameters"] else channels
             self._link("input", f"task_{variable}", "task", variable, index)
         for variable in ("reward", "done"):
             self._link("input", variable, "task", variable, channels)
-        self._link("input", "action", "policy", "action", channels)
         self._constant("input", "channel", np.arange(self._width("input")))
-        for variable in self._forced():
-            self._link("policy", variable, "task", variable)
-        for k in range(m):
-            self._link("policy", f"activity_{k}", "readout", "activity", rows + k)
+        self._link_policy(rows)
         self._link("dopamine", "critic", "readout", "activity", rows + m)
         self._link("dopamine", "reward", "task", "reward")
         self._link("dopamine", "done", "task", "done")
         per_row = self._per_replicate("readout")
-        for variable in ("action", "entropy", "log_normaliser"):
-            self._link("readout", variable, "policy", variable, per_row)
         self._link("readout", "done", "task", "done", per_row)
-        self._constant("readout", "row", np.arange(m + 1))
         for name in ("readout", *self.structure["populations"]):
             index = self._per_replicate(name)
             for variable in ("td_error", *self._sent(), *self._clip_links()):
@@ -406,6 +426,39 @@ class Network:
             self._link_afferents(group)
         if self.signalled:
             self._link_signals()
+
+    def _link_policy(self, rows):
+        """The policy reads the actor's rows; task, input and the rows read the policy."""
+        R, m = self.replicates, self.actions
+        per_row, channels = self._per_replicate("readout"), self._per_replicate("input")
+        if not self.continuous:
+            self._link("task", "action", "policy", "action")
+            self._link("input", "action", "policy", "action", channels)
+            for variable in self._forced():
+                self._link("policy", variable, "task", variable)
+            for k in range(m):
+                self._link("policy", f"activity_{k}", "readout", "activity", rows + k)
+            self._constant("readout", "row", np.arange(m + 1))
+        else:
+            action = np.arange(R)[:, None] * m + np.arange(m)
+            for k in range(m):
+                self._link("task", f"action_{k}", "policy", "action", action[:, k])
+            start = self._first_channel("action")
+            column = np.clip(np.arange(self._width("input")) - start, 0, m - 1)
+            self._link("input", "action", "policy", "action", channels * m + np.tile(column, R))
+            for k, variable in enumerate(("activity_mean", "activity_scale")):
+                index = (rows[:, None] + k * m + np.arange(m)).ravel()
+                self._link("policy", variable, "readout", "activity", index)
+            per_row = per_row * m + np.tile([*np.arange(m), *np.arange(m), 0], R)
+            self._constant("policy", "column", np.arange(m))
+        for variable in ("action", *self._policy_links()):
+            self._link("readout", variable, "policy", variable, per_row)
+
+    def _first_channel(self, name):
+        """First channel of an input, 0 if there is none of that name."""
+        inputs = list(self.structure["inputs"])
+        widths = list(self.structure["inputs"].values())
+        return sum(widths[: inputs.index(name)]) if name in inputs else 0
 
     def _link_afferents(self, group):
         """Each afferent reads its own source; elsewhere the link points at the first element."""
@@ -556,7 +609,10 @@ class Network:
         terms, start = [], 0
         observations = iter(task["observations"].values())
         for name, channels in self.structure["inputs"].items():
-            if name == "action":
+            if name == "action" and self.continuous:
+                here = f"int(channel >= {start} and channel < {start + channels})"
+                terms.append(f"{here}*(1 - done)*action")
+            elif name == "action":
                 here = f"int(channel >= {start} and channel < {start + channels})"
                 taken = f"(1 - done)*int(action == channel - {start})"
                 terms.append(f"{here}*({taken} + done*first_action*int(channel == {start}))")
@@ -740,15 +796,9 @@ class Network:
     def _striatum(self):
         self._gather("readout_drive", "striatum")
         self._run("readout", "striatum", "activity = drive + (1 - is_actor)*bias")
-        self._run("policy", "striatum", self._policy_code())
-        code = """
-            log_policy = is_actor*(activity - log_normaliser)
-            policy = is_actor*exp(log_policy)
-            chosen = int(action == row)
-            learning_signal = is_actor*actor_weight*(chosen - policy) + 1 - is_actor
-            entropy_signal = -is_actor*entropy_weight*policy*(log_policy + entropy)
-        """
-        self._run("readout", "striatum", _dedent(code))
+        policy = self._gaussian_code() if self.continuous else self._softmax_code()
+        for group, code in zip(("policy", "readout"), policy, strict=True):
+            self._run(group, "striatum", _dedent(code))
         for signal in ("learning_signal", "entropy_signal") if self.signalled else ():
             self._sum("readout_drive", f"{signal}_pre", "striatum")
         for name in self.structure["populations"]:
@@ -761,8 +811,50 @@ class Network:
             if lines:
                 self._run(name, "striatum", "\n".join(lines))
 
-    def _policy_code(self):
-        """Softmax over the actor's rows, its entropy, and a sample by inversion."""
+    def _gaussian_code(self):
+        """A normal distribution of each action, its entropy, a sample, and the gradients.
+
+        Mean and logarithmic scale are squashed between their bounds (the latter -2 and 2), as in the
+        official code of RTRRL; a sample may lie outside. The log policy of several actions is the sum
+        of theirs (the official code takes the mean).
+        """
+        stream = random.STREAMS["policy"]
+        draw = f"counter_uniform(seed, replicate, {stream}, t_in_timesteps, %s)"
+        # Box & Muller 1958.
+        radius, angle = draw % "2*int(column)", draw % "2*int(column) + 1"
+        policy = f"""
+            mean_share = 1/(1 + exp(-activity_mean))
+            scale_share = 1/(1 + exp(-activity_scale))
+            log_scale = 4*scale_share - 2
+            mean = low + (high - low)*mean_share
+            scale = log(1 + exp(log_scale))
+            mean_slope = (high - low)*mean_share*(1 - mean_share)
+            scale_slope = 4*scale_share*(1 - scale_share)/(1 + exp(-log_scale))
+            entropy = {0.5 * math.log(2 * math.pi * math.e)!r} + log(scale)
+            draw = sqrt(-2*log({radius}))*cos({2 * math.pi!r}*{angle})
+            action = mean + scale*draw
+        """
+        readout = """
+            is_mean = is_actor*(1 - is_scale)
+            away = (action - mean)/scale
+            slope = is_mean*away*mean_slope + is_scale*(away*away - 1)*scale_slope
+            learning_signal = actor_weight*slope/scale + 1 - is_actor
+            entropy_signal = is_scale*entropy_weight*scale_slope/scale
+        """
+        return policy, readout
+
+    def _softmax_code(self):
+        """A choice with probabilities, their entropy, a sample by inversion, and the gradients."""
+        readout = """
+            log_policy = is_actor*(activity - log_normaliser)
+            policy = is_actor*exp(log_policy)
+            chosen = int(action == row)
+            learning_signal = is_actor*actor_weight*(chosen - policy) + 1 - is_actor
+            entropy_signal = -is_actor*entropy_weight*policy*(log_policy + entropy)
+        """
+        return self._sample_code(), readout
+
+    def _sample_code(self):
         m = self.actions
         lines = ["largest = activity_0"]
         lines += [f"largest = clip(activity_{k}, largest, inf)" for k in range(1, m)]
@@ -786,6 +878,9 @@ class Network:
 
     def _dopamine(self):
         lines = ["td_error = reward + discount*critic*(1 - done) - value", "value = critic"]
+        if self.continuing:
+            lines[0] += " - average_reward"
+            lines.append("average_reward = average_reward + rate_average_reward*td_error")
         if self.optimizer.state:
             for k, decay in enumerate((self.optimizer.decay_1, self.optimizer.decay_2), 1):
                 lines.append(f"correction_{k} = -1/expm1((updates + 1)*{float(np.log(decay))!r})")

@@ -10,19 +10,19 @@ EQUATIONS = """
 
 
 def meta_inputs(task):
-    """Inputs of meta-RL for a task: observation, previous action (one-hot) and previous reward."""
+    """Inputs of meta-RL for a task: observation, previous action (one-hot if discrete), reward."""
     return {"observation": len(task.observations), "action": len(task.actions), "reward": 1}
 
 
-def ctrnn_circuit(inputs, actions, units, step, substeps, tau, weights, readout):
+def ctrnn_circuit(inputs, actor_channels, units, step, substeps, tau, weights, readout):
     """One recurrent cortex that every input and its own rates project to, read by both striata.
 
     Parameters
     ----------
     inputs : dict of str to int
         Channels of each input.
-    actions : int
-        Number of actions.
+    actor_channels : int
+        Outputs of the actor.
     units : int
         Neurons in the cortex.
     step : float
@@ -55,6 +55,8 @@ def ctrnn_circuit(inputs, actions, units, step, substeps, tau, weights, readout)
             for source in (*inputs, "cortex")
         },
         inputs=inputs,
-        actor=Readout("dorsal_striatum", weights=readout(actions), feedback=readout(actions)),
+        actor=Readout(
+            "dorsal_striatum", weights=readout(actor_channels), feedback=readout(actor_channels)
+        ),
         critic=Readout("ventral_striatum", weights=readout(1), feedback=readout(1)),
     )

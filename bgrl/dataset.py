@@ -138,7 +138,8 @@ def _traces(agent, names, sink):
             variables[name] = _variable(("time",), np.asarray(frames[source]), source)
             continue
         long_name = VARIABLES.get(name, (None, None))[1]
-        if name == "policy":
+        continuous = agent.task.continuous and name in ("action", "entropy", "policy_scale")
+        if name == "policy" or continuous:
             values, dims = values[..., : len(task.actions)], ("action_unit",)
             coordinates["action_unit"] = ("action_unit", list(task.actions))
         elif name == "observation":

@@ -98,6 +98,9 @@ class Learning:
         eta_A, weight of the actor against the critic, in its own trace too.
     entropy_weight : float
         eta_H, weight of the policy's entropy.
+    rate_average_reward : float, optional
+        Makes the task a continuing one: the TD error counts reward from its running mean, which moves
+        by this times the TD error (Sutton & Barto 2018, section 13.6).
     max_norm : float, optional
         Clip the gradient of all parameters together to this norm.
     first_input : {"zeros", "action_0"}
@@ -118,6 +121,7 @@ class Learning:
     rate_network: float = 1e-3
     actor_weight: float = 1.0
     entropy_weight: float = 1e-5
+    rate_average_reward: float | None = None
     max_norm: float | None = None
     first_input: str = "zeros"
 
@@ -130,7 +134,7 @@ class Learning:
         choose("first_input", self.first_input, FIRST_INPUTS)
         for f in fields(self):
             value = getattr(self, f.name)
-            number = f.type is float or (f.name == "max_norm" and value is not None)
+            number = f.type is float or (f.type == float | None and value is not None)
             if number and not (isinstance(value, int | float | np.number) and np.isfinite(value)):
                 raise InputError(f"{f.name} is {value!r}; a finite number is needed")
         for name in ("discount", "trace_actor", "trace_critic", "trace_network"):
@@ -139,6 +143,10 @@ class Learning:
         for name in ("rate_actor", "rate_critic", "rate_network", "entropy_weight"):
             if getattr(self, name) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.rate_average_reward is not None and self.rate_average_reward < 0:
+            raise InputError(
+                f"rate_average_reward is {self.rate_average_reward}; it must not be negative"
+            )
         if self.max_norm is not None and self.max_norm <= 0:
             raise InputError(f"max_norm is {self.max_norm}; it must be positive")
 
@@ -149,6 +157,7 @@ class Learning:
             "feedback": self.feedback,
             "optimizer": self.optimizer,
             "clip": self.max_norm is not None,
+            "continuing": self.rate_average_reward is not None,
         }
 
     def to_dict(self):

@@ -36,7 +36,8 @@ VARIABLES = {
     "reward": ("task.reward", "reward"),
     "done": ("task.done", "trial ended in this step"),
     "action": ("policy.action", "action chosen in this step"),
-    "policy": ("readout.policy", "probability of each action"),
+    "policy": ("readout.policy", "probability of each action, or mean of a continuous one"),
+    "policy_scale": ("policy.scale", "standard deviation of each continuous action"),
     "entropy": ("policy.entropy", "entropy of the policy"),
     "observation": ("input.x", "observation"),
 }
@@ -96,7 +97,9 @@ class Record:
         """
         found = {}
         for name in self.variables:
-            if name in VARIABLES:
+            if name == "policy" and "policy.mean" in layout:
+                found |= {"policy": "policy.mean", "policy_scale": "policy.scale"}
+            elif name in VARIABLES:
                 found[name] = VARIABLES[name][0]
             elif name == "gradients":
                 if "oracle.product" not in layout:

@@ -84,7 +84,7 @@ def trace_agent(fixture):
     )
     circuit = ctrnn_circuit(
         inputs={"observation": meta["d_obs"], "action": meta["n_actions"], "reward": 1},
-        actions=meta["n_actions"],
+        actor_channels=meta["n_actions"],
         units=meta["n"],
         step=1.0,
         substeps=1,
@@ -335,7 +335,7 @@ def trajectory_agent(fixture):
     }
     circuit = ctrnn_circuit(
         inputs={"observation": len(task.observations), "action": len(task.actions), "reward": 1},
-        actions=len(task.actions),
+        actor_channels=len(task.actions),
         units=1,
         step=1.0,
         substeps=1,

@@ -83,7 +83,7 @@ def circuit(task, units=32):
     readouts = {
         kind: Readout(name, weights=draw, feedback=draw)
         for kind, name, draw in (
-            ("actor", "dorsal_striatum", glorot_normal(units, len(task.actions))),
+            ("actor", "dorsal_striatum", glorot_normal(units, task.actor_channels)),
             ("critic", "ventral_striatum", glorot_normal(units, 1)),
         )
     }

@@ -100,7 +100,7 @@ def circuit(task, units=32):
             feedback=glorot_normal(2 * units, channels),
         )
         for kind, name, channels in (
-            ("actor", "dorsal_striatum", len(task.actions)),
+            ("actor", "dorsal_striatum", task.actor_channels),
             ("critic", "ventral_striatum", 1),
         )
     }

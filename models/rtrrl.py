@@ -49,7 +49,7 @@ def circuit(task, units=UNITS, step=STEP, substeps=1):
     inputs = meta_inputs(task)
     return ctrnn_circuit(
         inputs=inputs,
-        actions=len(task.actions),
+        actor_channels=task.actor_channels,
         units=units,
         step=step,
         substeps=substeps,

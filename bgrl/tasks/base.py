@@ -5,7 +5,8 @@ knows Brian2 or the agent.
 
 In the code of a task, besides its own variables and parameters:
 
-* `action` is the agent's last action (a number from 0),
+* `action` is the agent's last action (a number from 0); where actions are continuous, `action_0`,
+  `action_1`, ... are the last values of each, which may lie outside of their bounds,
 * ``uniform(k)`` and ``normal(k)`` are the k-th random numbers of this step (k a literal, each used
   once), pure functions of (seed, replicate, step, k),
 * `step` code must set `reward` and `terminated`, and may set `truncated` (a time limit), each 0 or
@@ -49,6 +50,8 @@ class Task:
         Channel name to an expression of the state variables.
     actions : tuple of str
         Names of the actions.
+    bounds : tuple of (float, float), optional
+        Lowest and highest value of each action, where actions are continuous.
     variables : tuple of str
         Names of the state variables.
     step, reset : str
@@ -79,6 +82,17 @@ class Task:
     events: dict = field(default_factory=dict)
     chance_return: float | None = None
     best_return: float | None = None
+    bounds: tuple | None = None
+
+    @property
+    def continuous(self):
+        """Whether actions are real numbers rather than a choice."""
+        return self.bounds is not None
+
+    @property
+    def actor_channels(self):
+        """Outputs that the actor needs: a logit, or mean and scale, of each action."""
+        return (2 if self.continuous else 1) * len(self.actions)
 
     def __post_init__(self):
         for symbol in (*self.variables, *self.parameters, *self.tables):
@@ -87,13 +101,22 @@ class Task:
                     f"task {self.name!r}: {symbol!r} is no name for a variable or parameter"
                 )
         known = {*self.variables, *self.parameters, *OUTCOME, *self.tables}
+        acts = {f"action_{k}" for k in range(len(self.actions))} if self.continuous else {"action"}
+        if self.continuous and not (
+            len(self.bounds) == len(self.actions)
+            and all(np.isfinite(b).all() and b[0] < b[1] for b in self.bounds)
+        ):
+            raise InputError(
+                f"task {self.name!r}: bounds are {self.bounds!r}; (low, high) of each of "
+                f"{', '.join(self.actions)} are needed"
+            )
         for part in ("step", "reset"):
             local = set()
             for line in filter(str.strip, getattr(self, part).splitlines()):
                 match = ASSIGNMENT.match(line)
                 if not match:
                     raise InputError(f"task {self.name!r}: {part} line is no assignment: {line!r}")
-                self._check_symbols(part, match[3], known | local | {"action", "t"})
+                self._check_symbols(part, match[3], known | local | acts | {"t"})
                 local.add(match[1])
             if part == "step" and not {"reward", "terminated"} <= local:
                 raise InputError(f"task {self.name!r}: step must set reward and terminated")
@@ -144,6 +167,7 @@ class Task:
         return {
             "observations": dict(self.observations),
             "actions": len(self.actions),
+            "continuous": self.continuous,
             "variables": list(self.variables),
             "step": self.step,
             "reset": self.reset,
