@@ -252,7 +252,7 @@ class Agent:
     def _afferent_values(self, seed):
         values = {}
         for group, afferents in self.afferents().items():
-            blocks = {"w": [], "mask": [], "weight_sign": []}
+            blocks = {"weight": [], "mask": [], "weight_sign": []}
             for key in afferents["projections"]:
                 projection = self.circuit.projections[key]
                 shape = self.circuit.shape(projection)
@@ -260,7 +260,7 @@ class Agent:
                 weights = self._replicated(projection.weights, shape, seed, key) * mask
                 if projection.sign:
                     weights = projection.sign * np.abs(weights)
-                blocks["w"].append(weights)
+                blocks["weight"].append(weights)
                 full = (self.replicates, *shape)
                 blocks["mask"].append(np.broadcast_to(np.asarray(mask, float), full))
                 blocks["weight_sign"].append(np.full(full, float(projection.sign or 0)))
@@ -279,7 +279,7 @@ class Agent:
         if self.task.continuous:
             values["policy.low"], values["policy.high"] = np.transpose(self.task.bounds)
             values["readout.is_scale"] = np.arange(rows + 1) // len(self.task.actions) == 1
-        blocks = {"w": [], "feedback": [], "mask": []}
+        blocks = {"weight": [], "feedback": [], "mask": []}
         for readout, channels in self.readouts():
             for kind, parts in self._readout_row(readout, channels, seed).items():
                 blocks[kind].append(parts)
@@ -297,7 +297,7 @@ class Agent:
             drawn[kind] = self._replicated(getattr(readout, kind), shape, seed, name)
         if self.learning.feedback == "symmetric":
             drawn["feedback"] = np.zeros_like(drawn["feedback"])
-        blocks = {"w": [], "feedback": [], "mask": []}
+        blocks = {"weight": [], "feedback": [], "mask": []}
         for population, variable in self.readout_states():
             size = self.circuit.populations[population].size
             w = feedback = mask = np.zeros((self.replicates, channels, size))
@@ -311,7 +311,7 @@ class Agent:
                 feedback = self._replicated(
                     readout.feedback_to[state], (channels, size), seed, name
                 )
-            for kind, part in (("w", w), ("feedback", feedback), ("mask", mask)):
+            for kind, part in (("weight", w), ("feedback", feedback), ("mask", mask)):
                 blocks[kind].append(part)
         return {kind: np.concatenate(parts, axis=-1) for kind, parts in blocks.items()}
 

@@ -528,20 +528,20 @@ class Network:
             if block.drive is None:
                 continue
             group, name = block.group, block.owner
-            variables = ["w", "mask", *self._block_variables(block)]
+            variables = ["weight", "mask", *self._block_variables(block)]
             if block.states:
-                variables += self._plastic_variables(["w"])
+                variables += self._plastic_variables(["weight"])
                 variables += ["weight_sign"] if self._signed(group) else []
             alone = len(self._feeding(name, block.drive)) == 1
-            sums = {f"{block.drive if alone else f'sum_{group}'}_post": "mask*w*x_pre"}
+            sums = {f"{block.drive if alone else f'sum_{group}'}_post": "mask*weight*x_pre"}
             sums |= self._square_sums(name, group) if block.states else {}
             self._connect(group, f"{group}_afferents", name, variables, sums)
         fixed = self.structure["readout"]["fixed_feedback"]
-        variables = ["w", "mask", *self._plastic_variables(["w"])]
-        sums = {"drive_post": "mask*w*x_pre"}
+        variables = ["weight", "mask", *self._plastic_variables(["weight"])]
+        sums = {"drive_post": "mask*weight*x_pre"}
         if self.signalled:
             variables += ["feedback"] if fixed else []
-            paths = [] if self.structure["learning"]["feedback"] == "random" else ["mask*w"]
+            paths = [] if self.structure["learning"]["feedback"] == "random" else ["mask*weight"]
             paths += ["feedback"] if fixed else []
             for signal in ("learning_signal", "entropy_signal"):
                 sums[f"{signal}_pre"] = f"({' + '.join(paths)})*{signal}_post"
@@ -555,7 +555,7 @@ class Network:
     def _square_sums(self, name, group):
         if not self.clips:
             return {}
-        gradient = self._gradient_code("w", self._gradients(name)[group]["w"])
+        gradient = self._gradient_code("weight", self._gradients(name)[group]["weight"])
         return {f"square_{group}_post": f"({gradient})**2"}
 
     def _connect(self, name, source, target, variables, sums):
@@ -702,7 +702,7 @@ class Network:
         terms = {}
         for k, (source, target, key) in enumerate(self._self_edges(name)):
             group, first, columns = self._column(key)
-            arrays = f"{group}.w", f"{group}.mask", columns, first, f"{name}.self_{k}"
+            arrays = f"{group}.weight", f"{group}.mask", columns, first, f"{name}.self_{k}"
             self._operate("sensitivity", SelfWeights, self.sizes[name], *arrays)
             drive = self.structure["projections"][key]["drive"]
             if (target[1], drive) in local.gain:
@@ -773,7 +773,7 @@ class Network:
         drive = self.structure["projections"][key]["drive"]
         if (v, drive) in local.gain:
             group, first, columns = self._column(key)
-            arrays = f"{name}.{local.gain[v, drive]}", f"{group}.w", f"{group}.mask"
+            arrays = f"{name}.{local.gain[v, drive]}", f"{group}.weight", f"{group}.mask"
             couplings.append(Coupling(target, source, *arrays, columns, first))
 
     def _direct(self, block, states):
@@ -945,7 +945,7 @@ class Network:
             w = [f"mask*x_pre*{kind}_signal_post" for kind in ("learning", "entropy")]
             return {
                 "readout": {"bias": Gradient(*bias)},
-                "readout_drive": {"w": Gradient(*w, "_post")},
+                "readout_drive": {"weight": Gradient(*w, "_post")},
             }
         parameters = self.structure["populations"][name]["parameters"]
         step = self.structure["dt"] * self.structure["substeps"]
@@ -988,7 +988,9 @@ class Network:
         change = change if scale == 1 else f"{scale!r}*{change}"
         lines = [f"gradient_{key} = {total}", rule, f"{key} = {key} + {change}"]
         if "weight_sign" in self.groups[group].variables:
-            lines.append("w = int(weight_sign == 0)*w + weight_sign*clip(weight_sign*w, 0, inf)")
+            lines.append(
+                "weight = int(weight_sign == 0)*weight + weight_sign*clip(weight_sign*weight, 0, inf)"
+            )
         population = self.structure["populations"].get(group, {"parameters": {}})
         minimum = population["parameters"].get(key, {}).get("minimum")
         if minimum is not None:
@@ -1064,7 +1066,7 @@ class Network:
     def _plastic_variables(self, parameters):
         """Variables of plastic parameters, and of their neuron where it is the neuron's own."""
         names = [f"{v}_{k}" for k in parameters for v in ("eligibility", *self.optimizer.state)]
-        if parameters != ["w"]:
+        if parameters != ["weight"]:
             names += ["learning_rate", "discount", "dopamine", "trace_decay"]
             names += [v.removeprefix("sent_") for v in self._sent()]
         return names

@@ -195,7 +195,7 @@ def _weights(agent, evaluations, work):
         for key in afferents["projections"]:
             projection = circuit.projections[key]
             width = circuit.size(projection.source)
-            block = stacked[f"{group}.w"][..., start : start + width]
+            block = stacked[f"{group}.weight"][..., start : start + width]
             variables[key] = _projection(block, projection.target, projection.source, key)
             start += width
     for name, p in circuit.populations.items():
@@ -215,7 +215,7 @@ def _weights(agent, evaluations, work):
         for state in readout.states():
             size = circuit.populations[readout.reads].size
             column = slice(columns[state], columns[state] + size)
-            block = stacked["readout_drive.w"][:, :, row : row + channels, column]
+            block = stacked["readout_drive.weight"][:, :, row : row + channels, column]
             source = readout.reads if len(readout.variables) == 1 else ".".join(state)
             key = f"{source}->{readout.name}"
             variables[key] = _projection(block, readout.name, readout.reads, key)

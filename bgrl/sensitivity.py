@@ -40,7 +40,7 @@ class Block:
     owner : str
         The population whose neurons have these parameters.
     group, key : str
-        Where they are in the network's state: weights ``w`` of the synapses `group`, or the parameter
+        Where they are in the network's state: the `weight` of the synapses `group`, or the parameter
         `key` of the population.
     drive : str or None
         The drive that weights feed.
@@ -110,7 +110,7 @@ def blocks(structure):
             if afferents["target"] == name:
                 width = sum(_channels(structure, key) for key in afferents["projections"])
                 shape = (p["size"], width)
-                entry = group, "w", afferents["drive"], shape, afferents["sensitivity"]
+                entry = group, "weight", afferents["drive"], shape, afferents["sensitivity"]
                 found.append(_block(structure, signals, oracle, name, *entry))
         for key, parameter in p["parameters"].items():
             entry = name, key, None, (p["size"],), parameter["sensitivity"]

@@ -123,12 +123,12 @@ def trace_views(state, n_actions):
     exact = "cortex_by_" if f"cortex_by_cortex.{_BIAS}" in state else ""
     neuron = {"W": "cortex.bias", "J_W": f"{exact}cortex.{_BIAS}", "e_W": "cortex.eligibility_bias"}
     synapse = {
-        "W": "cortex_drive.w",
-        "J_W": f"{exact}cortex_drive.sensitivity_rate_w",
-        "e_W": "cortex_drive.eligibility_w",
+        "W": "cortex_drive.weight",
+        "J_W": f"{exact}cortex_drive.sensitivity_rate_weight",
+        "e_W": "cortex_drive.eligibility_weight",
     }
     views = {key: (state[synapse[key]][0], state[neuron[key]][0]) for key in synapse}
-    readout, trace = state["readout_drive.w"][0], state["readout_drive.eligibility_w"][0]
+    readout, trace = state["readout_drive.weight"][0], state["readout_drive.eligibility_weight"][0]
     views |= {
         "h": state["cortex.rate"][0],
         "tau": state["cortex.tau"][0],

@@ -69,7 +69,7 @@ def test_gradients_of_log_policy_and_entropy():
     description = agent(actor_weight=0.7, entropy_weight=0.3, rate_actor=0.0)
     program = load("numpy", description.structure())
     state = description.initial_state(program.layout, 0)
-    state["readout_drive.w"] *= 3
+    state["readout_drive.weight"] *= 3
     for step in range(5):
         state = program.advance(state, step, 1)
         activity, action = state["readout.activity"][:, :4], state["policy.action"]

@@ -140,7 +140,7 @@ def test_a_surrogate_derivative_round_trips_and_runs():
     state["task.restart"][...] = 0
     state = program.advance(state, 1, 1)
     np.testing.assert_array_equal(state["cortex.rate"], [[1, 0]])
-    sensitivity = state["cortex_by_cortex_drive.sensitivity_rate_w"][0, :, :, 0]
+    sensitivity = state["cortex_by_cortex_drive.sensitivity_rate_weight"][0, :, :, 0]
     np.testing.assert_allclose(sensitivity, np.exp(-0.25) * np.eye(2), rtol=1e-14)
 
 

@@ -58,9 +58,9 @@ def start(description, layout, seed):
     bias, tau = generator.normal(size=N) / 3, generator.uniform(1, 5, N)
     readout = generator.normal(size=(ACTIONS + 1, N)) / 2
     feedback = generator.normal(size=(ACTIONS + 1, N)) / 2
-    state["cortex_drive.w"][0], state["cortex_drive.mask"][0] = W * mask, mask
+    state["cortex_drive.weight"][0], state["cortex_drive.mask"][0] = W * mask, mask
     state["cortex.bias"][0], state["cortex.tau"][0] = bias, tau * 20.0
-    state["readout_drive.w"][0] = readout
+    state["readout_drive.weight"][0] = readout
     if learning.feedback == "random":
         state["readout_drive.feedback"][0] = feedback
     fixed = learning.feedback == "random"
@@ -94,11 +94,11 @@ def start(description, layout, seed):
 
 def sensitivities(state, oracle):
     """Those of the network beside those of the oracle, as far as the network keeps them."""
-    if "cortex_by_cortex_drive.sensitivity_rate_w" in state:
-        w, tau = state["cortex_by_cortex_drive.sensitivity_rate_w"], "cortex_by_cortex"
+    if "cortex_by_cortex_drive.sensitivity_rate_weight" in state:
+        w, tau = state["cortex_by_cortex_drive.sensitivity_rate_weight"], "cortex_by_cortex"
         kept = ...
     else:
-        w, tau = state["cortex_drive.sensitivity_rate_w"], "cortex"
+        w, tau = state["cortex_drive.sensitivity_rate_weight"], "cortex"
         kept = np.arange(N), np.arange(N)
     return {
         "J_W": (w, oracle.J["W"][kept]),
@@ -111,15 +111,15 @@ def compare(state, oracle):
     pairs = {
         "h": (state["cortex.rate"], oracle.h),
         "value": (state["dopamine.value"], oracle.value),
-        "W": (state["cortex_drive.w"], oracle.W),
+        "W": (state["cortex_drive.weight"], oracle.W),
         "bias": (state["cortex.bias"], oracle.bias),
         "tau": (state["cortex.tau"] / 20.0, oracle.tau),
         **sensitivities(state, oracle),
-        "e_W": (state["cortex_drive.eligibility_w"], oracle.e["W"]),
+        "e_W": (state["cortex_drive.eligibility_weight"], oracle.e["W"]),
         "e_bias": (state["cortex.eligibility_bias"], oracle.e["bias"]),
         "e_tau": (state["cortex.eligibility_tau"], oracle.e["tau"]),
-        "W_actor": (state["readout_drive.w"][0, :-1], oracle.W_actor),
-        "W_critic": (state["readout_drive.w"][0, -1], oracle.W_critic),
+        "W_actor": (state["readout_drive.weight"][0, :-1], oracle.W_actor),
+        "W_critic": (state["readout_drive.weight"][0, -1], oracle.W_critic),
         "b_critic": (state["readout.bias"][0, -1], oracle.b_critic),
     }
     return max(float(np.abs(np.squeeze(a) - b).max()) for a, b in pairs.values())
@@ -213,7 +213,7 @@ def test_sensitivity_equals_finite_differences_without_recurrence():
     description = agent(rows, Learning(rate_actor=0, rate_critic=0, rate_network=0), substeps=2)
     program = load("numpy", description.structure())
     state, _ = start(description, program.layout, 5)
-    state["cortex_drive.w"][..., -N:] = 0
+    state["cortex_drive.weight"][..., -N:] = 0
     state["cortex_drive.mask"][...] = 1
     state["cortex_drive.mask"][..., -N:] = 0
 
@@ -224,7 +224,7 @@ def test_sensitivity_equals_finite_differences_without_recurrence():
 
     end = rate_after("cortex.tau", (0, 0), 0.0)
     for name, index, sensitivity in (
-        ("cortex_drive.w", (0, 2, 1), end["cortex_drive.sensitivity_rate_w"][0, 2, 1]),
+        ("cortex_drive.weight", (0, 2, 1), end["cortex_drive.sensitivity_rate_weight"][0, 2, 1]),
         ("cortex.bias", (0, 3), end["cortex.sensitivity_rate_bias"][0, 3]),
         ("cortex.tau", (0, 1), end["cortex.sensitivity_rate_tau"][0, 1]),
     ):
@@ -261,16 +261,18 @@ def test_feedback_reaches_a_population_that_is_not_read(feedback):
         state["thalamus.learning_signal_rate"][0], (chosen - policy) @ weights, rtol=1e-12
     )
     # To the cortex it returns by the readouts' own weights, or by fixed ones.
-    w = state["readout_drive.w" if feedback == "symmetric" else "readout_drive.feedback"][0, :, :3]
+    w = state["readout_drive.weight" if feedback == "symmetric" else "readout_drive.feedback"][
+        0, :, :3
+    ]
     expected = (chosen - policy) @ w[:2] + w[2]
     np.testing.assert_allclose(state["cortex.learning_signal_rate"][0], expected, rtol=1e-12)
-    assert np.abs(state["thalamus_drive.eligibility_w"]).max() > 0
+    assert np.abs(state["thalamus_drive.eligibility_weight"]).max() > 0
 
 
 def test_without_feedback_a_population_that_is_not_read_has_no_signal():
     state, _ = feedback_reaching(None, None, sensitivity="rflo")
     assert "thalamus.learning_signal_rate" not in state
-    assert "thalamus_drive.eligibility_w" not in state
+    assert "thalamus_drive.eligibility_weight" not in state
 
 
 def test_feedback_is_checked():
@@ -297,9 +299,9 @@ def test_frozen_network_keeps_its_weights_and_the_readouts_learn(small_agent):
     program = load("numpy", description.structure())
     start_state = description.initial_state(program.layout, 0)
     state = program.advance(program.advance(start_state, 0, 1, learn=False), 1, 50)
-    for name in ("cortex_drive.w", "cortex.tau", "cortex.bias"):
+    for name in ("cortex_drive.weight", "cortex.tau", "cortex.bias"):
         np.testing.assert_array_equal(state[name], start_state[name])
-    assert np.abs(state["readout_drive.w"] - start_state["readout_drive.w"]).max() > 1e-3
+    assert np.abs(state["readout_drive.weight"] - start_state["readout_drive.weight"]).max() > 1e-3
     assert not any("sensitivity" in name for name in program.layout)
 
 
@@ -314,12 +316,14 @@ def test_a_sign_is_kept_and_a_fixed_projection_does_not_learn(small_agent):
     program = load("numpy", description.structure())
     first = description.initial_state(program.layout, 0)
     last = program.advance(program.advance(first, 0, 1, learn=False), 1, 60)
-    w0, w1 = first["cortex_drive.w"], last["cortex_drive.w"]
+    w0, w1 = first["cortex_drive.weight"], last["cortex_drive.weight"]
     assert (w0[..., :3] >= 0).all() and (w1[..., :3] >= 0).all() and (w1[..., :3] == 0).any()
     assert (np.sign(w0[..., 4:]) != np.sign(w1[..., 4:])).any()
-    np.testing.assert_array_equal(first["cortex_drive_none.w"], last["cortex_drive_none.w"])
-    assert np.abs(first["cortex_drive_none.w"]).min() > 0
-    assert "cortex_drive_none.eligibility_w" not in program.layout
+    np.testing.assert_array_equal(
+        first["cortex_drive_none.weight"], last["cortex_drive_none.weight"]
+    )
+    assert np.abs(first["cortex_drive_none.weight"]).min() > 0
+    assert "cortex_drive_none.eligibility_weight" not in program.layout
 
 
 @pytest.mark.parametrize(

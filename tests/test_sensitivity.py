@@ -186,6 +186,43 @@ def loop(generator=None):
     return Circuit(0.5, 2, populations, projections, {"stimulus": 2})
 
 
+def test_six_nuclei_in_a_loop_under_names_of_any_kind():
+    """Names that the network has uses for itself (x, w, E, I, vta, striatum, reward) are the user's."""
+    generator = np.random.default_rng(0)
+
+    def values(*names):
+        return {name: Parameter(generator.uniform(0.5, 3, 3), trainable=True) for name in names}
+
+    adapting = {"x": "(-x + tanh(drive - w))/(1 + tau)", "w": "(-w + b*x)/(2 + tau)"}
+    logistic = {"v": "(-v + 1/(1 + exp(-(g*I + E - theta))))/(1 + tau)"}
+    names = ("cortex", "striatum", "gpe", "stn", "vta", "thalamus")
+    populations, projections = {}, {}
+    for k, name in enumerate(names):
+        if k % 2:
+            populations[name] = Population(3, derivatives=adapting, parameters=values("tau", "b"))
+        else:
+            parameters = values("tau", "g", "theta")
+            drives = ("I", "E")
+            populations[name] = Population(
+                3, derivatives=logistic, parameters=parameters, drives=drives
+            )
+        projections[f"{names[k - 1]}->{name}"] = Projection(
+            names[k - 1],
+            name,
+            drive="drive" if k % 2 else "I",
+            reads="v" if k % 2 else "x",
+            weights=generator.normal(size=(3, 3)),
+            mask=generator.integers(0, 2, (3, 3)),
+        )
+    weights = generator.normal(size=(3, 2))
+    projections["stimulus->vta"] = Projection(
+        "stimulus", "vta", drive="E", weights=weights, mask=np.ones((3, 2))
+    )
+    circuit = Circuit(0.25, 3, populations, projections, {"stimulus": 2})
+    errors = replay(circuit, "rtrl", steps=4)
+    assert len(errors) == 9 + 9 * (7 + 15) and max(errors.values()) < 1e-13
+
+
 def forget_projection(monkeypatch):
     kept = build.kept_edges
     monkeypatch.setattr(
@@ -222,7 +259,7 @@ def transpose_coupling(monkeypatch):
     def wrong(self, arrays):
         def turned(name):
             array = arrays(name)
-            return array.swapaxes(1, 2) if name == "gpe_drive.w" else array
+            return array.swapaxes(1, 2) if name == "gpe_drive.weight" else array
 
         run(self, turned)
 
@@ -284,8 +321,8 @@ def test_rtrl_equals_finite_differences_of_the_running_network():
         return (found[0] - found[1]) / 2e-5
 
     for name, index, array in (
-        ("cortex_drive.w", (1, 3), "gpe_by_cortex_drive.sensitivity_rate_w"),
-        ("stn_drive.w", (2, 0), "gpe_by_stn_drive.sensitivity_rate_w"),
+        ("cortex_drive.weight", (1, 3), "gpe_by_cortex_drive.sensitivity_rate_weight"),
+        ("stn_drive.weight", (2, 0), "gpe_by_stn_drive.sensitivity_rate_weight"),
         ("stn.gain", (0,), "gpe_by_stn.sensitivity_rate_gain"),
         ("gpe.tau", (2,), "gpe_by_gpe.sensitivity_rate_tau"),
     ):
@@ -324,24 +361,24 @@ def chain(read="gpe"):
 
 def test_blocks_that_the_anatomy_makes_zero_are_not_created():
     _, found = planned(chain(read="gpe"))
-    assert found["cortex_drive.w"] == (("cortex", "rate"), ("gpe", "rate"))
+    assert found["cortex_drive.weight"] == (("cortex", "rate"), ("gpe", "rate"))
     # Upstream nothing depends on it; downstream nothing of it returns to the readouts.
-    assert found["gpe_drive.w"] == (("gpe", "rate"),)
-    assert found["stn_drive.w"] == () == found["stn.tau"]
+    assert found["gpe_drive.weight"] == (("gpe", "rate"),)
+    assert found["stn_drive.weight"] == () == found["stn.tau"]
     structure, _ = planned(chain(read="gpe"))
     names = load("numpy", structure).layout
-    assert "gpe_by_cortex_drive.sensitivity_rate_w" in names
+    assert "gpe_by_cortex_drive.sensitivity_rate_weight" in names
     assert not any("stn" in name and "sensitivity" in name for name in names)
     assert not any(name.startswith("cortex_by_gpe") for name in names)
 
 
 def test_local_methods_learn_only_where_a_signal_arrives():
     _, found = planned(chain(read="gpe"), "rflo")
-    assert found["cortex_drive.w"] == () and found["gpe_drive.w"] == (("gpe", "rate"),)
+    assert found["cortex_drive.weight"] == () and found["gpe_drive.weight"] == (("gpe", "rate"),)
     circuit = chain(read="gpe")
     actor = replace(circuit.actor, feedback_to={"cortex.rate": np.ones((2, 2))})
     _, found = planned(replace(circuit, actor=actor), "rflo")
-    assert found["cortex_drive.w"] == (("cortex", "rate"),)
+    assert found["cortex_drive.weight"] == (("cortex", "rate"),)
 
 
 def test_methods_by_projection():
@@ -349,12 +386,14 @@ def test_methods_by_projection():
     structure, found = planned(
         circuit, "rtrl", overrides={"cortex->gpe": "none", "gpe->stn": "rflo", "gpe.tau": "snap1"}
     )
-    assert found["cortex_drive.w"] == (("cortex", "rate"), ("gpe", "rate"), ("stn", "rate"))
-    assert found["gpe_drive_none.w"] == () and found["stn_drive_rflo.w"] == (("stn", "rate"),)
+    assert found["cortex_drive.weight"] == (("cortex", "rate"), ("gpe", "rate"), ("stn", "rate"))
+    assert found["gpe_drive_none.weight"] == () and found["stn_drive_rflo.weight"] == (
+        ("stn", "rate"),
+    )
     assert found["gpe.tau"] == ()
     program = load("numpy", structure)
-    assert "stn_drive_rflo.sensitivity_rate_w" in program.layout
-    assert "gpe_drive_none.eligibility_w" not in program.layout
+    assert "stn_drive_rflo.sensitivity_rate_weight" in program.layout
+    assert "gpe_drive_none.eligibility_weight" not in program.layout
     with pytest.raises(
         InputError, match="projection or parameter in overrides 'a->b'; valid: cort"
     ):
@@ -382,16 +421,16 @@ def test_methods_of_one_drive_are_mixed():
     np.testing.assert_allclose(mixed["cortex.rate"], exact["cortex.rate"], atol=1e-15)
     # The columns of cortex_drive: stimulus (2), cortex (3), stn (3).
     np.testing.assert_allclose(
-        mixed["cortex_drive_rflo.sensitivity_rate_w"],
-        local["cortex_drive.sensitivity_rate_w"][..., 2:5],
+        mixed["cortex_drive_rflo.sensitivity_rate_weight"],
+        local["cortex_drive.sensitivity_rate_weight"][..., 2:5],
         atol=1e-15,
     )
     np.testing.assert_allclose(
-        mixed["gpe_by_cortex_drive.sensitivity_rate_w"],
-        exact["gpe_by_cortex_drive.sensitivity_rate_w"][..., 5:],
+        mixed["gpe_by_cortex_drive.sensitivity_rate_weight"],
+        exact["gpe_by_cortex_drive.sensitivity_rate_weight"][..., 5:],
         atol=1e-15,
     )
-    assert mixed["cortex_drive_snap1.sensitivity_rate_w"].shape == (1, 3, 2)
+    assert mixed["cortex_drive_snap1.sensitivity_rate_weight"].shape == (1, 3, 2)
 
 
 def test_cost_is_what_the_program_has():

@@ -17,7 +17,7 @@ def play(task, steps, directory, replicates=1, seed=0, names=()):
     program = load("numpy", agent.structure())
     state = agent.initial_state(program.layout, seed)
     for name in program.layout:
-        if name.endswith("_striatum.w"):
+        if name.endswith("_striatum.weight"):
             state[name][...] = 0
     sink = Sink(directory, names, program.layout)
     program.advance(state, 0, steps, learn=False, sink=sink)

@@ -73,7 +73,7 @@ def test_contraction_over_the_wrong_index_is_caught(monkeypatch):
     def wrong(self, arrays):
         def turned(name):
             array = arrays(name)
-            return array.swapaxes(1, 2).copy() if ".sensitivity_rate_w" in name else array
+            return array.swapaxes(1, 2).copy() if ".sensitivity_rate_weight" in name else array
 
         run(self, turned)
 
