@@ -32,6 +32,7 @@ import brian2 as b2
 import numpy as np
 
 from bgrl import random
+from bgrl.bridge import Exchange
 from bgrl.circuit import Function
 from bgrl.derivatives import check_units, local_step
 from bgrl.errors import InputError
@@ -51,7 +52,6 @@ from bgrl.tasks.base import ASSIGNMENT, OUTCOME
 
 _BRIAN_SLOTS = ("start", "groups", "thresholds", "synapses", "resets")
 _DRAW = re.compile(r"\b(uniform|normal)\(\s*(\d+)\s*\)")
-_NORMAL_OFFSET = 1000
 
 
 @dataclass(frozen=True)
@@ -177,6 +177,10 @@ class Network:
             for _, calls in sorted(by_slot[slot], key=lambda entry: entry[0])
             for call in calls
         ]
+
+    def operations(self):
+        """The operations of `bgrl.matrices` and `bgrl.bridge`, in no order."""
+        return [operation for _, _, operation in self._operations]
 
     def _operate(self, slot, kind, *values):
         """Add an operation to a slot."""
@@ -605,6 +609,9 @@ class Network:
             {chr(10).join(reset)}
             restart = 0.0
         """
+        if task["external"]:
+            count = self.actions if self.continuous else 1
+            self._operate("environment", Exchange, count, len(task["observations"]))
         self._run("task", "environment", _dedent(self._expand_draws(code)))
         terms, start = [], 0
         observations = iter(task["observations"].values())
@@ -636,7 +643,7 @@ class Network:
             if kind == "uniform":
                 return draw % (stream, k)
             # Box & Muller 1958.
-            k = _NORMAL_OFFSET + 2 * k
+            k = random.NORMAL_OFFSET + 2 * k
             radius, angle = draw % (stream, k), draw % (stream, k + 1)
             return f"(sqrt(-2*log({radius}))*cos(6.283185307179586*{angle}))"
 

@@ -19,7 +19,7 @@ from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES
 from bgrl.recording import Record
-from bgrl.simulation import Diverged, Run, simulate
+from bgrl.simulation import Run, Stopped, simulate
 
 #: Steps recorded at the start and at the end of a run.
 WINDOW = 3000
@@ -122,7 +122,7 @@ def _main(name, module, arguments=None):
     config = module.Config(**settings)
     try:
         data, failure = module.run(config), None
-    except Diverged as error:
+    except Stopped as error:
         data, failure = error.data, error
     save(data, output, config.work())
     analysis = importlib.import_module(module.ANALYSIS)

@@ -61,6 +61,10 @@ def _mix(z):
     return z ^ (z >> np.uint64(31))
 
 
+#: Of the counters of a task's ``normal(k)``, which takes two uniform numbers.
+NORMAL_OFFSET = 1000
+
+
 def counter_uniform(seed, replicate, stream, step, index):
     """Uniform number in (0, 1), an odd multiple of 2**-24.
 

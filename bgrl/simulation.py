@@ -5,6 +5,7 @@ Step 0 shows the first observation and nothing is learned in it; learning happen
 stopped.
 """
 
+import contextlib
 import fcntl
 import json
 import os
@@ -21,6 +22,7 @@ from tqdm import tqdm
 from bgrl import __version__
 from bgrl.agent import Agent, describe
 from bgrl.backends import LOADERS, load
+from bgrl.bridge import EnvironmentFailed
 from bgrl.errors import InputError, RunError, choose
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
@@ -35,8 +37,8 @@ _FIRST_EVALUATION = 32
 _LONGEST_TRIAL = 5000
 
 
-class Diverged(RunError):
-    """The state of a run became NaN or infinite; `data` is what it had until then."""
+class Stopped(RunError):
+    """A run diverged, or lost its environment; `data` is what it had until then."""
 
     def __init__(self, message, data):
         super().__init__(message)
@@ -189,8 +191,8 @@ def simulate(agent, run, work=None, progress=False):
     ------
     InputError
         For settings that cannot be, or a recording that would not fit.
-    Diverged
-        If the state becomes NaN or infinite.
+    Stopped
+        If the state becomes NaN or infinite, or the environment fails.
     RunError
         If the program fails.
     """
@@ -207,6 +209,28 @@ def _simulate(agent, run, folder, progress):
     structure = agent.structure()
     check_cost(structure, say)
     program = load(run.backend, structure, say)
+    with _environments(agent) as environments:
+        return _learn(agent, run, folder, progress, program, environments, say)
+
+
+@contextlib.contextmanager
+def _environments(agent):
+    """Connections for learning and for evaluation, where the task is outside of the program."""
+    if agent.task.environment is None:
+        yield {}
+        return
+    opened = {}
+    try:
+        for purpose in ("learning", "evaluation"):
+            opened[purpose] = agent.task.environment.open(agent.replicates)
+        yield opened
+    finally:
+        for connection in opened.values():
+            connection.close()
+
+
+def _learn(agent, run, folder, progress, program, environments, say):
+    program.environment = environments.get("learning")
     names = run.record.resolve(agent.circuit, program.layout)
     configuration = {
         "agent": agent.to_dict(),
@@ -235,7 +259,13 @@ def _simulate(agent, run, folder, progress):
     ) as bar:
         for first, last in _segments(run, step, evaluations):
             if first == last:
-                result = _evaluate(agent, program, state, run, first)
+                program.environment = environments.get("evaluation")
+                try:
+                    result = _evaluate(agent, program, state, run, first)
+                except EnvironmentFailed as error:
+                    stopped = str(error)
+                    break
+                program.environment = environments.get("learning")
                 evaluations.append({"step": first, **result})
                 work.save(first, state, sink, evaluations, _plastic(agent, state))
                 bar.set_postfix_str(f"return {np.median(result['mean_return']):.2f}")
@@ -253,7 +283,7 @@ def _simulate(agent, run, folder, progress):
 
     data = assemble(agent, run, names, sink, evaluations, work, stopped)
     if stopped:
-        raise Diverged(stopped, data)
+        raise Stopped(stopped, data)
     return data
 
 
@@ -277,7 +307,12 @@ def _advance(program, state, first, last, target, work, sink, evaluations, bar):
     while first < last:
         steps = min(chunk, last - first)
         started = time.monotonic()
-        state = program.advance(state, first, steps, sink=target)
+        before = target.sizes()
+        try:
+            state = program.advance(state, first, steps, sink=target)
+        except EnvironmentFailed as error:
+            target.cut(before)
+            return state, str(error)
         now = time.monotonic()
         first += steps
         bar.update(steps)

@@ -1,23 +1,61 @@
-"""Lists the experiments: ``python -m experiments``."""
+"""Lists the experiments: ``python -m experiments``; the tasks: ``python -m experiments tasks``."""
 
 import ast
 import pkgutil
+import sys
+import textwrap
 from pathlib import Path
 
 import experiments
+from bgrl import tasks
+from bgrl.cli import run_command
+from bgrl.errors import choose
 
 
 def listing():
     """Name and first line of every experiment, as lines of text."""
-    lines = []
+    lines = ["python -m experiments.NAME [--help]", ""]
     for module in sorted(pkgutil.iter_modules(experiments.__path__), key=lambda m: m.name):
         if not module.name.startswith("_"):
             source = Path(experiments.__path__[0], f"{module.name}.py").read_text()
             first = (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
-            lines.append(f"  {module.name:<14} {first}")
+            lines.append(f"  {module.name:<16} {first}")
     return lines
 
 
+def task_listing():
+    """Every task with its sizes, settings, parameters and reference, as lines of text."""
+    lines = []
+    for name in tasks.names():
+        task = tasks.make(name)
+        kind = "continuous actions" if task.continuous else "actions"
+        settings = ", ".join(f"{k}={v}" for k, v in tasks.options(name).items())
+        parameters = ", ".join(
+            f"{k}={float(p.value):g}{' ms' if p.unit == 'ms' else ''}"
+            for k, p in task.parameters.items()
+        )
+        lines.append(
+            f"{name}: {task.summary}; {len(task.observations)} observations, "
+            f"{len(task.actions)} {kind}"
+        )
+        for title, text in (
+            ("settings", settings),
+            ("parameters", parameters),
+            ("reference", task.reference),
+        ):
+            if text:
+                indent = " " * 14
+                lines += textwrap.wrap(f"  {title + ':':<12}{text}", 100, subsequent_indent=indent)
+    lines.append("gymnasium:NAME: any Gymnasium environment, --observe entries of its observation")
+    return lines
+
+
+def main():
+    """The command."""
+    kinds = {"experiments": listing, "tasks": task_listing}
+    words = sys.argv[1:] or ["experiments"]
+    print("\n".join(kinds[choose("listing", words[0], kinds)]()))
+
+
 if __name__ == "__main__":
-    print("python -m experiments.NAME [--help]\n")
-    print("\n".join(listing()))
+    sys.exit(run_command(main))

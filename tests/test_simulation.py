@@ -14,7 +14,7 @@ import xarray as xr
 from bgrl import dataset, simulation
 from bgrl.errors import InputError, RunError
 from bgrl.recording import Record
-from bgrl.simulation import Diverged, Run, Work, simulate
+from bgrl.simulation import Run, Stopped, Work, simulate
 
 RECORD = Record(("dopamine", "done", "cortex", "policy", "observation", "reward", "value"))
 
@@ -220,9 +220,7 @@ def test_nan_stops_the_run_and_keeps_what_it_had(small_agent, monkeypatch):
     agent = small_agent(optimizer="sgd", rate_critic=1e200)
     with (
         np.errstate(all="ignore"),
-        pytest.raises(
-            Diverged, match=r"became NaN or infinite between steps \d+ and \d+"
-        ) as caught,
+        pytest.raises(Stopped, match=r"became NaN or infinite between steps \d+ and \d+") as caught,
     ):
         simulate(agent, run())
     data = caught.value.data

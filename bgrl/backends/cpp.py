@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bgrl.agent import describe
+from bgrl.bridge import EnvironmentFailed
 from bgrl.errors import InputError, RunError
 
 #: No -ffast-math: a result must not depend on where in a vector loop an element falls.
@@ -36,6 +37,8 @@ FLAGS = (
 #: Optimisation of what runs every step, and of what runs once.
 STEP_FLAGS = ("-O3",)
 SETUP_FLAGS = ("-O0",)
+#: Exit status of a program whose environment does not answer.
+_ENVIRONMENT_GONE = 6
 _INCLUDE = re.compile(r"\s*#\s*include\b")
 
 
@@ -68,6 +71,7 @@ class CppProgram:
         self.directory = directory
         self.layout = layout
         self.build_seconds = build_seconds
+        self.environment = None
         sizes = [int(np.prod(s, dtype=int)) * np.dtype(d).itemsize for d, s in layout.values()]
         self._offsets = np.cumsum([0, *sizes])
 
@@ -86,12 +90,26 @@ class CppProgram:
                 *(sink.names if sink else ()),
             ]
             result = subprocess.run(
-                [str(c) for c in command], cwd=self.directory, capture_output=True, text=True
+                [str(c) for c in command],
+                cwd=self.directory,
+                capture_output=True,
+                text=True,
+                **self._pipes(),
             )
+            if result.returncode == _ENVIRONMENT_GONE:
+                raise EnvironmentFailed(self.environment.reason())
             if result.returncode:
                 reason = result.stderr.strip() or f"it ended with status {result.returncode}"
                 raise RunError(f"the compiled program failed at step {start}: {reason}")
             return self._read(after.read_bytes())
+
+    def _pipes(self):
+        """What lets the program reach the environment, if the task has one outside."""
+        if self.environment is None:
+            return {}
+        pipes = self.environment.request, self.environment.response
+        names = dict(zip(("BGRL_REQUEST", "BGRL_RESPONSE"), map(str, pipes), strict=True))
+        return {"pass_fds": pipes, "env": os.environ | names}
 
     def _read(self, data):
         return {

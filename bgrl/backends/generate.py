@@ -17,7 +17,7 @@ import numpy as np
 
 from bgrl.build import Network
 from bgrl.errors import InputError
-from bgrl.matrices import HEADER, Operation
+from bgrl.matrices import HEADER
 
 _LOOP = """
     // argv: state in, state out, first step, steps, learn, record every, frames, trials, names...
@@ -117,7 +117,7 @@ def _write_operations(network, device, dtype, directory):
     def pointer(name):
         return _pointer(device, network.variables[name])
 
-    for operation in _operations(network):
+    for operation in network.operations():
         source = f"""
             #include "objects.h"
             #include "matrices.h"
@@ -128,11 +128,6 @@ def _write_operations(network, device, dtype, directory):
             }}
         """
         (directory / "code_objects" / f"{operation.name}.cpp").write_text(source)
-
-
-def _operations(network):
-    calls = [call for call in network.calls() if isinstance(call, Operation)]
-    return list(dict.fromkeys(calls))
 
 
 def _pointer(device, variable):
@@ -157,7 +152,7 @@ def _loop(network, device):
     task = {k: pointer(network.variables[f"task.{k}"]) for k in _TASK_ARRAYS.values()}
     return _LOOP.format(
         arrays="\n".join(arrays),
-        operations="\n".join(f"    void _run_{o.name}();" for o in _operations(network)),
+        operations="\n".join(f"    void _run_{o.name}();" for o in network.operations()),
         learning_calls=calls(True),
         evaluation_calls=calls(False),
         replicates=network.replicates,

@@ -8,6 +8,7 @@ import time
 import brian2 as b2
 import numpy as np
 
+from bgrl.bridge import Exchange
 from bgrl.build import Network
 from bgrl.matrices import Operation
 from bgrl.recording import TRIAL
@@ -42,6 +43,7 @@ class RuntimeProgram:
             self.network = Network(structure, suffix="_*")
             self.network.brian.run(0 * b2.ms, namespace={})
         self.layout = self.network.layout
+        self.environment = None
         self._calls = {learn: self._callables(learn) for learn in (True, False)}
         self.build_seconds = time.perf_counter() - started
 
@@ -59,6 +61,9 @@ class RuntimeProgram:
 
     def advance(self, state, start, steps, learn=True, sink=None):
         """See `bgrl.backends.load`."""
+        for operation in self.network.operations():
+            if isinstance(operation, Exchange):
+                operation.connection["open"] = self.environment
         for name, value in state.items():
             self._array(name)[...] = np.ravel(value)
         clock = self.network.clock.variables

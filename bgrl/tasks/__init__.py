@@ -10,7 +10,7 @@ import pkgutil
 from bgrl.errors import InputError, choose
 from bgrl.tasks.base import Task
 
-__all__ = ["Task", "make", "names", "options"]
+__all__ = ["Task", "as_gymnasium", "make", "names", "options"]
 
 
 def _factories():
@@ -44,17 +44,40 @@ def make(name, **settings):
     Parameters
     ----------
     name : str
+        One of `names`, or ``gymnasium:`` and the name of a Gymnasium environment.
     **settings
-        The task's own options.
+        The task's own options; `observe` of an environment, see `bgrl.bridge.gymnasium_task`.
 
     Raises
     ------
     InputError
         For an unknown task or option, with the valid ones.
     """
+    if name.startswith("gymnasium:"):
+        from bgrl.bridge import gymnasium_task
+
+        return gymnasium_task(name.removeprefix("gymnasium:"), **settings)
     valid = options(name)
     if unknown := sorted(set(settings) - set(valid)):
         raise InputError(
             f"task {name!r} has no option {', '.join(unknown)}; valid: {', '.join(valid) or 'none'}"
         )
     return _factories()[name](**settings)
+
+
+def as_gymnasium(task):
+    """A task as a `gymnasium.Env`, step for step the compiled one; see `bgrl.twin.TaskEnv`.
+
+    Parameters
+    ----------
+    task : Task or str
+        A task, or the name of one.
+
+    Raises
+    ------
+    InputError
+        If Gymnasium is not installed.
+    """
+    from bgrl.twin import TaskEnv
+
+    return TaskEnv(make(task) if isinstance(task, str) else task)

@@ -67,6 +67,8 @@ class Task:
         Mean return of a policy that guesses, for figures.
     best_return : float, optional
         Mean return of the best policy, for figures.
+    environment : bgrl.bridge.Environment, optional
+        What answers outside of the program, where the task is not its own code.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Task:
     chance_return: float | None = None
     best_return: float | None = None
     bounds: tuple | None = None
+    environment: object = None
 
     @property
     def continuous(self):
@@ -168,6 +171,7 @@ class Task:
             "observations": dict(self.observations),
             "actions": len(self.actions),
             "continuous": self.continuous,
+            "external": self.environment is not None,
             "variables": list(self.variables),
             "step": self.step,
             "reset": self.reset,

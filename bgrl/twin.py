@@ -1,0 +1,127 @@
+"""A task as a `gymnasium.Env`, made from the same description, step for step the compiled one.
+
+Brian2's abstract code is close to Python: the lines of a task are run with NumPy's functions and the same
+counter-based random numbers, one environment at a time. What differs is only what Gymnasium asks for: a
+trial's last observation is seen before the next trial begins.
+"""
+
+import numpy as np
+
+from bgrl.circuit import FUNCTIONS
+from bgrl.errors import InputError
+from bgrl.random import NORMAL_OFFSET, STREAMS, counter_uniform
+from bgrl.tasks.base import ASSIGNMENT, OUTCOME
+
+try:
+    import gymnasium
+except ImportError:
+    raise InputError("Gymnasium is not installed; pip install 'bgrl[gymnasium]'") from None
+
+_NAMES = {
+    "arcsin": np.arcsin,
+    "arccos": np.arccos,
+    "arctan": np.arctan,
+    "clip": np.clip,
+    "int": int,
+}
+
+
+class TaskEnv(gymnasium.Env):
+    """A task of this package for programs that speak Gymnasium.
+
+    Parameters
+    ----------
+    task : bgrl.tasks.Task
+
+    Notes
+    -----
+    After ``reset(seed=s)`` the observations, rewards and ends that follow a sequence of actions are those
+    of replicate 0 of a compiled agent with seed s that takes these actions. Random numbers are a
+    function of the seed and the number of steps since.
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012 (Gymnasium's own form)
+
+    def __init__(self, task):
+        self.task = task
+        channels, m = len(task.observations), len(task.actions)
+        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (channels,), np.float64)
+        if task.continuous:
+            low, high = np.transpose(task.bounds).astype(np.float64)
+            self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
+        else:
+            self.action_space = gymnasium.spaces.Discrete(m)
+        self._step, self._reset = (_assigned(code) for code in (task.step, task.reset))
+        self._observe = [compile(e, "observation", "eval") for e in task.observations.values()]
+        tables = {k: np.asarray(v, float) for k, v in task.tables.items()}
+        self._known = {name: _NAMES.get(name) or getattr(np, name) for name in FUNCTIONS}
+        self._known |= {
+            "inf": np.inf,
+            "pi": np.pi,
+            "uniform": self._uniform,
+            "normal": self._normal,
+        }
+        self._known |= {k: _table(values) for k, values in tables.items()}
+        self._known |= {k: float(p.value) for k, p in task.parameters.items()}
+        self._seed, self._time = 0, 0
+        self._state = {}
+
+    def reset(self, *, seed=None, options=None):
+        """Start a trial; with a seed, a run."""
+        super().reset(seed=seed)
+        if seed is not None or not self._state:
+            if seed is None:
+                seed = int(self.np_random.integers(2**31))
+            self._seed, self._time = int(seed) % 2**31, 0
+            self._state = dict.fromkeys((*self.task.variables, *OUTCOME), 0.0)
+            # As in the compiled program, the first step of a run only starts the first trial.
+            self._execute(self._step, np.zeros(len(self.task.actions)))
+        self._execute(self._reset)
+        return self._observation(), {}
+
+    def step(self, action):
+        """One step of the task; a trial that ends is not followed by the next until `reset`."""
+        self._time += 1
+        self._state["truncated"] = 0.0
+        self._execute(self._step, action)
+        terminated, truncated = (bool(self._state[k] > 0) for k in ("terminated", "truncated"))
+        reward = float(self._state["reward"])
+        return self._observation(), reward, terminated, truncated and not terminated, {}
+
+    def _execute(self, lines, action=None):
+        known = self._known | self._state | {"t": self._time}
+        if action is not None and self.task.continuous:
+            known |= {f"action_{k}": float(a) for k, a in enumerate(action)}
+        elif action is not None:
+            known["action"] = int(np.ravel(action)[0])
+        own = {*self.task.variables, *OUTCOME}
+        for name, code in lines:
+            known[name] = eval(code, known)
+            if name in own:
+                self._state[name] = float(known[name])
+
+    def _observation(self):
+        known = self._known | self._state | {"t": self._time}
+        return np.array([eval(code, known) for code in self._observe], np.float64)
+
+    def _uniform(self, k):
+        return float(counter_uniform(self._seed, 0, STREAMS["task"], self._time, k))
+
+    def _normal(self, k):
+        # Box & Muller 1958.
+        radius, angle = (self._uniform(NORMAL_OFFSET + 2 * k + i) for i in (0, 1))
+        return np.sqrt(-2 * np.log(radius)) * np.cos(6.283185307179586 * angle)
+
+
+def _assigned(code):
+    """(name, compiled expression) of each line."""
+    found = []
+    for line in filter(str.strip, code.splitlines()):
+        name, operator, value = ASSIGNMENT.match(line).groups()
+        text = value if operator == "=" else f"{name} {operator[0]} ({value})"
+        found.append((name, compile(text.strip(), name, "eval")))
+    return found
+
+
+def _table(values):
+    return lambda t, column: float(values[min(int(t), len(values) - 1), int(column)])
