@@ -56,6 +56,11 @@ def play(agent, program, seed, steps=STEPS):
     return {**played, "observation": played["input.x"][..., :channels]}
 
 
+def draws(task):
+    """Whether anything in a task is random."""
+    return any(f"{kind}(" in task.step + task.reset for kind in ("uniform", "normal"))
+
+
 def problems(task, played, again, other):
     """What is wrong with a task, as lines of text.
 
@@ -83,8 +88,8 @@ def problems(task, played, again, other):
     length = played["task.trial_length"]
     if not (length[1:][~done[:-1]] == length[:-1][~done[:-1]] + 1).all():
         found.append("the length of a trial does not grow by one in a step")
-    drawn = not all(np.array_equal(v, v[:, :1].repeat(v.shape[1], 1)) for v in played.values())
-    if drawn and all(np.array_equal(v, other[k]) for k, v in played.items() if k != "task.seed"):
+    own = [k for k in played if k.startswith("task.") and k not in ("task.seed", "task.replicate")]
+    if draws(task) and all(np.array_equal(played[k], other[k]) for k in own):
         found.append("another seed changes nothing")
     if not task.continuous and not np.isin(played["policy.action"], range(len(task.actions))).all():
         found.append("an action that does not exist")

@@ -1,0 +1,73 @@
+"""An agent learns any task: ``--task NAME`` or ``--task gymnasium:CartPole-v1 --observe 0,2``.
+
+``python -m experiments tasks`` lists the tasks. The figure shows the learning curve, the return and
+length of trials while learning, and dopamine and value late in learning.
+"""
+
+from dataclasses import dataclass
+
+import models
+from bgrl import tasks
+from bgrl.errors import InputError
+from bgrl.experiment import Settings, command, option
+
+#: Where `figure` and `summary` of the dataset are; imported once the run is done.
+ANALYSIS = "analysis.train"
+QUICK = {"steps": 20_000, "replicates": 4}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
+    """Settings of the experiment."""
+
+    task: str = option("stateless_cartpole", "task, or gymnasium:NAME")
+    options: str = option("", "settings of the task, name=value separated by commas")
+    observe: str = option("", "what the agent sees of it: numbers separated by commas, even, odd")
+    model: str = option("rtrrl", "circuit, a file in models/", models.names())
+
+    def make_task(self):
+        """The task with its settings."""
+        if self.task.startswith("gymnasium:"):
+            return tasks.make(self.task, observe=self.observe)
+        task = tasks.make(self.task, **self._settings())
+        if not self.observe:
+            return task
+        channels = list(task.observations)
+        halves = {"even": channels[0::2], "odd": channels[1::2]}
+        return task.observing(halves.get(self.observe) or self.observe.split(","))
+
+    def _settings(self):
+        """The settings of the task, of the type of their defaults."""
+        defaults, found = tasks.options(self.task), {}
+        for part in filter(None, self.options.split(",")):
+            name, _, value = part.partition("=")
+            kind = type(defaults.get(name, ""))
+            try:
+                found[name] = value == "True" if kind is bool else kind(value)
+            except (TypeError, ValueError):
+                raise InputError(
+                    f"option {name!r} is {value!r}; a value like {defaults[name]!r} is needed"
+                ) from None
+        return found
+
+
+def run(config):
+    """Train and record.
+
+    Parameters
+    ----------
+    config : Config
+
+    Returns
+    -------
+    xarray.DataTree
+    """
+    task = config.make_task()
+    agent = models.agent(config.model, task, config.units, config.replicates, **config.learning())
+    return config.train(agent)
+
+
+if __name__ == "__main__":
+    import experiments.train
+
+    command("train", experiments.train)
