@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from analysis import cartpole, gradient_quality, memory_chain, train
+from analysis import cartpole, gradient_quality, memory_chain, task_gallery, train
 from analysis.learning_curve import plot_learning_curve
 from analysis.style import new_figure
 
@@ -17,6 +17,7 @@ FIGURES = {
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,
     "gradient_quality": gradient_quality.figure,
+    "task_gallery": task_gallery.figure,
 }
 
 
