@@ -64,7 +64,7 @@ def figure(data):
     names = list(data.children)
     rows = -(-len(names) // COLUMNS)
     columns = min(COLUMNS, len(names))
-    result = new_figure(3.2 * columns, 1.75 * rows + 0.6)
+    result = new_figure(3.2 * columns, 1.9 * rows + 0.8)
     axes = result.subplots(rows, columns, squeeze=False)
     for ax, name in zip(axes.flat, names, strict=False):
         plot_trial(data, name, ax=ax)
@@ -73,8 +73,8 @@ def figure(data):
     for ax in axes[-1]:
         ax.set_xlabel("step", fontsize=7)
     result.suptitle(
-        "A trial of each task, acting at random: observations (red positive, blue negative, each "
-        "relative to its largest), ▲ reward, ▼ loss",
+        "A trial of each task, acting at random. Observations: red positive, blue negative,\n"
+        "relative to the largest of each channel. ▲ reward, ▼ loss",
         fontsize=9,
     )
     return result

@@ -1,7 +1,7 @@
 """What a trial of every task looks like, played by an agent that acts at random.
 
-Each panel is a trial: observations over time (a row each, relative to its largest value), and where reward
-came. Nothing is learned.
+Each panel is a trial: observations over time (a row each, relative to its largest value), and where
+reward came. Nothing is learned.
 """
 
 from dataclasses import dataclass
