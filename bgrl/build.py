@@ -254,7 +254,7 @@ class Network:
             ],
             shared=task["parameters"],
             integers=(("replicate", ""), ("seed", " (shared)")),
-            links=["action"],
+            links=self._task_actions(),
         )
         self._group(
             "input",
@@ -269,7 +269,7 @@ class Network:
         self._group(
             "policy",
             None,
-            ["action", "entropy", "log_normaliser"],
+            ["entropy", "log_normaliser", *dict.fromkeys(["action", *self._task_actions()])],
             integers=(("replicate", ""), ("seed", " (shared)")),
             links=[*(f"activity_{k}" for k in range(self.actions)), *self._forced()],
         )
@@ -374,7 +374,8 @@ class Network:
     def _create_links(self):
         R, m = self.replicates, self.actions
         rows = np.arange(R) * (m + 1)
-        self._link("task", "action", "policy", "action")
+        for variable in self._task_actions():
+            self._link("task", variable, "policy", variable)
         channels = self._per_replicate("input")
         for variable in self._observed():
             index = None if variable in self.structure["task"]["parameters"] else channels
@@ -942,6 +943,12 @@ class Network:
 
     def _observed(self):
         return self._task_symbols(" ".join(self.structure["task"]["observations"].values()))
+
+    def _task_actions(self):
+        """Variables of the policy that a task reads."""
+        if self.structure["task"]["continuous"]:
+            return [f"action_{k}" for k in range(self.actions)]
+        return ["action"]
 
     def _forced(self):
         forced = "forced_action" in self.structure["task"]["variables"]
