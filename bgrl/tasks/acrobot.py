@@ -86,8 +86,8 @@ def acrobot() -> Task:
         step=f"""
             torque = {pick("action", torques)} + torque_noise_max*(2*uniform(0) - 1)
             inertia_2 = link_mass_2*link_com_pos_2*link_com_pos_2 + link_moi
-            inertia_1 = inertia_2 + link_moi + link_mass_1*link_com_pos_1*link_com_pos_1
-            inertia_1 = inertia_1 + link_mass_2*link_length_1*link_length_1
+            upper = link_mass_1*link_com_pos_1*link_com_pos_1 + link_moi
+            inertia_1 = inertia_2 + upper + link_mass_2*link_length_1*link_length_1
             pull = (link_mass_1*link_com_pos_1 + link_mass_2*link_length_1)*gravity
             {_runge_kutta()}
             joint_angle1 = {_wrapped("new_joint_angle1")}
