@@ -38,8 +38,8 @@ def minesweeper(difficulty: str = "easy") -> Task:
         actions=tuple(f"open_{k // width}_{k % width}" for k in range(cells)),
         variables=("time", "neighbours", *mine, *viewed),
         parameters={
-            "new": Parameter(1 / free),
-            "known": Parameter(-0.5 / (free - 2)),
+            "found": Parameter(1 / free),
+            "repeated": Parameter(-0.5 / (free - 2)),
             "explosion": Parameter(-0.5 - 1 / free),
         },
         step=f"""
@@ -48,7 +48,7 @@ def minesweeper(difficulty: str = "easy") -> Task:
             neighbours = {near}
             exploded = {" + ".join(f"int(action == {m})" for m in mine)}
             seen = {pick("action", viewed)}
-            reward = exploded*explosion + (1 - exploded)*(seen*known + (1 - seen)*new)
+            reward = exploded*explosion + (1 - exploded)*(seen*repeated + (1 - seen)*found)
             terminated = int(exploded + int(time == {free}) > 0)
             time = time + 1
             """
