@@ -132,9 +132,18 @@ def _uniform(*names, low, high, first=0):
     return start
 
 
+def _close(chance, happened):
+    """Uniform numbers just on that side of `chance` on which something happened, or not."""
+    return chance + np.where(happened, -1e-6, 1e-6)
+
+
 def _coins(*names, first=0):
     """Draws of states that are 1 where a uniform number is below a half."""
-    return _uniform(*names, low=1, high=0, first=first)
+
+    def start(record):
+        return _numbered([_close(0.5, record[name][0, 0]) for name in names], first)
+
+    return start
 
 
 def _joined(*functions):
@@ -147,12 +156,12 @@ def _scaled(difference, scale):
 
 
 def _umbrella(record):
-    distractors = _numbered((1 - record.observation[1:, 3:]).T, 1)
-    return {"uniform_0": (1 - record.reward) / 2, **distractors}
+    distractors = _numbered(_close(0.5, record.observation[1:, 3:]).T, 1)
+    return {"uniform_0": _close(0.5, record.reward > 0), **distractors}
 
 
 def _umbrella_start(record):
-    distractors = 1 - record.observation[0, 3:]
+    distractors = _close(0.5, record.observation[0, 3:])
     coins = _coins("need_umbrella", "has_umbrella", first=len(distractors) + 1)
     return _numbered(distractors, 1) | coins(record)
 
@@ -166,20 +175,26 @@ def _deep_sea(record):
     treasure = (record.action == here) & (column[:-1] == size - 1)
     cost = record.parameters["unscaled_move_cost"] / size
     free = treasure - record.reward < cost / 2 if cost else np.diff(column) == 0
-    return {"uniform_0": np.where(free, 0.0, 1.0)}
+    return {"uniform_0": _close(1 / size, free)}
 
 
 def _deep_sea_start(record):
-    return _numbered(1 - record["action_mapping"][0], 1)
+    return _numbered(_close(0.5, record["action_mapping"][0]), 1)
 
 
 def _catch_start(record):
     return {"uniform_0": (record["ball_x"][0, 0] + 0.5) / record.settings["columns"]}
 
 
+def _bandit(record, chances, won):
+    """What decided whether each pull won, given the arms' chances before it."""
+    chance = chances[np.arange(record.steps), record.action.astype(int)]
+    return {"uniform_0": _close(chance, won)}
+
+
 def _bernoulli_start(record):
     first, low = record["reward_probs"][0, 0], record.parameters["reward_prob"]
-    return {"uniform_1": float(abs(first - low) <= abs(first - (1 - low)))}
+    return {"uniform_1": _close(0.5, abs(first - low) > abs(first - (1 - low)))}
 
 
 def _gaussian(record):
@@ -331,7 +346,7 @@ ENVIRONMENTS = {
     "Catch-bsuite": Environment("catch", start=_catch_start),
     "BernoulliBandit-misc": Environment(
         "bernoulli_bandit",
-        draws=lambda record: {"uniform_0": 1 - record.reward},
+        draws=lambda record: _bandit(record, record["reward_probs"], record.reward > 0),
         start=_bernoulli_start,
     ),
     "GaussianBandit-misc": Environment("gaussian_bandit", draws=_gaussian, start=_gaussian_start),
@@ -339,7 +354,7 @@ ENVIRONMENTS = {
         "MultiArmedBandit",
         "multi_armed_bandit",
         renamed={"time": "timestep"},
-        draws=lambda record: {"uniform_0": 1 - record.observation[1:, 0]},
+        draws=lambda record: _bandit(record, record["payouts"], record.observation[1:, 0]),
         start=_uniform("payouts", low=0, high=1, first=1),
     ),
     "MetaMaze-misc": Environment(

@@ -150,14 +150,14 @@ def test_meta_maze_hides_the_goal_in_any_open_cell(tmp_path):
 def test_meta_maze_puts_the_agent_down_in_any_open_cell(tmp_path):
     names = ["pos_0", "pos_1", "reward", "done"]
     task = tasks.make("meta_maze", maze_size=3)
-    row, column, reward, done, _ = frames_of(task, names, 60, tmp_path, 300)
+    row, column, reward, done, _ = frames_of(task, names, 190, tmp_path, 300)
     put = (reward > 0) & (done == 0)
     cells = (3 * (row - 1) + column - 1)[put].astype(int)
     # The goal itself ends a trial; over goals, the other open cells are equally likely.
     assert 4 not in cells
     cells = np.where(cells > 4, cells - 1, cells)
     counts = np.bincount(cells, minlength=8)
-    assert put.sum() > 1000 and counts.min() > 0.8 * counts.mean()
+    assert put.sum() > 1000 and counts.min() > 0.75 * counts.mean()
 
 
 def test_cards_are_dealt_as_from_a_shuffled_deck(tmp_path):
