@@ -48,10 +48,9 @@ from bgrl.matrices import (
 )
 from bgrl.sensitivity import blocks, compared, dynamics, kept_edges, sizes
 from bgrl.step import unroll
-from bgrl.tasks.base import ASSIGNMENT, OUTCOME
+from bgrl.tasks.base import DRAW, OUTCOME, assignments
 
 _BRIAN_SLOTS = ("start", "groups", "thresholds", "synapses", "resets")
-_DRAW = re.compile(r"\b(uniform|normal)\(\s*(\d+)\s*\)")
 
 
 @dataclass(frozen=True)
@@ -591,11 +590,11 @@ class Network:
         # Flags and counts are floating-point: 1.0 keeps their type from becoming integer.
         step = [
             f"{name} = 1.0*({value})" if name in own else f"{name} = {value}"
-            for name, value in _assignments(task["step"])
+            for name, value in assignments(task["step"])
         ]
         reset = [
             f"{name} = done*({value}) + (1 - done)*{name}" if name in own else f"{name} = {value}"
-            for name, value in _assignments(task["reset"])
+            for name, value in assignments(task["reset"])
         ]
         code = f"""
             trial_length = (trial_length*(1 - done) + 1)*(1 - restart)
@@ -647,7 +646,7 @@ class Network:
             radius, angle = draw % (stream, k), draw % (stream, k + 1)
             return f"(sqrt(-2*log({radius}))*cos(6.283185307179586*{angle}))"
 
-        return _DRAW.sub(replace, code)
+        return DRAW.sub(replace, code)
 
     def _population_dynamics(self, name):
         p = self.structure["populations"][name]
@@ -1082,13 +1081,6 @@ class Network:
         task = self.structure["task"]
         words = set(re.findall(r"\w+", expression))
         return [v for v in (*task["variables"], *task["parameters"]) if v in words]
-
-
-def _assignments(code):
-    """(name, value) of each line of a task's code, ``x += y`` written out."""
-    for line in filter(str.strip, code.splitlines()):
-        name, operator, value = ASSIGNMENT.match(line).groups()
-        yield name, value if operator == "=" else f"{name} {operator[0]} ({value})"
 
 
 def _dedent(code):

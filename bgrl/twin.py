@@ -10,7 +10,7 @@ import numpy as np
 from bgrl.circuit import FUNCTIONS
 from bgrl.errors import InputError
 from bgrl.random import NORMAL_OFFSET, STREAMS, counter_uniform
-from bgrl.tasks.base import ASSIGNMENT, OUTCOME
+from bgrl.tasks.base import OUTCOME, assignments
 
 try:
     import gymnasium
@@ -115,12 +115,7 @@ class TaskEnv(gymnasium.Env):
 
 def _assigned(code):
     """(name, compiled expression) of each line."""
-    found = []
-    for line in filter(str.strip, code.splitlines()):
-        name, operator, value = ASSIGNMENT.match(line).groups()
-        text = value if operator == "=" else f"{name} {operator[0]} ({value})"
-        found.append((name, compile(text.strip(), name, "eval")))
-    return found
+    return [(name, compile(value.strip(), name, "eval")) for name, value in assignments(code)]
 
 
 def _table(values):

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import LOADERS, load
-from bgrl.circuit import Circuit, Parameter
+from bgrl.circuit import Circuit
 from bgrl.cli import Parser, run_command
 from bgrl.ctrnn import ctrnn_circuit
 from bgrl.equations import watched
@@ -22,13 +21,12 @@ from bgrl.errors import InputError, choose
 from bgrl.learning import SENSITIVITIES, Learning
 from bgrl.sensitivity import parts, sizes
 from bgrl.tasks.scripted import scripted
+from bgrl.verify_tasks import TASK_TOLERANCE, replay_trajectory, trajectory_agent
 
 #: Largest absolute error of a trace, in float64.
 TRACE_TOLERANCE = 1e-10
 #: Largest absolute error of a circuit's states and sensitivities, in float64.
 CIRCUIT_TOLERANCE = 1e-9
-#: Largest error of a step of a task relative to max(1, value): the records are float32.
-TASK_TOLERANCE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -304,95 +302,6 @@ def verify_circuit(fixture, backend, method):
 
 
 # task_trajectory ----------------------------------------------------------------------------
-
-#: Environment to (task, recorded name of a parameter or state variable where it differs).
-ENVIRONMENTS = {
-    "MemoryChain-bsuite": ("memory_chain", {"length": "memory_length"}),
-    "CartPole-v1": (
-        "cartpole",
-        {
-            "pole_length": "length",
-            "theta_threshold": "theta_threshold_radians",
-            "max_steps": "max_steps_in_episode",
-        },
-    ),
-    "StatelessCartPoleEasy": (
-        "stateless_cartpole",
-        {"pole_length": "length", "theta_threshold": "theta_threshold_radians"},
-    ),
-}
-#: Steps of a trajectory that are checked at once, each in a replicate of its own.
-_AT_ONCE = 64
-
-
-def trajectory_agent(fixture):
-    """An agent in the task of a ``task_trajectory``, with the recorded settings."""
-    name, recorded = ENVIRONMENTS[choose("environment", fixture.meta["environment"], ENVIRONMENTS)]
-    task = tasks.make(name)
-    parameters = {
-        key: Parameter(fixture.meta["parameters"].get(recorded.get(key, key), p.value), p.unit)
-        for key, p in task.parameters.items()
-    }
-    circuit = ctrnn_circuit(
-        inputs={"observation": len(task.observations), "action": len(task.actions), "reward": 1},
-        actor_channels=len(task.actions),
-        units=1,
-        step=1.0,
-        substeps=1,
-        tau=1.0,
-        weights=0.0,
-        readout=lambda channels: 0.0,
-    )
-    task = replace(task, parameters=parameters)
-    return Agent(circuit, task, Learning(sensitivity="none"), _AT_ONCE, "float64")
-
-
-def replay_trajectory(fixture, agent, program):
-    """Take every step of a trajectory from the recorded state before it.
-
-    Where a trial ends the task has already started the next one, so there only reward and end are
-    compared. The first observation of a trajectory is not compared.
-
-    Returns
-    -------
-    dict of str to float
-        Largest error of each recorded quantity, relative to max(1, value).
-    """
-    arrays, task = fixture.arrays, agent.task
-    errors = {}
-    for first in range(0, len(arrays["action"]), _AT_ONCE):
-        rows = np.arange(first, min(first + _AT_ONCE, len(arrays["action"])))
-        state = agent.initial_state(program.layout, seed=0)
-        state["task.restart"][...] = 0
-        used = len(rows)
-        state["policy.action"][:used] = arrays["action"][rows]
-        variables = [v for v in task.variables if f"state_{v}" in arrays]
-        for variable in variables:
-            recorded = arrays[f"state_{variable}"]
-            state[f"task.{variable}"][:used] = recorded[rows].reshape(used)
-        state = program.advance(state, 0, 1, learn=False)
-        found = {
-            "reward": (state["task.reward"][:used], arrays["reward"][rows]),
-            "done": (state["task.done"][:used], arrays["done"][rows]),
-        }
-        going = ~arrays["done"][rows].astype(bool)
-        channels = len(task.observations)
-        following = rows[going] + 1
-        found["observation"] = (
-            state["input.x"][:used, :channels][going],
-            arrays["observation"][following].reshape(len(following), -1),
-        )
-        for variable in variables:
-            recorded = arrays[f"state_{variable}"][following].reshape(len(following))
-            found[variable] = (state[f"task.{variable}"][:used][going], recorded)
-        for key, (value, expected) in found.items():
-            if value.shape != expected.shape:
-                raise InputError(
-                    f"{fixture.path}: {key} has shape {expected.shape}; the task's is {value.shape}"
-                )
-            error = np.abs(value - expected) / np.maximum(1, np.abs(expected))
-            errors[key] = max(errors.get(key, 0.0), float(error.max(initial=0.0)))
-    return errors
 
 
 def verify_trajectory(fixture, backend, _=None):

@@ -26,9 +26,10 @@ def play(task, steps, directory, replicates=1, seed=0, names=()):
 
 def test_registry():
     assert {"memory_chain", "cartpole", "stateless_cartpole"} <= set(tasks.names())
+    assert len(tasks.names()) == 22
     assert "scripted" not in tasks.names()
     assert tasks.options("memory_chain") == {"length": 8}
-    with pytest.raises(InputError, match="unknown task 'go'; valid: cartpole, memory_chain"):
+    with pytest.raises(InputError, match="unknown task 'go'; valid: acrobot, bernoulli_bandit"):
         tasks.make("go")
     with pytest.raises(InputError, match="has no option speed; valid: length"):
         tasks.make("memory_chain", speed=3)
@@ -114,6 +115,13 @@ def test_cartpole_masks(observe, names):
     assert list(tasks.make("cartpole", observe=observe).observations) == names
 
 
+def test_draws_become_state_variables():
+    task = tasks.make("gaussian_bandit").with_draws_as_state()
+    assert task.variables[-2:] == ("normal_0", "normal_1")
+    assert "sigma_l*normal_0" in task.step and "sigma_p*normal_1" in task.reset
+    assert "normal(" not in task.step + task.reset
+
+
 @pytest.mark.parametrize("observe", ["4", "speed", ""])
 def test_cartpole_refuses_masks(observe):
     with pytest.raises(InputError, match="valid: 0 x, 1 x_dot, 2 theta, 3 theta_dot"):
@@ -129,6 +137,10 @@ def test_cartpole_refuses_masks(observe):
         ({"observations": {"o": "taste"}}, "unknown symbol taste"),
         ({"observations": {}}, "needs an observation"),
         ({"variables": ("done",)}, "'done' is no name"),
+        ({"bounds": ((-1, 1),)}, "has 1 bounds for 2 action"),
+        ({"bounds": ((-1, 1), (1, 1))}, "action 'b' from 1 to 1"),
+        ({"bounds": ((-1, 1), (-1, 1)), "variables": ("x", "action_1")}, "'action_1' is no name"),
+        ({"step": "x = action_0\nreward = x\nterminated = 0"}, "unknown symbol action_0"),
     ],
 )
 def test_refuses_tasks_that_cannot_be(changes, message):

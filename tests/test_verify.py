@@ -10,11 +10,7 @@ from bgrl.backends import load
 from tests.conftest import FIXTURES
 
 TRACES = sorted((FIXTURES / "traces").glob("*.npz"))
-TASKS = sorted(
-    p
-    for p in (FIXTURES / "tasks").glob("*.npz")
-    if p.name.startswith(("MemoryChain", "CartPole-v1", "StatelessCartPole"))
-)
+TASKS = sorted((FIXTURES / "tasks").glob("*.npz"))
 BACKENDS = ["numpy", pytest.param("cpp", marks=pytest.mark.slow)]
 
 

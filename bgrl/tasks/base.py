@@ -22,7 +22,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, NAME
-from bgrl.errors import InputError
+from bgrl.errors import InputError, choose
 
 #: Variables that every task has.
 OUTCOME = ("reward", "terminated", "truncated")
@@ -33,6 +33,31 @@ RESERVED = {
     *("i", "N", "t", "dt", "t_in_timesteps", "source", "start", "stop", "name", "pi", "e", "inf"),
 }
 ASSIGNMENT = re.compile(r"\s*([A-Za-z]\w*)\s*([-+*/]?=)(?!=)\s*(.+)")
+DRAW = re.compile(r"\b(uniform|normal)\(\s*(\d+)\s*\)")
+#: Time in a trial as an observation: as it is, or from -1 to 1 over 100 steps, whatever its length.
+OBSERVED_TIME = "normalize_time*(time/50 - 1) + (1 - normalize_time)*time"
+
+
+def assignments(code):
+    """(name, value) of each line of a task's code, ``x += y`` written out."""
+    for line in filter(str.strip, code.splitlines()):
+        name, operator, value = ASSIGNMENT.match(line).groups()
+        yield name, value if operator == "=" else f"{name} {operator[0]} ({value})"
+
+
+def one_hot(channel, variable, n):
+    """Observations that are 1 where a variable has the value of their number."""
+    return {f"{channel}_{k}": f"int({variable} == {k})" for k in range(n)}
+
+
+def pick(index, values):
+    """Expression of the value whose number is that of `index`; 0 if there is none."""
+    return " + ".join(f"int({index} == {k})*{value}" for k, value in enumerate(values))
+
+
+def level(difficulty, levels):
+    """What a difficulty of POPGym stands for."""
+    return levels[choose("difficulty", difficulty, levels)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,22 +129,13 @@ class Task:
                     f"task {self.name!r}: {symbol!r} is no name for a variable or parameter"
                 )
         known = {*self.variables, *self.parameters, *OUTCOME, *self.tables}
-        acts = {f"action_{k}" for k in range(len(self.actions))} if self.continuous else {"action"}
-        if self.continuous and not (
-            len(self.bounds) == len(self.actions)
-            and all(np.isfinite(b).all() and b[0] < b[1] for b in self.bounds)
-        ):
-            raise InputError(
-                f"task {self.name!r}: bounds are {self.bounds!r}; (low, high) of each of "
-                f"{', '.join(self.actions)} are needed"
-            )
         for part in ("step", "reset"):
             local = set()
             for line in filter(str.strip, getattr(self, part).splitlines()):
                 match = ASSIGNMENT.match(line)
                 if not match:
                     raise InputError(f"task {self.name!r}: {part} line is no assignment: {line!r}")
-                self._check_symbols(part, match[3], known | local | acts | {"t"})
+                self._check_symbols(part, match[3], known | local | {*self._action_symbols(), "t"})
                 local.add(match[1])
             if part == "step" and not {"reward", "terminated"} <= local:
                 raise InputError(f"task {self.name!r}: step must set reward and terminated")
@@ -127,13 +143,39 @@ class Task:
             self._check_symbols(f"observation {channel!r}", expression, known | {"t"})
         if not self.observations or not self.actions:
             raise InputError(f"task {self.name!r} needs an observation and an action")
+        self._check_bounds()
         for name, parameter in self.parameters.items():
             if not np.isfinite(np.asarray(parameter.value, float)).all():
                 raise InputError(f"task {self.name!r}: {name} is {parameter.value}; not finite")
 
+    def _action_symbols(self):
+        if not self.continuous:
+            return ("action",)
+        return tuple(f"action_{k}" for k in range(len(self.actions)))
+
+    def _check_bounds(self):
+        if self.bounds is None:
+            return
+        if len(self.bounds) != len(self.actions):
+            raise InputError(
+                f"task {self.name!r} has {len(self.bounds)} bounds for {len(self.actions)} action(s)"
+            )
+        for action, (low, high) in zip(self.actions, self.bounds, strict=True):
+            if not (np.isfinite([low, high]).all() and low < high):
+                raise InputError(
+                    f"task {self.name!r}: action {action!r} from {low} to {high}; the first must be "
+                    "lower"
+                )
+        if taken := sorted({*self._action_symbols()} & {*self.variables, *self.parameters}):
+            raise InputError(
+                f"task {self.name!r}: {taken[0]!r} is no name for a variable or parameter"
+            )
+
     def _check_symbols(self, where, expression, known):
-        calls = set(CALL.findall(expression)) - FUNCTIONS - {"uniform", "normal"} - set(self.tables)
-        words = set(IDENTIFIER.findall(expression)) - {"and", "or", "not", "inf", "pi"}
+        logic = {"and", "or", "not"}
+        calls = set(CALL.findall(expression)) - logic - FUNCTIONS - {"uniform", "normal"}
+        calls -= set(self.tables)
+        words = set(IDENTIFIER.findall(expression)) - logic - {"inf", "pi"}
         if unknown := sorted((words - known) | calls):
             raise InputError(
                 f"task {self.name!r}, {where}: unknown symbol {', '.join(unknown)}; "
@@ -164,6 +206,16 @@ class Task:
                 f"task {self.name!r}: no observation is left; valid: {', '.join(names)}"
             )
         return replace(self, observations={k: v for k, v in self.observations.items() if k in kept})
+
+    def with_draws_as_state(self):
+        """The same task in which each random number of a step is a state variable.
+
+        ``uniform(k)`` becomes `uniform_k` and ``normal(k)`` `normal_k`, so that what a step draws
+        can be set.
+        """
+        drawn = dict.fromkeys(f"{m[1]}_{m[2]}" for m in DRAW.finditer(self.step + self.reset))
+        code = {part: DRAW.sub(r"\1_\2", getattr(self, part)) for part in ("step", "reset")}
+        return replace(self, variables=(*self.variables, *drawn), **code)
 
     def structure(self):
         """What the compiled program depends on; parameter values are not part of it."""

@@ -3,17 +3,18 @@
 from dataclasses import replace
 
 from bgrl.circuit import Parameter
-from bgrl.tasks.base import Task
+from bgrl.tasks.base import Task, level
 
 PHYSICS = """
     force = (2*action - 1)*force_mag
     costheta = cos(theta)
     sintheta = sin(theta)
     total_mass = masscart + masspole
-    push = (force + masspole*pole_length*theta_dot*theta_dot*sintheta)/total_mass
+    polemass_length = masspole*pole_length
+    push = (force + polemass_length*theta_dot*theta_dot*sintheta)/total_mass
     inertia = pole_length*(4.0/3.0 - masspole*costheta*costheta/total_mass)
     theta_acceleration = (gravity*sintheta - costheta*push)/inertia
-    x_acceleration = push - masspole*pole_length*theta_acceleration*costheta/total_mass
+    x_acceleration = push - polemass_length*theta_acceleration*costheta/total_mass
     x = x + tau*x_dot
     x_dot = x_dot + tau*x_acceleration
     theta = theta + tau*theta_dot
@@ -73,21 +74,58 @@ def cartpole(observe: str = "all") -> Task:
     return task.observing([c.strip() for c in masks.get(observe, str(observe)).split(",")])
 
 
-def stateless_cartpole() -> Task:
+def stateless_cartpole(difficulty: str = "easy") -> Task:
     """Keep the pole up, seeing where things are but not how fast they move.
+
+    Parameters
+    ----------
+    difficulty : str
+        ``easy`` (200 steps at the most), ``medium`` (400) or ``hard`` (600).
 
     Notes
     -----
-    POPGym's StatelessCartPoleEasy (Morad et al. 2023, ICLR): 200 steps at the most, reward 1/200 a
-    step, so that the return of a whole trial is 1.
+    POPGym's StatelessCartPole (Morad et al. 2023, ICLR) as in popjym: the reward of a step is 1
+    divided by the most steps, so that the return of a whole trial is 1.
     """
+    steps = level(difficulty, {"easy": 200, "medium": 400, "hard": 600})
     task = cartpole(observe="positions")
     return replace(
         task,
         name="stateless_cartpole",
         summary="balance a pole without seeing velocities",
-        reference="POPGym StatelessCartPoleEasy (Morad et al. 2023)",
+        reference=f"POPGym StatelessCartPole{difficulty.capitalize()} (Morad et al. 2023)",
         parameters=task.parameters
-        | {"max_steps": Parameter(200), "reward_per_step": Parameter(1 / 200)},
+        | {"max_steps": Parameter(steps), "reward_per_step": Parameter(1 / steps)},
         best_return=1.0,
+    )
+
+
+def noisy_stateless_cartpole(difficulty: str = "easy") -> Task:
+    """Keep the pole up, seeing where things are through noise.
+
+    Parameters
+    ----------
+    difficulty : str
+        Standard deviation of the noise, ``easy`` (0.1, in m and rad), ``medium`` (0.2) or ``hard``
+        (0.3).
+
+    Notes
+    -----
+    POPGym's NoisyStatelessCartPole (Morad et al. 2023, ICLR) as in popjym: 200 steps at the most. What
+    is seen is limited to twice the range in which a trial goes on.
+    """
+    noise = level(difficulty, {"easy": 0.1, "medium": 0.2, "hard": 0.3})
+    task = stateless_cartpole()
+    return replace(
+        task,
+        name="noisy_stateless_cartpole",
+        summary="balance a pole without seeing velocities, through noise",
+        reference=f"POPGym NoisyStatelessCartPole{difficulty.capitalize()} (Morad et al. 2023)",
+        observations={
+            v: f"clip({v} + noise_{v}, -2*{v}_threshold, 2*{v}_threshold)" for v in ("x", "theta")
+        },
+        variables=(*task.variables, "noise_x", "noise_theta"),
+        parameters=task.parameters | {"noise_sigma": Parameter(noise)},
+        step=PHYSICS + "noise_x = noise_sigma*normal(0)\nnoise_theta = noise_sigma*normal(1)",
+        best_return=None,
     )

@@ -17,7 +17,7 @@ def memory_chain(length: int = 8) -> Task:
     -----
     Follows gymnax 0.0.8, which differs from bsuite's memory_chain (Osband et al. 2020, ICLR) in
     that the observation lags the state by one step: the context is seen twice and the query, which
-    is 0 for one bit anyway, one step late.
+    is 0 for one bit anyway, one step late, and in that a trial ends after 1000 steps.
     """
     if not isinstance(length, int) or length < 1:
         raise InputError(f"memory_chain length is {length!r}; a positive integer is needed")
@@ -32,12 +32,13 @@ def memory_chain(length: int = 8) -> Task:
         },
         actions=("report_0", "report_1"),
         variables=("time", "context"),
-        parameters={"length": Parameter(length)},
+        parameters={"length": Parameter(length), "max_steps": Parameter(1000)},
         step="""
             asked = int(time >= length)
             reward = asked*(2*int(action == context) - 1)
             terminated = asked
             time = time + 1
+            truncated = int(time >= max_steps)
         """,
         reset="""
             time = 0
