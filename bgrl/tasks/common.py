@@ -110,16 +110,16 @@ def decision_parameters(step, decision, wrong, early, abort):
     step, decision : float
         In ms.
     wrong : float
-        Reward of a wrong answer; that of the right one is 1.
+        Reward of a wrong answer, 1 at most; that of the right one is 1.
     early : float
-        Reward for each second of answering before `go`.
+        Reward for each second of answering before `go`, 0 at most.
     abort : bool
         Whether an early answer ends the trial.
     """
     return {
         "decision_steps": Parameter(whole_steps("decision", decision, step)),
         "reward_correct": Parameter(1.0),
-        "reward_wrong": Parameter(check_number("wrong", wrong)),
-        "reward_early": Parameter(check_number("early", early) * step / 1000),
+        "reward_wrong": Parameter(check_number("wrong", wrong, high=1)),
+        "reward_early": Parameter(check_number("early", early, high=0) * step / 1000),
         "aborts": Parameter(float(bool(abort))),
     }

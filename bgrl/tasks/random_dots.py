@@ -99,7 +99,7 @@ def random_dots(
         """,
         events={
             "stimulus": ("start", on),
-            "delay": ("start", off),
+            "stimulus_end": ("start", off),
             "go": ("start", go),
             "choice": ("end", -1),
             "outcome": ("end", 0),

@@ -79,7 +79,10 @@ def delayed_match_to_sample(
             test = other - {stimuli}*int(other >= {stimuli})
         """,
         events={
-            **{k: ("start", s) for k, s in zip(("sample", "delay", "test", "go"), starts, strict=True)},
+            **{
+                k: ("start", s)
+                for k, s in zip(("sample", "delay", "test", "go"), starts, strict=True)
+            },
             "choice": ("end", -1),
             "outcome": ("end", 0),
         },
