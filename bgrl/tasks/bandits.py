@@ -5,7 +5,7 @@ import math
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError, check_count
 from bgrl.tasks.base import Task
-from bgrl.tasks.common import NEVER, check_number, reflected, select, whole_steps
+from bgrl.tasks.common import NEVER, check_number, check_several, reflected, select, whole_steps
 
 #: One choice in the last step of each interval; `chosen` is what it brings, set by the caller.
 CHOICE = """
@@ -194,7 +194,7 @@ def drifting_bandit(
     payoffs are not rounded to points, and the times of the imaging experiment are left out. Within a
     trial the variable `outcome_on` is 1 in the step with a choice's outcome.
     """
-    check_count("arms", arms - 1 if isinstance(arms, int) else arms)
+    check_several("arms", arms)
     check_number("low", low)
     check_number("high", high, low)
     check_number("decay", decay, 0, 1)

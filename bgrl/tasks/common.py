@@ -2,7 +2,7 @@
 
 import math
 from itertools import accumulate
-from numbers import Real
+from numbers import Integral, Real
 
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError
@@ -23,6 +23,18 @@ def check_number(name, value, low=-math.inf, high=math.inf):
     if not number or not math.isfinite(value) or not low <= value <= high:
         raise InputError(f"{name} is {value!r}; a number from {low:g} to {high:g} is needed")
     return float(value)
+
+
+def check_several(name, value):
+    """Refuse what is not an integer of 2 or more.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 2:
+        raise InputError(f"{name} is {value!r}; an integer of 2 or more is needed")
 
 
 def whole_steps(name, duration, step, zero=False):

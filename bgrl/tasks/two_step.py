@@ -1,7 +1,7 @@
 """The two-step task: rare transitions tell planning from habit."""
 
 from bgrl.circuit import Parameter
-from bgrl.errors import check_count, choose
+from bgrl.errors import InputError, check_count, choose
 from bgrl.tasks.base import Task
 from bgrl.tasks.common import check_number, reflected, select, whole_steps
 
@@ -157,8 +157,10 @@ def _roles(high, low, reversal):
 
 def _walks(walk, bounds):
     """Rewards by place and second choice, which walk."""
+    if not isinstance(bounds, tuple | list) or len(bounds) != 2:
+        raise InputError(f"bounds is {bounds!r}; two probabilities are needed")
     low, high = (check_number("bounds", b, 0, 1) for b in bounds)
-    check_number("second of bounds", high, low)
+    check_number("upper of bounds", high, low)
     chances = [f"chance_{k}" for k in range(4)]
     moves = [
         f"moved_{k} = {name} + walk*normal({k})\n"

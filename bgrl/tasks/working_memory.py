@@ -1,9 +1,14 @@
 """Comparing a stimulus with a remembered one."""
 
 from bgrl.circuit import Parameter
-from bgrl.errors import check_count
 from bgrl.tasks.base import Task
-from bgrl.tasks.common import DECISION, check_number, decision_parameters, period_starts
+from bgrl.tasks.common import (
+    DECISION,
+    check_number,
+    check_several,
+    decision_parameters,
+    period_starts,
+)
 
 
 def delayed_match_to_sample(
@@ -50,7 +55,7 @@ def delayed_match_to_sample(
     for a match only. Other than in neurogym stimuli are one-hot and without noise, and early answers
     cost in every period before the decision, not in the fixation period only.
     """
-    check_count("stimuli", stimuli - 1 if isinstance(stimuli, int) else stimuli)
+    check_several("stimuli", stimuli)
     periods = {"fixation": fixation, "sample": sample, "delay": delay, "test": test}
     _, *starts = period_starts(step, optional=("delay",), **periods)
     names = ("sample_start", "delay_start", "test_start", "go")
