@@ -1,5 +1,6 @@
 """The laboratory's tasks: when things happen, how often, and what a trial brings."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -13,15 +14,20 @@ from bgrl.tasks import pavlovian as conditioning
 from bgrl.tasks.pavlovian import Trials, exponential, fixed, normal, uniform
 from tests.test_tasks import play
 
+#: Trials that start soon, in steps of 200 ms.
+QUICK = {"iti": fixed(200), "after": 200.0}
 #: Every kind of task, shortened where trials are long.
 ALL = {
     "conditioning": ("pavlovian", {"iti": fixed(100), "phases": ((None, (Trials("A"),)),)}),
-    "blocking": ("pavlovian", {"preset": "waelti_2001"}),
-    "probability": ("pavlovian", {"preset": "fiorillo_2003"}),
-    "sizes": ("pavlovian", {"preset": "tobler_2005"}),
-    "fixed or variable": ("pavlovian", {"preset": "starkweather_2017_task1"}),
+    "blocking": ("pavlovian", {"preset": "waelti_2001", "step": 100.0}),
+    "probability": ("pavlovian", {"preset": "fiorillo_2003", "step": 500.0}),
+    "sizes": ("pavlovian", {"preset": "tobler_2005", "step": 500.0}),
+    "fixed or variable": (
+        "pavlovian",
+        {"preset": "starkweather_2017_task1", "step": 200.0, **QUICK},
+    ),
     "omissions": ("pavlovian", {"preset": "starkweather_2017_task2", "licking": True}),
-    "uncued": ("pavlovian", {"preset": "eshel_2015", "iti": uniform(20, 400)}),
+    "uncued": ("pavlovian", {"preset": "eshel_2015", "step": 500.0}),
     "reversals": ("reversal_bandit", {}),
     "blocks": ("reversal_bandit", {"block": (5, 10), "choices": 1, "carry": True}),
     "walks": ("drifting_bandit", {}),
@@ -91,22 +97,27 @@ def assert_counts(counts, shares):
 
 @pytest.mark.parametrize("name", ALL)
 def test_random_agents_play_for_long_and_by_the_seed(name, tmp_path):
+    """2000 steps and more of random agents; `record` refuses what is not finite."""
     family, settings = ALL[name]
     task = tasks.make(family, **settings)
     runs = []
-    for k, seed in enumerate((3, 3, 4)):
+    for k, (steps, seed) in enumerate(((250, 3), (120, 3), (120, 4))):
         folder = tmp_path / str(k)
         folder.mkdir()
-        runs.append(record(task, 2000 if k == 0 else 600, folder, 3, seed=seed))
+        runs.append(record(task, steps, folder, 10, seed=seed))
     first, again, other = runs
-    assert all((first[v][:600] == again[v]).all() for v in first)
-    # Each trial is drawn from the seed and for each replicate apart.
-    assert name == "conditioning" or any((first[v][:600] != other[v]).any() for v in first)
-    assert name == "conditioning" or any((first[v][:, 0] != first[v][:, 1]).any() for v in first)
-    assert set(np.unique(first["done"])) <= {0.0, 1.0} and first["done"][0].all()
+    for variable, values in again.items():
+        np.testing.assert_array_equal(first[variable][:120], values)
+    # Another seed is another run, and each replicate has one of its own.
+    drawn = set(again) - {"step", "action"}
+    if name != "conditioning":
+        assert any((again[v] != other[v]).any() for v in drawn)
+        assert any((again[v][:, 0] != again[v][:, 1]).any() for v in drawn)
+    assert first["done"][0].all() and set(np.unique(first["done"])) <= {0.0, 1.0}
+    assert not any(first[v][0].any() for v in task.variables if v.endswith("_on"))
     assert task.to_dict()["name"] == family and task.reference
     for anchor, offset in task.events.values():
-        assert anchor == "start" and offset >= 0 or anchor == "end" and offset <= 0
+        assert offset >= 0 if anchor == "start" else offset <= 0
 
 
 def test_settings_that_are_numbers_leave_the_program_as_it_is():
@@ -155,18 +166,18 @@ def test_cue_is_placed_from_the_start_where_only_the_delay_varies():
 def test_blocking_goes_through_its_phases(tmp_path):
     kinds = conditioning.PRESETS["waelti_2001"]["phases"]
     phases = ((4, kinds[0][1]), (3, kinds[1][1]), kinds[2])
-    task = tasks.make("pavlovian", preset="waelti_2001", phases=phases, iti=fixed(20))
+    task = tasks.make("pavlovian", preset="waelti_2001", phases=phases, iti=fixed(500), step=500.0)
     assert list(task.observations) == ["cue_A", "cue_B", "cue_X", "cue_Y"]
-    # 1 step before the cue, 75 to the reward, 25 after it.
-    f = record(task, 101 * 12, tmp_path, 60)
-    begins = f["done"][::101]
+    # 1 step before the cue, 3 to the reward, 1 after it.
+    f = record(task, 5 * 12, tmp_path, 60)
+    begins = f["done"][::5]
     assert begins.all() and f["done"].sum() == begins.size
-    np.testing.assert_array_equal(f["phase"][::101, 0], [0] * 4 + [1] * 3 + [2] * 5)
-    shown = f["x"][1::101, :, :4].astype(int)
-    reward = f["reward"].reshape(12, 101, 60).sum(axis=1)
+    np.testing.assert_array_equal(f["phase"][::5, 0], [0] * 4 + [1] * 3 + [2] * 5)
+    shown = f["x"][1::5, :, :4].astype(int)
+    reward = f["reward"].reshape(12, 5, 60).sum(axis=1)
     seen = {
-        phase: {(*cues, gain) for k in steps for cues, gain in zip(map(tuple, shown[k]), reward[k])}
-        for phase, steps in enumerate((range(4), range(4, 7), range(7, 12)))
+        phase: {(*shown[k, r], reward[k, r]) for k in trials for r in range(60)}
+        for phase, trials in enumerate((range(4), range(4, 7), range(7, 12)))
     }
     assert seen[0] == {(1, 0, 0, 0, 1.0), (0, 1, 0, 0, 0.0)}
     assert seen[1] == {(1, 0, 1, 0, 1.0), (0, 1, 0, 1, 1.0)}
@@ -177,25 +188,28 @@ def test_blocking_goes_through_its_phases(tmp_path):
 
 
 def test_probabilities_follow_the_cue(tmp_path):
-    task = tasks.make("pavlovian", preset="fiorillo_2003", iti=fixed(20), after=20.0)
-    f = record(task, 102 * 12, tmp_path, PEOPLE)
-    shown = f["x"][1::102, :, :5]
-    reward = f["reward"].reshape(12, 102, PEOPLE)
-    assert (reward[:, [*range(101)]].sum(axis=1) == 0).all()
+    # In steps of 500 ms: 1 before the cue, 4 to the reward, 1 after it.
+    times = {"iti": fixed(500), "after": 500.0, "step": 500.0}
+    task = tasks.make("pavlovian", preset="fiorillo_2003", **times)
+    f = record(task, 6 * 12, tmp_path, PEOPLE)
+    shown = f["x"][1::6, :, :5]
+    reward = f["reward"].reshape(12, 6, PEOPLE)
+    assert (reward[:, :5] == 0).all()
     counts = shown.sum(axis=(0, 1))
     assert_counts(counts, np.ones(5))
     for k in range(5):
-        assert_share(reward[:, 101][shown[:, :, k] > 0], k / 4)
+        assert_share(reward[:, 5][shown[:, :, k] > 0], k / 4)
     # An omission is the absence of what was possible.
-    omitted = f["omission_on"][101::102] > 0
+    omitted = f["omission_on"][5::6] > 0
     possible = shown[:, :, 1:].sum(axis=2) > 0
-    np.testing.assert_array_equal(omitted, possible & (reward[:, 101] == 0))
+    np.testing.assert_array_equal(omitted, possible & (reward[:, 5] == 0))
 
 
 def test_sizes_of_reward(tmp_path):
-    task = tasks.make("pavlovian", preset="tobler_2005", iti=fixed(20), after=20.0)
-    f = record(task, 102 * 8, tmp_path, PEOPLE)
-    shown, reward = f["x"][1::102, :, :3], f["reward"][101::102]
+    times = {"iti": fixed(500), "after": 500.0, "step": 500.0}
+    task = tasks.make("pavlovian", preset="tobler_2005", **times)
+    f = record(task, 6 * 8, tmp_path, PEOPLE)
+    shown, reward = f["x"][1::6, :, :3], f["reward"][5::6]
     for k, sizes in enumerate(((0.1, 0.3), (0.3, 1.0), (0.1, 1.0))):
         got = reward[shown[:, :, k] > 0]
         np.testing.assert_allclose(np.unique(got), sizes)
@@ -204,25 +218,23 @@ def test_sizes_of_reward(tmp_path):
 
 @pytest.mark.parametrize(("task", "probability"), [(1, 1.0), (2, 0.9)])
 def test_gaussian_delays_and_omissions(task, probability, tmp_path):
-    task = tasks.make("pavlovian", preset=f"starkweather_2017_task{task}", iti=fixed(20))
-    f = record(task, 1500, tmp_path, PEOPLE)
+    task = tasks.make("pavlovian", preset=f"starkweather_2017_task{task}", **QUICK, step=200.0)
+    f = record(task, 180, tmp_path, PEOPLE)
     delay = f["reward_time"] - f["onset"]
     outcome = (f["reward_on"] + f["omission_on"]) > 0
     shown = {k: f[f"shows_{k}"] > 0 for k in "ABCD"}
     assert not (outcome & shown["D"] & (f["time"] > 0)).any()
     # Each trial once, where it starts; A's delays have the weights of a Gaussian at nine times.
     drawn = delay[starts(f) & shown["A"]]
-    times = np.arange(60, 141, 10)
+    times = np.arange(6, 15)
     assert set(drawn) == set(times)
-    weights = np.exp(-0.5 * ((times * 20 - 2000) / 500) ** 2)
+    weights = np.exp(-0.5 * ((times * 200 - 2000) / 500) ** 2)
     # Weights cumulated to 0.0477, 0.1312, 0.2558, ... (the authors' program).
     np.testing.assert_allclose(
         np.cumsum(weights / weights.sum())[:3], [0.0477, 0.1312, 0.2558], atol=1e-4
     )
     assert_counts([(drawn == t).sum() for t in times], weights)
-    assert set(delay[starts(f) & shown["B"]]) == {60} and set(delay[starts(f) & shown["C"]]) == {
-        140
-    }
+    assert set(delay[starts(f) & shown["B"]]) == {6} and set(delay[starts(f) & shown["C"]]) == {14}
     for cue in "ABC":
         assert_share(f["omitted"][starts(f) & shown[cue]] == 0, probability)
     assert_counts([(starts(f) & shown[k]).sum() for k in "ABCD"], np.ones(4))
@@ -233,14 +245,15 @@ def test_gaussian_delays_and_omissions(task, probability, tmp_path):
         np.flatnonzero(off[:, r])[: on[:, r].sum()] - np.flatnonzero(on[:, r])[: off[:, r].sum()]
         for r in range(20)
     ]
-    assert set(np.concatenate(gaps)) == {50}
+    assert set(np.concatenate(gaps)) == {5}
 
 
 def test_uncued_rewards(tmp_path):
-    task = tasks.make("pavlovian", preset="eshel_2015", iti=fixed(20), after=20.0)
-    f = record(task, 77 * 10, tmp_path, PEOPLE)
-    cued, rewarded = f["x"][1::77, :, :2].sum(axis=2) > 0, f["reward"][76::77] > 0
-    assert (f["cue_on"][1::77] == cued).all() and f["cue_on"].sum() == cued.sum()
+    task = tasks.make("pavlovian", preset="eshel_2015", iti=fixed(500), step=500.0)
+    # 1 step before the cue, 3 to the reward, 1 after it.
+    f = record(task, 5 * 10, tmp_path, PEOPLE)
+    cued, rewarded = f["x"][1::5, :, :2].sum(axis=2) > 0, f["reward"][4::5] > 0
+    assert (f["cue_on"][1::5] == cued).all() and f["cue_on"].sum() == cued.sum()
     assert_counts([(cued & rewarded).sum(), (~cued).sum(), (cued & ~rewarded).sum()], np.ones(3))
     assert (rewarded | cued).all() and len(np.unique(f["reward"])) == 8
 
@@ -256,7 +269,7 @@ def test_uncued_rewards(tmp_path):
 def test_distribution_of_intervals(iti, low, high, tmp_path):
     kinds = ((None, (Trials("A", delay=fixed(20)),)),)
     task = tasks.make("pavlovian", phases=kinds, iti=iti, after=20.0)
-    f = record(task, 600, tmp_path, PEOPLE)
+    f = record(task, 200, tmp_path, PEOPLE)
     onset = f["onset"][starts(f)]
     assert onset.min() == low and onset.max() <= high
     # Geometric with a mean of 5 steps above the lowest, cut at the highest; or all alike.
@@ -337,7 +350,7 @@ def test_reversal_bandit_by_hand(tmp_path):
 
 def test_reversals_have_the_hazard_and_the_probabilities(tmp_path):
     task = tasks.make("reversal_bandit", hazard=0.1)
-    f = record(task, 500, tmp_path, 200, action="0")
+    f = record(task, 301, tmp_path, 200, action="0")
     assert (lengths(f["done"] > 0) == 100).all()
     assert_share(f["reversal_on"][1:].ravel(), 0.1)
     swapped = f["good"][1:] != f["good"][:-1]
@@ -350,7 +363,7 @@ def test_reversals_have_the_hazard_and_the_probabilities(tmp_path):
 
 def test_blocks_go_on_over_trials(tmp_path):
     task = tasks.make("reversal_bandit", block=(5, 8), choices=1, carry=True)
-    f = record(task, 600, tmp_path, 50)
+    f = record(task, 200, tmp_path, 100)
     assert f["done"].all()
     blocks = lengths(f["reversal_on"] > 0)
     assert_counts([(blocks == k).sum() for k in range(5, 9)], np.ones(4))
@@ -389,8 +402,8 @@ def test_walks_are_gaussian_and_return_to_the_centre(tmp_path):
 
 def test_walks_are_reflected(tmp_path):
     settings = {"decay": 1.0, "diffusion": 0.1, "arms": 2, "choices": 100_000}
-    f = record(tasks.make("drifting_bandit", **settings), 400, tmp_path, PEOPLE)
-    mean = f["mean_0"][100:]
+    f = record(tasks.make("drifting_bandit", **settings), 250, tmp_path, PEOPLE)
+    mean = f["mean_0"][50:]
     assert mean.min() >= 0 and mean.max() <= 1
     # Uniform between reflecting bounds, and nowhere stuck.
     np.testing.assert_allclose(np.histogram(mean, 10, (0, 1))[0] / mean.size, 0.1, atol=0.01)
@@ -418,9 +431,9 @@ def test_two_steps_by_hand(tmp_path):
 
 
 def test_two_steps_of_wang(tmp_path):
-    task = tasks.make("two_step", reversal=0.1)
-    f = record(task, 901, tmp_path, PEOPLE)
-    assert (lengths(f["done"] > 0) == 300).all() and task.chance_return == 50
+    task = tasks.make("two_step", reversal=0.1, choices=50)
+    f = record(task, 301, tmp_path, PEOPLE)
+    assert (lengths(f["done"] > 0) == 150).all() and task.chance_return == 25
     second, outcome = f["second_on"] > 0, f["outcome_on"] > 0
     assert_share(f["rare"][second], 0.2)
     assert_share(f["choice"][second], 0.5)
@@ -438,8 +451,9 @@ def test_two_steps_of_wang(tmp_path):
 
 
 def test_two_steps_of_daw(tmp_path):
-    f = record(tasks.make("two_step", version="daw_2011"), 604, tmp_path, PEOPLE)
-    assert (lengths(f["done"] > 0) == 603).all()
+    assert tasks.make("two_step", version="daw_2011").parameters["choices"].value == 201
+    f = record(tasks.make("two_step", version="daw_2011", choices=50), 302, tmp_path, PEOPLE)
+    assert (lengths(f["done"] > 0) == 150).all()
     outcome = f["outcome_on"] > 0
     assert_share(f["rare"][f["second_on"] > 0], 0.3)
     ended = outcome[1:] & (f["done"][1:] == 0)
@@ -508,8 +522,8 @@ def test_refuses(family, settings, message):
 def test_match_by_hand(tmp_path):
     # 300, 500, 1000, 500 ms are 15, 25, 50, 25 steps; the right answer comes with the go.
     task = tasks.make("delayed_match_to_sample", stimuli=3)
-    f = record(task, 116 * 6 + 1, tmp_path, PEOPLE, action="int(time >= go)*(1 + target)")
-    step = np.arange(116 * 6 + 1) % 116
+    f = record(task, 116 * 2 + 1, tmp_path, PEOPLE, action="int(time >= go)*(1 + target)")
+    step = np.arange(116 * 2 + 1) % 116
     np.testing.assert_array_equal(f["done"], np.broadcast_to(step[:, None] == 0, f["done"].shape))
     np.testing.assert_array_equal(f["x"][:, 0, 0], step < 115)
     np.testing.assert_array_equal(f["reward"][1:, 0], step[1:] == 0)
@@ -556,10 +570,10 @@ def test_dots_by_hand(tmp_path):
     np.testing.assert_array_equal(f["reward"][1:, 0], step[1:] == 0)
 
 
-@pytest.mark.parametrize("step", [20.0, 50.0])
+@pytest.mark.parametrize("step", [50.0, 100.0])
 def test_evidence_has_the_coherence_and_the_noise(step, tmp_path):
     task = tasks.make("random_dots", step=step)
-    f = record(task, int(6000 / step), tmp_path, PEOPLE, action="0")
+    f = record(task, int(5000 / step), tmp_path, PEOPLE, action="0")
     went = starts(f)
     assert_counts(np.bincount(f["level"][went].astype(int)), np.ones(5))
     assert_share(f["target"][went], 0.5)
@@ -585,7 +599,7 @@ def test_interval_by_hand(tmp_path):
     f = record(task, 100, tmp_path, 8, action="int(time > go)*(1 + target)")
     for r in range(8):
         ends = np.flatnonzero(f["done"][:, r])
-        for a, b in zip(ends[:-1], ends[1:], strict=True):
+        for a, b in itertools.pairwise(ends):
             interval = 8 if f["target"][a, r] else 4
             assert f["interval"][a, r] == interval and b - a == interval + 4
             tones = np.flatnonzero(f["x"][a:b, r, 0])
@@ -596,7 +610,7 @@ def test_interval_by_hand(tmp_path):
 
 
 def test_intervals_are_those_of_the_experiment(tmp_path):
-    f = record(tasks.make("interval_timing"), 700, tmp_path, PEOPLE, action="0")
+    f = record(tasks.make("interval_timing"), 120, tmp_path, PEOPLE, action="1")
     interval = f["interval"][starts(f)]
     times = np.array([600, 1060, 1260, 1380, 1620, 1740, 1940, 2400]) / 20
     assert_counts([(interval == t).sum() for t in times], np.ones(8))
@@ -623,12 +637,12 @@ def test_selection_by_hand(tmp_path):
 
 def test_pairs_and_feedback(tmp_path):
     settings = {"fixation": 20.0, "stimulus": 20.0}
-    task = tasks.make("probabilistic_selection", training=100, **settings)
-    f = record(task, 401, tmp_path, PEOPLE)
+    task = tasks.make("probabilistic_selection", training=40, **settings)
+    f = record(task, 161, tmp_path, PEOPLE)
     assert (lengths(f["done"] > 0) == 2).all()
     new = f["transfer"][1::2] > 0
     pair = (6 * f["left"] + f["right"])[1::2].astype(int)
-    np.testing.assert_array_equal(new[:, 0], np.arange(200) >= 100)
+    np.testing.assert_array_equal(new[:, 0], np.arange(80) >= 40)
     same = lambda p: p // 12 == p % 6 // 2  # noqa: E731
     old = np.bincount(pair[~new], minlength=36).reshape(6, 6)
     assert same(pair[~new]).all() and not same(pair[new]).any()

@@ -9,7 +9,7 @@ from bgrl.tasks.common import NEVER, check_number, check_several, reflected, sel
 
 #: One choice in the last step of each interval; `chosen` is what it brings, set by the caller.
 CHOICE = """
-    chooses = int(time >= choice_steps - 1)
+    chooses = initialised*int(time >= choice_steps - 1)
     {payoff}
     reward = chooses*chosen
     count = count + chooses

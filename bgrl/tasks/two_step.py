@@ -12,7 +12,7 @@ VERSIONS = {
 }
 #: Stages 0 fixation, 1 first, 2 second; the action in the last step of a stage counts.
 STEP = """
-    last = int(time >= {steps} - 1)
+    last = initialised*int(time >= {steps} - 1)
     ends_first = last*int(stage == 1)
     ends_second = last*int(stage == 2)
     usual = int(uniform(0) < common)
@@ -115,7 +115,7 @@ def two_step(
         actions=("left", "right"),
         variables=(
             *("time", "stage", "count", "choice", "rare", "place"),
-            *("first_on", "second_on", "outcome_on"),
+            *("initialised", "first_on", "second_on", "outcome_on"),
             *rewards["variables"],
         ),
         parameters=parameters | rewards["parameters"],
@@ -129,6 +129,7 @@ def two_step(
             time = 0
             stage = 0
             count = 0
+            initialised = 1
             {rewards["start"]}
         """,
         events={
