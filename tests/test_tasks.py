@@ -28,7 +28,9 @@ def test_registry():
     assert {"memory_chain", "cartpole", "stateless_cartpole"} <= set(tasks.names())
     assert "scripted" not in tasks.names()
     assert tasks.options("memory_chain") == {"length": 8}
-    with pytest.raises(InputError, match="unknown task 'go'; valid: cartpole, delayed_match_to_sample"):
+    with pytest.raises(
+        InputError, match="unknown task 'go'; valid: cartpole, delayed_match_to_sample"
+    ):
         tasks.make("go")
     with pytest.raises(InputError, match="has no option speed; valid: length"):
         tasks.make("memory_chain", speed=3)

@@ -125,7 +125,7 @@ def _starkweather(probability):
 
 _EARLY_ITI = exponential(4000.0, 2000.0, 12_000.0)
 _FIORILLO_ITI = exponential(9000.0, 5000.0, 25_000.0)
-_STARKWEATHER_ITI = exponential(13_000.0, 20.0, 60_000.0)
+_STARKWEATHER_ITI = exponential(13_000.0, 1000.0, 60_000.0)
 _EXPECTED = (0.005, 0.015, 0.06, 0.125, 0.25, 0.5, 1.0)
 
 #: Name to phases ((trials, kinds), ...; the last lasts for good), inter-trial interval, duration of
