@@ -1,0 +1,426 @@
+"""Pavlovian conditioning: cues, rewards that nothing has to be done for, phases of training."""
+
+import math
+from dataclasses import dataclass
+
+from bgrl.circuit import Parameter
+from bgrl.errors import InputError, check_count, choose
+from bgrl.tasks.base import Task, pick
+from bgrl.tasks.common import NEVER, check_number, numbered, whole_steps
+
+
+@dataclass(frozen=True)
+class Delay:
+    """A time that is drawn for each trial; made by `fixed`, `uniform`, `exponential`, `normal`.
+
+    Parameters
+    ----------
+    points : tuple of (float, float)
+        Times (ms) and their weights.
+    width : float
+        Range of what is added to them (ms).
+    mean : float
+        Mean of what is added, if it is exponential and `width` has no end; infinite for uniform.
+    """
+
+    points: tuple
+    width: float = 0.0
+    mean: float = math.inf
+
+
+def fixed(time):
+    """Always the same time (ms)."""
+    return Delay(((time, 1.0),))
+
+
+def uniform(low, high):
+    """Every step from `low` to `high` (ms) alike."""
+    return Delay(((low, 1.0),), high - low)
+
+
+def exponential(mean, low, high):
+    """Constant hazard from `low` to `high` (ms), of this mean if `high` were infinite."""
+    return Delay(((low, 1.0),), high - low, mean - low)
+
+
+def normal(mean, std, low, high, spacing):
+    """Times from `low` to `high` (ms), `spacing` apart, weighted by the Gaussian density."""
+    count = round((high - low) / spacing) + 1
+    times = [low + k * spacing for k in range(count)]
+    return Delay(tuple((time, math.exp(-0.5 * ((time - mean) / std) ** 2)) for time in times))
+
+
+ONE_SECOND = fixed(1000.0)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """A kind of trial.
+
+    Parameters
+    ----------
+    cues : str
+        The cues that are shown together, one letter each; none for an uncued reward.
+    probability : float
+        Probability of reward.
+    magnitudes : tuple of float
+        Sizes of the reward, alike in probability.
+    delay : Delay
+        Time from the start of the cues to the reward.
+    weight : float
+        How often trials are of this kind, relative to the others of the phase.
+    """
+
+    cues: str
+    probability: float = 1.0
+    magnitudes: tuple = (1.0,)
+    delay: Delay = ONE_SECOND
+    weight: float = 1.0
+
+    def rows(self, step):
+        """What trials of this kind can be, with how probable each is; times in steps."""
+        where = f"{self.cues or 'uncued'} trials"
+        check_number(f"probability of {where}", self.probability, 0, 1)
+        check_number(f"weight of {where}", self.weight, 1e-9)
+        if not self.magnitudes:
+            raise InputError(f"{where} have no magnitude; one or more numbers are needed")
+        sizes = [check_number(f"magnitude of {where}", m) for m in self.magnitudes]
+        outcomes = [(self.probability / len(sizes), size, 0) for size in sizes]
+        outcomes += [(1 - self.probability, 0.0, int(self.probability > 0))]
+        return [
+            (chance * share, self.cues, size, omitted, *time)
+            for share, *time in _draws(f"delay of {where}", self.delay, step)
+            for chance, size, omitted in outcomes
+            if chance > 0
+        ]
+
+
+def _draws(name, delay, step):
+    """(share, first step, further steps, exponential scale) of each point of a `Delay`."""
+    if not isinstance(delay, Delay):
+        raise InputError(f"{name} is {delay!r}; fixed, uniform, exponential or normal is needed")
+    total = sum(weight for _, weight in delay.points)
+    width = whole_steps(f"range of {name}", delay.width, step, zero=True)
+    if delay.mean <= 0:
+        raise InputError(f"mean of {name} is not above its lowest time")
+    # An exponential number's integer part has this mean.
+    scale = NEVER if math.isinf(delay.mean) else 1 / math.log1p(step / delay.mean)
+    return [(w / total, whole_steps(name, t, step), width, scale) for t, w in delay.points]
+
+
+def _second(cues, probability=1.0, magnitudes=(1.0,)):
+    return Trials(cues, probability, magnitudes, fixed(2000.0))
+
+
+def _blocking(cues, probability):
+    return Trials(cues, probability, delay=fixed(1500.0))
+
+
+def _starkweather(probability):
+    gaussian = normal(2000.0, 500.0, 1200.0, 2800.0, 200.0)
+    delays = {"A": gaussian, "B": fixed(1200.0), "C": fixed(2800.0)}
+    kinds = [Trials(cue, probability, delay=delay) for cue, delay in delays.items()]
+    return (*kinds, Trials("D", 0.0, delay=fixed(2000.0)))
+
+
+_EARLY_ITI = exponential(4000.0, 2000.0, 12_000.0)
+_FIORILLO_ITI = exponential(9000.0, 5000.0, 25_000.0)
+_STARKWEATHER_ITI = exponential(13_000.0, 1000.0, 60_000.0)
+_EXPECTED = (0.005, 0.015, 0.06, 0.125, 0.25, 0.5, 1.0)
+
+#: Name to phases ((trials, kinds), ...; the last lasts for good), inter-trial interval, duration of
+#: the cues (ms) and reference.
+PRESETS = {
+    "schultz_1997": {
+        "phases": ((300, (Trials("A"),)), (None, (Trials("A", 0.9),))),
+        "iti": _EARLY_ITI,
+        "cue": math.inf,
+        "reference": "Schultz, Dayan & Montague 1997, Science 275:1593",
+    },
+    "waelti_2001": {
+        "phases": (
+            (200, (_blocking("A", 1.0), _blocking("B", 0.0))),
+            (200, (_blocking("AX", 1.0), _blocking("BY", 1.0))),
+            (None, (_blocking("X", 0.0), _blocking("Y", 0.0))),
+        ),
+        "iti": _EARLY_ITI,
+        "cue": math.inf,
+        "reference": "Waelti, Dickinson & Schultz 2001, Nature 412:43",
+    },
+    "fiorillo_2003": {
+        "phases": ((None, tuple(_second(c, p / 4) for p, c in enumerate("ABCDE"))),),
+        "iti": _FIORILLO_ITI,
+        "cue": math.inf,
+        "reference": "Fiorillo, Tobler & Schultz 2003, Science 299:1898",
+    },
+    "tobler_2005": {
+        "phases": (
+            (
+                None,
+                (
+                    _second("A", magnitudes=(0.1, 0.3)),
+                    _second("B", magnitudes=(0.3, 1.0)),
+                    _second("C", magnitudes=(0.1, 1.0)),
+                ),
+            ),
+        ),
+        "iti": _FIORILLO_ITI,
+        "cue": math.inf,
+        "reference": "Tobler, Fiorillo & Schultz 2005, Science 307:1642",
+    },
+    "starkweather_2017_task1": {
+        "phases": ((None, _starkweather(1.0)),),
+        "iti": _STARKWEATHER_ITI,
+        "cue": 1000.0,
+        "reference": "Starkweather, Babayan, Uchida & Gershman 2017, Nat. Neurosci. 20:581, task 1",
+    },
+    "starkweather_2017_task2": {
+        "phases": ((None, _starkweather(0.9)),),
+        "iti": _STARKWEATHER_ITI,
+        "cue": 1000.0,
+        "reference": "Starkweather, Babayan, Uchida & Gershman 2017, Nat. Neurosci. 20:581, task 2",
+    },
+    "eshel_2015": {
+        "phases": (
+            (
+                None,
+                (
+                    Trials("A", magnitudes=_EXPECTED, delay=fixed(1500.0)),
+                    Trials("", magnitudes=_EXPECTED, delay=fixed(1500.0)),
+                    Trials("B", 0.0, delay=fixed(1500.0)),
+                ),
+            ),
+        ),
+        "iti": exponential(8000.0, 4000.0, 25_000.0),
+        "cue": 1000.0,
+        "reference": "Eshel, Bukwich, Rao, Hemmelder, Tian & Uchida 2015, Nature 525:243",
+    },
+}
+
+
+def pavlovian(
+    preset: str = "schultz_1997",
+    phases: tuple | None = None,
+    iti: Delay | None = None,
+    cue: float | None = None,
+    after: float = 500.0,
+    licking: bool = False,
+    lick_cost: float = 0.0,
+    step: float = 20.0,
+) -> Task:
+    """Cues predict rewards, which come whatever one does.
+
+    A trial is: inter-trial interval (nothing is seen), cue, reward or none, some time after it. Its
+    first step is the one after the end of the trial before. In the step of the reward a cue that
+    lasts until then is off.
+
+    Parameters
+    ----------
+    preset : str
+        Name of an experiment in `PRESETS`, which gives the three that follow.
+    phases : tuple of (int or None, tuple of Trials), optional
+        Number of trials, and what they can be, for each phase of training; the last, with None,
+        lasts for good. Trials are counted over the whole run, so an evaluation is in the phase that
+        training is in.
+    iti : Delay, optional
+        Time from the start of the trial to the cue; `fixed`, `uniform` or `exponential`.
+    cue : float, optional
+        Duration of the cues (ms); infinite, or more than the delay, for cues that last until the
+        reward (delay conditioning), less for a trace.
+    after : float
+        Time from the reward to the end of the trial (ms).
+    licking : bool
+        Whether there are two actions, to wait and to lick; licking brings nothing.
+    lick_cost : float
+        What each step of licking costs.
+    step : float
+        Duration of a step (ms).
+
+    Notes
+    -----
+    The agent's state starts anew with each trial; learning across trials is plasticity.
+
+    `schultz_1997`: one cue 1 s before the reward, after 300 trials omissions in every tenth.
+    `waelti_2001`: blocking: A+ B-, then AX+ BY+, then the probes X- Y-, 1.5 s, where monkeys saw
+    reminders of the compounds among the probes. `fiorillo_2003`: probabilities 0, 0.25, 0.5, 0.75
+    and 1 (A to E), 2 s, intervals between trials of 9 s in the mean. `tobler_2005`: two sizes of
+    reward for each of three cues, relative to the largest. `starkweather_2017_task1` and `_task2`:
+    A with a reward after 1.2 to 2.8 s (Gaussian weights, mean 2, standard deviation 0.5 s, in steps
+    of 0.2 s), B after 1.2 s, C after 2.8 s, D without; in task 2 a tenth of the rewards of A, B and
+    C are omitted. `eshel_2015`: seven sizes of reward, relative to 20 µl, 1.5 s after odour A or
+    unannounced, and odour B without. What the papers leave open or spread over sessions is ours:
+    numbers of trials, how often each kind comes, and intervals between trials, which are exponential
+    within bounds so that the time of the cue cannot be known.
+
+    The cue and the reward may be at no fixed time: the variables `cue_on`, `reward_on` and
+    `omission_on` are 1 in the step of a cue, of a reward and of the absence of one that was possible
+    in that kind of trial; `phase` and `kind` are numbers from 0, the latter that of the row in
+    `rows`.
+    """
+    chosen = PRESETS[choose("preset", preset, PRESETS)]
+    phases = chosen["phases"] if phases is None else phases
+    iti = chosen["iti"] if iti is None else iti
+    table = rows(phases, step)
+    cues = sorted({letter for row in table for letter in row["cues"]})
+    if not cues:
+        raise InputError("phases have no cue; at least one letter is needed")
+    onsets = _draws("iti", iti, step)
+    if len(onsets) > 1:
+        raise InputError("iti is a set of times; fixed, uniform or exponential is needed")
+    spreads = any(row["width"] for row in table)
+    columns = ("upto", "magnitude", "omits", "delay", *(("width", "scale") if spreads else ()))
+    cue_steps = _cue_steps(chosen["cue"] if cue is None else cue, step)
+    after_steps = whole_steps("after", after, step)
+    parameters = {
+        "iti_first": Parameter(onsets[0][1]),
+        "iti_width": Parameter(onsets[0][2]),
+        "iti_scale": Parameter(onsets[0][3]),
+        "cue_steps": Parameter(cue_steps),
+        "after_steps": Parameter(after_steps),
+        "lick_cost": Parameter(check_number("lick_cost", lick_cost)),
+        **numbered("phase_end", _phase_ends(phases)),
+    }
+    for column in columns:
+        parameters |= numbered(column, [row[column] for row in table])
+    return Task(
+        name="pavlovian",
+        summary="cues that predict rewards",
+        reference=chosen["reference"],
+        observations={
+            f"cue_{letter}": f"shows_{letter}*int(time >= onset)*int(time < offset)"
+            for letter in cues
+        },
+        actions=("wait", "lick") if licking else ("wait",),
+        variables=(
+            *("time", "trial", "phase", "kind", "onset", "offset", "reward_time"),
+            *("size", "omitted", "cue_on", "reward_on", "omission_on"),
+            *(f"shows_{letter}" for letter in cues),
+        ),
+        parameters=parameters,
+        step=_step(cues, licking),
+        reset=_reset(table, cues, len(phases), spreads),
+        events=_events(table, onsets[0], after_steps),
+    )
+
+
+def rows(phases, step=20.0):
+    """Everything that a trial can be, phase by phase.
+
+    Parameters
+    ----------
+    phases : tuple
+        As for `pavlovian`.
+    step : float
+        In ms.
+
+    Returns
+    -------
+    list of dict
+        phase, cues, magnitude, omits; delay, width (steps) and scale of the time to the reward;
+        probability within the phase, and `upto`, the phase plus the cumulated probability.
+    """
+    _check_phases(phases)
+    found = []
+    for phase, (_, kinds) in enumerate(phases):
+        total, cumulated = sum(kind.weight for kind in kinds), 0.0
+        for kind in kinds:
+            for chance, *values in kind.rows(step):
+                cumulated += chance * kind.weight / total
+                names = ("cues", "magnitude", "omits", "delay", "width", "scale")
+                row = dict(zip(names, values, strict=True))
+                row |= {"phase": phase, "probability": chance * kind.weight / total}
+                found.append(row | {"upto": phase + cumulated})
+        found[-1]["upto"] = phase + 1.0
+    return found
+
+
+def _check_phases(phases):
+    if not isinstance(phases, tuple | list) or not phases:
+        raise InputError(f"phases is {phases!r}; pairs of a number of trials and kinds are needed")
+    for phase, (count, kinds) in enumerate(phases):
+        if phase < len(phases) - 1:
+            check_count(f"number of trials in phase {phase}", count)
+        if not kinds or not all(isinstance(kind, Trials) for kind in kinds):
+            raise InputError(f"phase {phase} has {kinds!r}; one or more Trials are needed")
+        for kind in kinds:
+            if not all(c.isascii() and c.isalpha() for c in kind.cues):
+                raise InputError(f"cues are {kind.cues!r}; letters are needed, one for each cue")
+    if phases[-1][0] is not None:
+        raise InputError("the last phase lasts for good; its number of trials must be None")
+
+
+def _phase_ends(phases):
+    """Trial with which each phase but the last ends."""
+    counts = [count for count, _ in phases[:-1]]
+    return [sum(counts[: k + 1]) for k in range(len(counts))]
+
+
+def _cue_steps(cue, step):
+    return NEVER if cue == math.inf else whole_steps("cue", cue, step)
+
+
+def _events(table, onset, after):
+    """What is at a fixed time from either end of a trial."""
+    events = {"outcome": ("end", -after), "end": ("end", 0)}
+    delays = {row["delay"] for row in table}
+    if len(delays) == 1 and not any(row["width"] for row in table):
+        events["cue"] = ("end", -after - delays.pop())
+    elif onset[2] == 0:
+        events["cue"] = ("start", onset[1])
+    return events
+
+
+def _step(cues, licking):
+    shown = " + ".join(f"shows_{letter}" for letter in cues)
+    cost = "lick_cost*int(action == 1)" if licking else "0"
+    return f"""
+        time = time + 1
+        cue_on = int(time == onset)*int({shown} > 0)
+        outcome_on = int(time == reward_time)
+        reward_on = outcome_on*int(size != 0)
+        omission_on = outcome_on*omitted
+        reward = outcome_on*size - {cost}
+        terminated = int(time >= reward_time + after_steps)
+    """
+
+
+def _drawn(first, width, scale, k):
+    """Expression of a time, with the k-th random number (see `_draws`)."""
+    whole = f"floor(-{scale}*log1p(uniform({k})*expm1(-({width} + 1)/{scale})))"
+    return f"{first} + clip({whole}, 0, {width})"
+
+
+def _reset(table, cues, phases, spreads):
+    def column(name):
+        return pick("kind", [f"{name}_{k}" for k in range(len(table))])
+
+    def count(variable, name, size):
+        return " + ".join(["0", *(f"int({variable} >= {name}_{k})" for k in range(size))])
+
+    shows = "\n".join(
+        f"shows_{letter} = "
+        + " + ".join(f"int(kind == {k})" for k, row in enumerate(table) if letter in row["cues"])
+        for letter in cues
+    )
+    delay = f"delay = {column('delay')}"
+    if spreads:
+        delay = f"""
+            delay_width = {column("width")}
+            delay_scale = {column("scale")}
+            delay = {_drawn(f"({column('delay')})", "delay_width", "delay_scale", 2)}
+        """
+    # Slightly less than 1, so that in single precision a phase does not draw from the next.
+    return f"""
+        time = 0
+        phase = {count("trial", "phase_end", phases - 1)}
+        trial = trial + 1
+        draw = phase + 0.999999*uniform(0)
+        kind = {count("draw", "upto", len(table) - 1)}
+        size = {column("magnitude")}
+        omitted = {column("omits")}
+        onset = {_drawn("iti_first", "iti_width", "iti_scale", 1)}
+        {delay}
+        reward_time = onset + delay
+        offset = onset + clip(delay, 0, cue_steps)
+        {shows}
+    """
