@@ -553,6 +553,15 @@ class Trajectory:
         array[where] = action[steps - 1].reshape(-1, *array.shape[1:])
         return state
 
+    def rounded(self, state):
+        """The same with every recorded real number moved to the next in single precision."""
+        moved = {name: value.copy() for name, value in state.items()}
+        for variable in self.states:
+            array = moved[f"task.{variable}"]
+            real = np.isfinite(array) & (array != np.round(array))
+            array[real] = np.nextafter(array[real].astype(np.float32), np.float32(np.inf))
+        return moved
+
     def compared(self, cases, state):
         """Name to what was found and what is expected after a step."""
         step = np.flatnonzero(cases > 0)
@@ -573,19 +582,26 @@ def replay_trajectory(fixture, agent, program):
     Returns
     -------
     dict of str to float
-        Largest error of each recorded quantity, relative to max(1, value).
+        Largest error of each recorded quantity, relative to max(1, value); the reward's to what one
+        rounding of the recorded state, which is single precision, makes of it, if that is more.
     """
     trajectory = Trajectory(fixture, agent)
     errors, total = {}, trajectory.record.steps + 1
     for first in range(0, total, _AT_ONCE):
         cases = np.arange(first, min(first + _AT_ONCE, total))
-        state = program.advance(trajectory.before(cases, program.layout), 0, 1, learn=False)
+        before = trajectory.before(cases, program.layout)
+        state = program.advance(before, 0, 1, learn=False)
+        rounded = program.advance(trajectory.rounded(before), 0, 1, learn=False)
         for key, value, expected in trajectory.compared(cases, state):
             if value.shape != expected.shape:
                 raise InputError(
                     f"{fixture.path}: {key} has shape {expected.shape}; the task's is {value.shape}"
                 )
-            error = np.abs(value - expected) / np.maximum(1, np.abs(expected))
+            scale = np.maximum(1, np.abs(expected))
+            if key == "reward":
+                moved = np.abs(rounded["task.reward"][np.flatnonzero(cases > 0)] - value)
+                scale = np.maximum(scale, moved / TASK_TOLERANCE)
+            error = np.abs(value - expected) / scale
             error = np.where(np.isnan(error), np.inf, error).max(initial=0.0)
             errors[key] = max(errors.get(key, 0.0), float(error))
     return errors
