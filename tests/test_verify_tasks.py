@@ -236,3 +236,24 @@ def test_what_cannot_be_replayed_is_refused(stem, changes, message, tmp_path):
     with pytest.raises(InputError, match=message) as caught:
         replay(replace(source, meta=source.meta | changes))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 1e-4])
+def test_single_precision_of_the_reference_is_allowed_for_and_no_more(wrong):
+    """Far from rest, the reward of Pendulum is rounded by more than the tolerance."""
+    fixture = verify.read_fixture(FIXTURES / "tasks" / "Pendulum-v1_5.npz")
+    arrays = {key: value.copy() for key, value in fixture.arrays.items()}
+    generator, single = np.random.default_rng(0), np.float32
+    theta = generator.uniform(10, 20, len(arrays["state_theta"])).astype(single)
+    arrays["state_theta"] = theta
+    steps = len(arrays["reward"])
+    normal = (theta[:steps] + single(np.pi)) % single(2 * np.pi) - single(np.pi)
+    torque = np.clip(arrays["action"].ravel(), -2, 2).astype(single)
+    velocity = arrays["state_theta_dot"][:steps].astype(single)
+    costs = normal**2 + single(0.1) * velocity**2 + single(0.001) * torque**2
+    arrays["reward"] = -costs.astype(float) * (1 + wrong)
+    changed = replace(fixture, arrays=arrays)
+    agent = verify_tasks.trajectory_agent(changed)
+    program = load("numpy", agent.structure())
+    error = verify_tasks.replay_trajectory(changed, agent, program)["reward"]
+    assert (error > verify_tasks.TASK_TOLERANCE) == (wrong > 0)
