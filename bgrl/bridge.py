@@ -1,10 +1,13 @@
 """Any Gymnasium environment as a task: the compiled program talks to it in every step.
 
-The environments of all replicates run in one process of their own (``python -m bgrl.bridge``), which
-the program reaches through two pipes. In every step it sends, for each replicate, whether to start anew,
-a seed for that, and the action; it receives reward, terminated, truncated and the observation. Where a
-trial ends the environment starts the next one at once, and the observation is the first of it, as in
-every task.
+The environments of all replicates run in one process of their own (``python -m bgrl.bridge``). In every
+step the program sends, for each replicate, whether to start anew, a seed for that, and the action; it
+receives reward, terminated, truncated and the observation. Where a trial ends the environment starts the
+next one at once, and the observation is the first of it, as in every task.
+
+The two processes share a piece of memory: counters of requests and answers, and the numbers. Each waits
+for the other's counter, awake while the program runs, since being woken would take longer than a step;
+a pipe wakes the environments when a program starts, and tells either side that the other is gone.
 
 An environment's own state is not in the state of a run: a run that is resumed after a kill begins a new
 trial.
@@ -12,11 +15,12 @@ trial.
 
 import contextlib
 import json
+import mmap
 import os
-import struct
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -139,27 +143,47 @@ def _make(name):
         raise InputError(f"no Gymnasium environment {name!r}: {first}") from None
 
 
-# The two ends of the pipes ------------------------------------------------------------------
+# The two sides ------------------------------------------------------------------------------
+
+#: Bytes before the numbers: the counter of requests, and at `_ANSWERS` that of answers.
+_HEAD, _ANSWERS = 128, 64
+#: Seconds for which the environments stay awake without a request.
+_AWAKE = 0.02
+#: Looks at a counter before the processor is offered to others.
+_LOOKS = 200
 
 
 class Connection:
-    """A process with the environments of all replicates, and the pipes to it.
+    """A process with the environments of all replicates, and what a program needs to reach it.
 
     Attributes
     ----------
-    request, response : int
-        File descriptors that a program writes to and reads from.
+    descriptors : dict of str to int
+        Name of an environment variable to a file descriptor: of the shared memory, of the pipe to
+        write to, and of the one that ends with the environments.
     """
 
     def __init__(self, environment, replicates):
         self.environment = environment
-        theirs_in, self.request = os.pipe()
-        self.response, theirs_out = os.pipe()
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (lives as long as the process)
-        words = json.dumps([environment.name, environment.observed, replicates])
+        actions = _action_size(environment.name)
+        self._sizes = replicates * (2 + actions), replicates * (3 + len(environment.observed))
+        shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self._file = tempfile.TemporaryFile(dir=shared)  # noqa: SIM115 (kept until closed)
+        os.ftruncate(self._file.fileno(), _HEAD + 8 * sum(self._sizes))
+        self._shared = _Shared(self._file.fileno(), *self._sizes)
+        theirs_in, bell = os.pipe()
+        end, theirs_out = os.pipe()
+        self.descriptors = {
+            "BGRL_SHARED": self._file.fileno(),
+            "BGRL_BELL": bell,
+            "BGRL_END": end,
+        }
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        words = [environment.name, environment.observed, replicates]
+        given = (theirs_in, theirs_out, self._file.fileno())
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bgrl.bridge", str(theirs_in), str(theirs_out), words],
-            pass_fds=(theirs_in, theirs_out),
+            [sys.executable, "-m", "bgrl.bridge", *map(str, given), json.dumps(words)],
+            pass_fds=given,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
@@ -168,14 +192,18 @@ class Connection:
         os.close(theirs_in)
         os.close(theirs_out)
 
-    def exchange(self, request, size):
-        """Send an array of float64, receive `size` numbers."""
-        answer = np.empty(size)
-        with contextlib.suppress(BrokenPipeError):
-            _send(self.request, request.tobytes())
-            if _receive(self.response, answer.view(np.uint8)):
-                return answer
-        raise EnvironmentFailed(self.reason())
+    def exchange(self, request):
+        """Send the numbers of a step, and return those of the answer."""
+        shared = self._shared
+        shared.request[:] = memoryview(np.ascontiguousarray(request.ravel()))
+        number = shared.asked[0] + 1
+        shared.asked[0] = number
+        while not shared.wait(shared.answered, number, _AWAKE):
+            try:
+                os.write(self.descriptors["BGRL_BELL"], b"!")
+            except BrokenPipeError:
+                raise EnvironmentFailed(self.reason()) from None
+        return np.array(shared.answer)
 
     def reason(self):
         """Why the process is gone, in one line."""
@@ -189,42 +217,68 @@ class Connection:
 
     def close(self):
         """End the process."""
-        for descriptor in (self.request, self.response):
-            os.close(descriptor)
         self.process.kill()
         self.process.wait()
+        for name in ("BGRL_BELL", "BGRL_END"):
+            os.close(self.descriptors[name])
+        self._shared.close()
+        self._file.close()
         self._errors.close()
 
 
-def _send(descriptor, data):
-    """Write all of a buffer."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
+class _Shared:
+    """The memory that both sides see."""
+
+    def __init__(self, descriptor, requests, answers):
+        self._map = mmap.mmap(descriptor, _HEAD + 8 * (requests + answers))
+        self._view = memoryview(self._map)
+        self.asked = self._view[:8].cast("q")
+        self.answered = self._view[_ANSWERS : _ANSWERS + 8].cast("q")
+        numbers = self._view[_HEAD:].cast("d")
+        self.request, self.answer = numbers[:requests], numbers[requests:]
+        self._parts = [self.asked, self.answered, self.request, self.answer, numbers, self._view]
+
+    @staticmethod
+    def wait(counter, number, seconds):
+        """Whether a counter reaches a number within some time."""
+        until = time.monotonic() + seconds
+        while counter[0] != number:
+            for _ in range(_LOOKS):
+                if counter[0] == number:
+                    return True
+            os.sched_yield()
+            if time.monotonic() > until:
+                return False
+        return True
+
+    def close(self):
+        """Let go of the memory."""
+        for part in self._parts:
+            part.release()
+        self._map.close()
 
 
-def _receive(descriptor, data):
-    """Fill a buffer; False if the other end is gone."""
-    view = memoryview(data)
-    while view:
-        read = os.readv(descriptor, [view])
-        if not read:
-            return False
-        view = view[read:]
-    return True
+def _action_size(name):
+    environment = _make(name)
+    try:
+        return int(np.prod(environment.action_space.shape)) or 1
+    finally:
+        environment.close()
 
 
-def serve(request, response, name, observed, replicates):
-    """Answer requests until there are no more; the process of a `Connection`."""
+def serve(bell, end, shared, name, observed, replicates):
+    """Answer requests until nobody can ask any more; the process of a `Connection`."""
     places = [_Place(name, observed) for _ in range(replicates)]
-    sent = struct.Struct(f"{2 + places[0].actions}d")
-    told = struct.Struct(f"{3 + len(observed)}d")
-    data, reply = bytearray(replicates * sent.size), bytearray(replicates * told.size)
-    while _receive(request, data):
-        for r, place in enumerate(places):
-            answer = place.answer(r, *sent.unpack_from(data, r * sent.size))
-            told.pack_into(reply, r * told.size, *answer)
-        _send(response, reply)
+    sent, told = 2 + places[0].actions, 3 + len(observed)
+    memory = _Shared(shared, replicates * sent, replicates * told)
+    while os.read(bell, 4096):
+        while memory.wait(memory.asked, memory.answered[0] + 1, _AWAKE):
+            for r, place in enumerate(places):
+                answer = place.answer(r, *memory.request[r * sent : (r + 1) * sent])
+                for k, value in enumerate(answer, r * told):
+                    memory.answer[k] = value
+            memory.answered[0] += 1
+    os.close(end)
 
 
 class _Place:
@@ -263,7 +317,59 @@ class _Place:
 
     def _seen(self, observation):
         flat = observation if self.flat else self.flatten(self.space, observation)
-        return [flat[k] for k in self.observed]
+        numbers = flat.tolist()
+        return [numbers[k] for k in self.observed]
+
+
+#: The program's side of the shared memory, see `Connection`.
+HEADER = """
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+namespace bgrl {
+struct shared_memory {
+    std::atomic<int64_t> *asked, *answered;
+    double *request, *answer;
+    int bell, end;
+
+    shared_memory(size_t requests, size_t answers) {
+        const size_t bytes = 128 + 8*(requests + answers);
+        const int file = std::atoi(std::getenv("BGRL_SHARED"));
+        char* start = (char*)mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        if (start == MAP_FAILED) std::exit(7);
+        asked = (std::atomic<int64_t>*)start;
+        answered = (std::atomic<int64_t>*)(start + 64);
+        request = (double*)(start + 128);
+        answer = request + requests;
+        bell = std::atoi(std::getenv("BGRL_BELL"));
+        end = std::atoi(std::getenv("BGRL_END"));
+        signal(SIGPIPE, SIG_IGN);
+    }
+    // False if the environments are gone.
+    bool exchange() {
+        const int64_t number = asked->load() + 1;
+        asked->store(number);
+        while (true) {
+            const auto started = std::chrono::steady_clock::now();
+            do {
+                for (int look = 0; look < 2000; look++)
+                    if (answered->load() == number) return true;
+                sched_yield();
+            } while (std::chrono::steady_clock::now() - started < std::chrono::milliseconds(2));
+            struct pollfd ended = {end, POLLIN, 0};
+            if (poll(&ended, 1, 0) > 0 && (ended.revents & (POLLHUP | POLLERR))) return false;
+            if (write(bell, "!", 1) != 1) return false;
+        }
+    }
+};
+}
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -294,7 +400,7 @@ class Exchange(Operation):
         request[:, 0], request[:, 1] = arrays("task.restart"), arrays("task.seed")
         request[:, 2:] = arrays("policy.action").reshape(self.replicates, self.actions)
         told = self._told()
-        answer = self.connection["open"].exchange(request, self.replicates * len(told))
+        answer = self.connection["open"].exchange(request)
         for name, column in zip(told, answer.reshape(self.replicates, -1).T, strict=True):
             arrays(name)[...] = column
 
@@ -310,17 +416,14 @@ class Exchange(Operation):
             f"{pointer(name)}[r] = told[r*{len(told)} + {k}];" for k, name in enumerate(told)
         )
         return f"""
-            static const int request = std::atoi(std::getenv("BGRL_REQUEST"));
-            static const int response = std::atoi(std::getenv("BGRL_RESPONSE"));
-            static double sent[{n * sent}], told[{n * len(told)}];
+            static shared_memory shared({n * sent}, {n * len(told)});
+            double *sent = shared.request, *told = shared.answer;
             for (int r = 0; r < {n}; r++) {{
                 sent[r*{sent}] = {pointer("task.restart")}[r];
                 sent[r*{sent} + 1] = {pointer("task.seed")}[0];
                 {actions}
             }}
-            if (!transfer(request, sent, sizeof(sent), true)
-                || !transfer(response, told, sizeof(told), false))
-                std::exit(6);
+            if (!shared.exchange()) std::exit(6);
             for (int r = 0; r < {n}; r++) {{
                 {found}
             }}
@@ -329,7 +432,7 @@ class Exchange(Operation):
 
 if __name__ == "__main__":
     try:
-        serve(int(sys.argv[1]), int(sys.argv[2]), *json.loads(sys.argv[3]))
+        serve(*map(int, sys.argv[1:4]), *json.loads(sys.argv[4]))
     except (BrokenPipeError, KeyboardInterrupt):
         pass
     except Exception as error:  # the environment's own, told in one line

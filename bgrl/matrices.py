@@ -16,9 +16,7 @@ import numpy as np
 HEADER = """
 #pragma once
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <unistd.h>
 #if defined(__AVX512F__)
 #define BGRL_VECTOR_BYTES 64
 #elif defined(__AVX__)
@@ -75,16 +73,6 @@ static __attribute__((noinline)) void store(
         real* to, const real* tile, int rows, int columns, int first, int width) {
     for (int i = 0; i < rows; i++)
         std::memcpy(to + (size_t)i*columns + first, tile + i*TILE, width*sizeof(real));
-}
-// All bytes to or from a pipe; false if its other end is gone.
-static bool transfer(int descriptor, void* data, size_t bytes, bool out) {
-    for (size_t done = 0; done < bytes;) {
-        char* at = (char*)data + done;
-        const ssize_t n = out ? write(descriptor, at, bytes - done) : read(descriptor, at, bytes - done);
-        if (n <= 0) return false;
-        done += n;
-    }
-    return true;
 }
 // out (columns) += weights (rows) matrix (rows, columns)
 static __attribute__((noinline)) void contract(

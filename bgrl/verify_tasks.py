@@ -602,7 +602,7 @@ def replay_trajectory(fixture, agent, program):
             if key == "reward" and (np.abs(value - expected) > TASK_TOLERANCE * scale).any():
                 step = np.flatnonzero(cases > 0)
                 moved = trajectory.rounding(before, state, program)[step]
-                scale = np.maximum(scale, moved / TASK_TOLERANCE)
+                scale = scale + moved / TASK_TOLERANCE
             error = np.abs(value - expected) / scale
             error = np.where(np.isnan(error), np.inf, error).max(initial=0.0)
             errors[key] = max(errors.get(key, 0.0), float(error))

@@ -107,9 +107,9 @@ class CppProgram:
         """What lets the program reach the environment, if the task has one outside."""
         if self.environment is None:
             return {}
-        pipes = self.environment.request, self.environment.response
-        names = dict(zip(("BGRL_REQUEST", "BGRL_RESPONSE"), map(str, pipes), strict=True))
-        return {"pass_fds": pipes, "env": os.environ | names}
+        found = self.environment.descriptors
+        names = {name: str(descriptor) for name, descriptor in found.items()}
+        return {"pass_fds": tuple(found.values()), "env": os.environ | names}
 
     def _read(self, data):
         return {

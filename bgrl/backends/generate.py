@@ -15,6 +15,7 @@ from pathlib import Path
 import brian2 as b2
 import numpy as np
 
+from bgrl import bridge
 from bgrl.build import Network
 from bgrl.errors import InputError
 from bgrl.matrices import HEADER
@@ -113,6 +114,7 @@ def generate(structure, directory):
 def _write_operations(network, device, dtype, directory):
     """Put the operations beside Brian2's code objects, as functions of the same form."""
     (directory / "matrices.h").write_text(HEADER.replace("REAL", _C_TYPES[dtype], 1))
+    (directory / "bridge.h").write_text(bridge.HEADER)
 
     def pointer(name):
         return _pointer(device, network.variables[name])
@@ -121,6 +123,7 @@ def _write_operations(network, device, dtype, directory):
         source = f"""
             #include "objects.h"
             #include "matrices.h"
+            #include "bridge.h"
             void _run_{operation.name}() {{
             using namespace brian;
             using namespace bgrl;
