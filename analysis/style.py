@@ -34,10 +34,10 @@ RC = {
 }
 
 
-def new_figure(width, height):
-    """An empty figure in this look; sizes in inches."""
+def new_figure(width, height, layout="constrained"):
+    """An empty figure in this look; sizes in inches; `layout` "none" leaves margins to the caller."""
     with matplotlib.rc_context(RC):
-        return Figure(figsize=(width, height), dpi=RC["figure.dpi"], layout="constrained")
+        return Figure(figsize=(width, height), dpi=RC["figure.dpi"], layout=layout)
 
 
 def styled(function):

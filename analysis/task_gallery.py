@@ -64,8 +64,17 @@ def figure(data):
     names = list(data.children)
     rows = -(-len(names) // COLUMNS)
     columns = min(COLUMNS, len(names))
-    result = new_figure(3.2 * columns, 1.9 * rows + 0.8)
+    result = new_figure(3.2 * columns, 1.9 * rows + 0.8, layout="none")
     axes = result.subplots(rows, columns, squeeze=False)
+    height = result.get_size_inches()[1]
+    result.subplots_adjust(
+        left=0.3 / columns,
+        right=1 - 0.05 / columns,
+        top=1 - 0.85 / height,
+        bottom=0.45 / height,
+        wspace=0.42,
+        hspace=0.45,
+    )
     for ax, name in zip(axes.flat, names, strict=False):
         plot_trial(data, name, ax=ax)
     for ax in axes.flat[len(names) :]:
@@ -76,5 +85,6 @@ def figure(data):
         "A trial of each task, acting at random. Observations: red positive, blue negative,\n"
         "relative to the largest of each channel. ▲ reward, ▼ loss",
         fontsize=9,
+        y=1 - 0.12 / height,
     )
     return result

@@ -26,7 +26,7 @@ QUICK = {"steps": 50, "names": "memory_chain,cartpole"}
 class Config(Settings):
     """Settings of the experiment."""
 
-    steps: int = option(120, "steps to play at most")
+    steps: int = option(600, "steps to play at most")
     seed: int = option(1, "seed of all randomness")
     backend: str = option("numpy", "what runs the network", ("numpy", "cpp"))
     names: str = option("", "tasks, separated by commas; all by default")

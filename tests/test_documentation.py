@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bgrl import tasks
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 PAGES = sorted((ROOT / "bgrl" / "docs").glob("*.md"))
@@ -31,6 +33,15 @@ def test_pages(page, capsys):
             exec(compile(text, page.name, "exec"), namespace)
         else:
             assert capsys.readouterr().out == text
+
+
+def test_every_task_is_on_its_page():
+    text = (ROOT / "bgrl" / "docs" / "tasks.md").read_text()
+    for name in tasks.names():
+        task = tasks.make(name)
+        actions = f"{len(task.actions)}{' continuous' if task.continuous else ''}"
+        row = f"| `{name}` | {task.summary} | {len(task.observations)} | {actions} |"
+        assert row in text, row
 
 
 def test_commands_and_paths_exist():
