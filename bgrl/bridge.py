@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bgrl.circuit import Parameter
 from bgrl.errors import InputError, RunError
 from bgrl.matrices import Operation
 from bgrl.random import derived_seed
@@ -58,7 +59,7 @@ class Environment:
         return Connection(self, replicates)
 
 
-def gymnasium_task(name, observe=""):
+def gymnasium_task(name, observe="", reward_scale=1.0):
     """A task that is a Gymnasium environment.
 
     Parameters
@@ -68,6 +69,9 @@ def gymnasium_task(name, observe=""):
     observe : str
         Numbers of the entries of the observation to show, separated by commas; "even", "odd", or
         everything if nothing is said.
+    reward_scale : float
+        Reward is multiplied by this. Returns of about 1 are learned fastest: steps of learning have a
+        size of their own, and values must first grow to that of the returns.
 
     Raises
     ------
@@ -102,8 +106,13 @@ def gymnasium_task(name, observe=""):
         actions=actions,
         bounds=bounds,
         variables=(*told, *(f"told_{i}" for i in range(len(kept)))),
-        step="\n".join(f"{name.removeprefix('told_')} = {name}" for name in told),
+        step="""
+            reward = reward_scale*told_reward
+            terminated = told_terminated
+            truncated = told_truncated
+        """,
         reset="",
+        parameters={"reward_scale": Parameter(float(reward_scale))},
         environment=Environment(name, tuple(kept)),
     )
 

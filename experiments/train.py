@@ -21,24 +21,27 @@ class Config(Settings):
     """Settings of the experiment."""
 
     task: str = option("stateless_cartpole", "task, or gymnasium:NAME")
-    options: str = option("", "settings of the task, name=value separated by commas")
+    options: str = option(
+        "", "settings of the task, name=value separated by commas; of Gymnasium's, reward_scale"
+    )
     observe: str = option("", "what the agent sees of it: numbers separated by commas, even, odd")
     model: str = option("rtrrl", "circuit, a file in models/", models.names())
 
     def make_task(self):
         """The task with its settings."""
         if self.task.startswith("gymnasium:"):
-            return tasks.make(self.task, observe=self.observe)
-        task = tasks.make(self.task, **self._settings())
+            settings = self._settings({"reward_scale": 1.0})
+            return tasks.make(self.task, observe=self.observe, **settings)
+        task = tasks.make(self.task, **self._settings(tasks.options(self.task)))
         if not self.observe:
             return task
         channels = list(task.observations)
         halves = {"even": channels[0::2], "odd": channels[1::2]}
         return task.observing(halves.get(self.observe) or self.observe.split(","))
 
-    def _settings(self):
+    def _settings(self, defaults):
         """The settings of the task, of the type of their defaults."""
-        defaults, found = tasks.options(self.task), {}
+        found = {}
         for part in filter(None, self.options.split(",")):
             name, _, value = part.partition("=")
             kind = type(defaults.get(name, ""))

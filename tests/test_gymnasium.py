@@ -210,6 +210,18 @@ def test_refuses_environments_that_cannot_be(name, observe, message):
         tasks.make(f"gymnasium:{name}", observe=observe)
 
 
+def test_reward_scale_and_unknown_options():
+    task = tasks.make("gymnasium:CartPole-v1", reward_scale=0.5)
+    agent = random_agent(task, 1)
+    program = load("numpy", agent.structure())
+    program.environment = task.environment.open(1)
+    state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
+    assert program.advance(state, 1, 1, learn=False)["task.reward"][0] == 0.5
+    program.environment.close()
+    with pytest.raises(InputError, match="has no option speed; valid: observe, reward_scale"):
+        tasks.make("gymnasium:CartPole-v1", speed=2)
+
+
 def test_even_observations_of_half_cheetah():
     pytest.importorskip("mujoco", reason="needs the extra mujoco")
     task, agent, program = bridged(name="HalfCheetah-v5", observe="even", replicates=1)

@@ -46,22 +46,24 @@ def make(name, **settings):
     name : str
         One of `names`, or ``gymnasium:`` and the name of a Gymnasium environment.
     **settings
-        The task's own options; `observe` of an environment, see `bgrl.bridge.gymnasium_task`.
+        The task's own options; of an environment `observe` and `reward_scale`, see
+        `bgrl.bridge.gymnasium_task`.
 
     Raises
     ------
     InputError
         For an unknown task or option, with the valid ones.
     """
-    if name.startswith("gymnasium:"):
-        from bgrl.bridge import gymnasium_task
-
-        return gymnasium_task(name.removeprefix("gymnasium:"), **settings)
-    valid = options(name)
+    external = name.startswith("gymnasium:")
+    valid = ("observe", "reward_scale") if external else options(name)
     if unknown := sorted(set(settings) - set(valid)):
         raise InputError(
             f"task {name!r} has no option {', '.join(unknown)}; valid: {', '.join(valid) or 'none'}"
         )
+    if external:
+        from bgrl.bridge import gymnasium_task
+
+        return gymnasium_task(name.removeprefix("gymnasium:"), **settings)
     return _factories()[name](**settings)
 
 
