@@ -87,7 +87,7 @@ def test_quick_run_on_cpp(tmp_path):
 @pytest.mark.slow
 def test_gradient_quality_compares_methods(tmp_path):
     output = tmp_path / "quality.nc"
-    words = ("--quick", "--steps", 2000, "--lengths", "3,5", "--units", 6, "--output", output)
+    words = ("--quick", *SHORT, "--lengths", "3,5", "--every", 3, "--output", output)
     result = command("experiments.gradient_quality", *words, "--model", "cortex_thalamus")
     assert result.returncode == 0, result.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["quality.nc", "quality.png"]

@@ -153,7 +153,7 @@ def replay(circuit, method, steps=5, seed=0):
 
 
 @settings(
-    max_examples=20,
+    max_examples=14,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

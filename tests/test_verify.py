@@ -36,10 +36,22 @@ def test_recorded_trace_with_cython():
     assert worst <= tolerance
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("path", TASKS, ids=name)
-def test_recorded_trajectories(path, backend):
-    worst, tolerance = run(path, backend)
+def test_recorded_trajectories(path):
+    worst, tolerance = run(path, "numpy")
+    assert worst <= tolerance
+
+
+#: Of every kind of code one; `python -m bgrl.verify` takes all of them on cpp.
+COMPILED = ("MemoryChain", "CartPole-v1", "Minesweeper", "RepeatPrevious", "MetaMaze", "Swimmer")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "path", [p for p in TASKS if p.stem.startswith(COMPILED) and p.stem.endswith("5")], ids=name
+)
+def test_recorded_trajectories_on_cpp(path):
+    worst, tolerance = run(path, "cpp")
     assert worst <= tolerance
 
 
