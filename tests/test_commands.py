@@ -10,7 +10,7 @@ import pytest
 
 import models
 from bgrl import dataset
-from experiments import memory_chain
+from experiments import gradient_quality, memory_chain
 from tests.conftest import FIXTURES
 
 ROOT = Path(__file__).parents[1]
@@ -87,20 +87,24 @@ def test_quick_run_on_cpp(tmp_path):
 @pytest.mark.slow
 def test_gradient_quality_compares_methods(tmp_path):
     output = tmp_path / "quality.nc"
-    words = ("--quick", *SHORT, "--lengths", "3,5", "--every", 3, "--output", output)
-    result = command("experiments.gradient_quality", *words, "--model", "cortex_thalamus")
+    words = ("--quick", *SHORT, "--lengths", 3, "--every", 3, "--sensitivity", "rflo,rtrl")
+    result = command("experiments.gradient_quality", *words, "--output", output)
     assert result.returncode == 0, result.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["quality.nc", "quality.png"]
     data = dataset.read(output)
     group = data["gradients"]
-    assert group["method"].values.tolist() == ["rflo", "snap1", "nucleus", "rtrl"]
-    assert group["length"].values.tolist() == [3, 5]
-    assert "thalamus->cortex" in group["parameter"].values
+    assert group["method"].values.tolist() == ["rflo", "rtrl"]
+    assert group["length"].values.tolist() == [3] and "cortex.tau" in group["parameter"].values
     exact = group["gradient_cosine"].sel({"method": "rtrl"}).values
     assert abs(exact[exact == exact] - 1).max() < 1e-5
     assert group["gradient_cosine"].sel({"method": "rflo"}).median() < 0.99
     again = command("analysis.plot", output)
     assert again.returncode == 0, again.stderr
+
+
+def test_gradient_quality_compares_what_differs():
+    methods = [gradient_quality.Config(model=m).methods() for m in ("rtrrl", "cortex_thalamus")]
+    assert methods == [["rflo", "snap1", "rtrl"], ["rflo", "snap1", "nucleus", "rtrl"]]
 
 
 def test_experiments_learn_as_the_model_recommends():
