@@ -38,7 +38,7 @@ def test_cpp_equals_numpy(small_agent, task):
 
 @pytest.mark.slow
 def test_cython_equals_numpy(small_agent):
-    agent = small_agent()
+    agent = small_agent(sensitivity="rtrl")
     expected = closed_loop(agent, "numpy")
     assert distance(closed_loop(agent, "cython"), expected) < TOLERANCE
     assert distance(closed_loop(agent, "cython", seed=1), expected) > 1e-3

@@ -97,7 +97,7 @@ def test_gradient_quality_compares_methods(tmp_path):
     assert group["length"].values.tolist() == [3] and "cortex.tau" in group["parameter"].values
     exact = group["gradient_cosine"].sel({"method": "rtrl"}).values
     assert abs(exact[exact == exact] - 1).max() < 1e-5
-    assert group["gradient_cosine"].sel({"method": "rflo"}).median() < 0.99
+    assert group["gradient_cosine"].sel({"method": "rflo"}).min() < 0.95
     again = command("analysis.plot", output)
     assert again.returncode == 0, again.stderr
 

@@ -40,12 +40,6 @@ def test_recorded_circuits(path, backend):
     assert max(errors.values()) < 1e-13 < tolerance == 1e-9
 
 
-@pytest.mark.slow
-def test_a_recorded_circuit_with_cython():
-    errors, tolerance = verify.verify(FIXTURES / "circuits" / "cortex_thalamus_loop.npz", "cython")
-    assert max(errors.values()) <= tolerance
-
-
 @pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.slow)])
 def test_snap1_is_exact_for_the_linear_recurrent_unit(backend):
     errors, tolerance = verify.verify(FIXTURES / "circuits" / "lru.npz", backend, "snap1")
