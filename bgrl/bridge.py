@@ -59,6 +59,12 @@ class Environment:
         return Connection(self, replicates)
 
 
+def check_connected(structure, environment):
+    """Refuse to run a program whose task is outside of it without a `Connection`."""
+    if structure["task"]["external"] and environment is None:
+        raise InputError("the task is a Gymnasium environment: set program.environment first")
+
+
 def gymnasium_task(name, observe="", reward_scale=1.0):
     """A task that is a Gymnasium environment.
 

@@ -33,8 +33,7 @@ import numpy as np
 
 from bgrl import random
 from bgrl.bridge import Exchange
-from bgrl.circuit import Function
-from bgrl.derivatives import check_units, local_step
+from bgrl.derivatives import check_units, population_step
 from bgrl.errors import InputError
 from bgrl.learning import OPTIMIZERS
 from bgrl.matrices import (
@@ -1030,12 +1029,10 @@ class Network:
     # What the structure says ----------------------------------------------------------------
 
     def _local_step(self, name):
-        p = self.structure["populations"][name]
-        euler = self.structure["dt"] if "derivatives" in p else None
-        functions = {k: Function(**f) for k, f in p["functions"].items()}
         trained = [b.key for b in self.blocks if b.group == name and (b.states or b.exact)]
         needed = any(name == n for b in self.blocks for n, _ in (*b.states, *b.exact))
-        return local_step(dynamics(p), euler, p["drives"], trained, functions, needed)
+        population = self.structure["populations"][name]
+        return population_step(population, self.structure["dt"], trained, needed)
 
     def _trains(self, name):
         return any(b.owner == name and b.states for b in self.blocks)

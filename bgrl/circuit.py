@@ -6,6 +6,7 @@ dimensionless unless a unit is given.
 """
 
 import json
+import keyword
 import math
 import re
 from dataclasses import dataclass, field, replace
@@ -28,6 +29,16 @@ RESERVED = re.compile(
     r"correction_[12]|weight|weight_sign|mask|feedback|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
     r"(learning|entropy|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
     r"sent|from|next|shared|flag|square|gradient|update)_.*|.*_(pre|post))\Z"
+)
+#: Words of Python and C++; equations become code in both.
+KEYWORDS = re.compile(
+    "(" + "|".join(keyword.kwlist) + "|"
+    r"alignas|alignof|and_eq|asm|auto|bitand|bitor|bool|case|catch|char\w*|compl|concept|const\w*|"
+    r"decltype|default|delete|do|double|dynamic_cast|enum|explicit|export|extern|false|float|friend|"
+    r"goto|inline|int|long|mutable|namespace|new|noexcept|not_eq|nullptr|operator|or_eq|private|"
+    r"protected|public|register|reinterpret_cast|requires|short|signed|sizeof|static\w*|struct|"
+    r"switch|template|this|thread_local|throw|true|typedef|typeid|typename|union|unsigned|using|"
+    r"virtual|void|volatile|wchar_t|xor|xor_eq)\Z"
 )
 IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*\()")
 CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
@@ -240,7 +251,7 @@ class Population:
             raise InputError(f"population {name!r} has no state variable")
         known = {*self.dynamics, *self.parameters, *self.drives}
         for symbol in known:
-            if not NAME.match(symbol) or symbol in FUNCTIONS or RESERVED.match(symbol):
+            if not is_symbol(symbol) or RESERVED.match(symbol):
                 raise InputError(
                     f"population {name!r}: {symbol!r} is no name for a variable, parameter or drive "
                     "(a letter, then letters, digits, underscores; not one that is in use)"
@@ -578,6 +589,11 @@ def sample(value, shape, seed, replicate, name):
         return np.broadcast_to(np.asarray(value, float), shape)
     key = [seed, replicate, *name.encode()]
     return value.sample(np.random.Generator(np.random.Philox(np.random.SeedSequence(key))), shape)
+
+
+def is_symbol(name):
+    """Whether a variable or parameter can be called that in generated code."""
+    return bool(NAME.match(name)) and name not in FUNCTIONS and not KEYWORDS.match(name)
 
 
 def _parse_equations(text):

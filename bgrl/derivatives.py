@@ -20,7 +20,9 @@ from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
+from bgrl.circuit import Function
 from bgrl.errors import InputError
+from bgrl.sensitivity import dynamics
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,28 @@ def local_step(dynamics, euler_step, drives=(), parameters=(), functions=None, d
     lines = _code(outputs) + [f"{variable} = next_{variable}" for variable in dynamics]
     formulas = {name: _to_code(expression) for name, expression in outputs}
     return LocalStep(**names, code="\n".join(lines), formulas=formulas)
+
+
+def population_step(population, dt, trained, differentiate=True):
+    """`local_step` of a population of `Agent.structure()`.
+
+    Parameters
+    ----------
+    population : dict
+    dt : float
+        Duration of an Euler step in ms.
+    trained : sequence of str
+        Its parameters to differentiate by.
+    differentiate : bool
+
+    Returns
+    -------
+    LocalStep
+    """
+    functions = {name: Function(**f) for name, f in population["functions"].items()}
+    euler = dt if "derivatives" in population else None
+    drives = population["drives"]
+    return local_step(dynamics(population), euler, drives, trained, functions, differentiate)
 
 
 def check_units(dynamics, units, functions=None):

@@ -7,8 +7,8 @@ derivatives and the same plan.
 from dataclasses import replace
 
 from bgrl.agent import Agent
-from bgrl.circuit import Function, Readout
-from bgrl.derivatives import local_step
+from bgrl.circuit import Readout
+from bgrl.derivatives import population_step
 from bgrl.learning import Learning
 from bgrl.sensitivity import blocks, cost, dynamics, kept_edges
 from bgrl.tasks.scripted import scripted
@@ -61,11 +61,8 @@ def sensitivity_equations(circuit, method):
 
 
 def _local(name, structure, found):
-    p = structure["populations"][name]
     trained = [b.key for b in found if b.group == name]
-    functions = {k: Function(**f) for k, f in p["functions"].items()}
-    euler = structure["dt"] if "derivatives" in p else None
-    return local_step(dynamics(p), euler, p["drives"], trained, functions)
+    return population_step(structure["populations"][name], structure["dt"], trained)
 
 
 def _step_lines(name, structure, found):

@@ -5,6 +5,7 @@ An operation names the arrays of the network's state that it works on, and does 
 that they share. `bgrl.build` puts operations into the slots of the step beside Brian2's code.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,7 +87,7 @@ static __attribute__((noinline)) void contract(
 
 
 @dataclass(frozen=True, eq=False)
-class Operation:
+class Operation(ABC):
     """What one C++ function does.
 
     Attributes
@@ -99,13 +100,13 @@ class Operation:
     name: str
     replicates: int
 
+    @abstractmethod
     def run(self, arrays):
         """Do it with NumPy; `arrays` gives the array of a name, replicates first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cpp(self, pointer):
         """Body of the C++ function; `pointer` gives the expression of the array of a name."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

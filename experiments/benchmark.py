@@ -31,10 +31,16 @@ def measure(agent, steps, backend="cpp"):
     structure = agent.structure()
     check_cost(structure)
     program = load(backend, structure)
-    state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
-    started = time.perf_counter()
-    program.advance(state, 1, steps)
-    seconds = time.perf_counter() - started
+    if agent.task.environment is not None:
+        program.environment = agent.task.environment.open(agent.replicates)
+    try:
+        state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
+        started = time.perf_counter()
+        program.advance(state, 1, steps)
+        seconds = time.perf_counter() - started
+    finally:
+        if program.environment is not None:
+            program.environment.close()
     peak = max(
         resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
@@ -50,7 +56,12 @@ def main(arguments=None):
     """The command."""
     parser = Parser(prog="python -m experiments.benchmark", description=__doc__)
     add = parser.add_argument
-    add("--task", default="stateless_cartpole", help="task (default stateless_cartpole)")
+    add(
+        "--task",
+        default="stateless_cartpole",
+        help="task, or gymnasium:NAME (default stateless_cartpole)",
+    )
+    add("--observe", default="", help="what the agent sees: numbers with commas, even, odd")
     add("--model", default="rtrrl", help=f"one of {', '.join(models.names())} (default rtrrl)")
     add("--sensitivity", default="rflo", help=f"one of {', '.join(SENSITIVITIES)} (default rflo)")
     add("--units", type=int, default=32, help="neurons in the cortex (default 32)")
@@ -62,7 +73,7 @@ def main(arguments=None):
     choose("backend", options.backend, LOADERS)
     agent = models.agent(
         options.model,
-        tasks.make(options.task),
+        tasks.make_observed(options.task, options.observe),
         options.units,
         options.replicates,
         options.dtype,

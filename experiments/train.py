@@ -29,15 +29,9 @@ class Config(Settings):
 
     def make_task(self):
         """The task with its settings."""
-        if self.task.startswith("gymnasium:"):
-            settings = self._settings({"reward_scale": 1.0})
-            return tasks.make(self.task, observe=self.observe, **settings)
-        task = tasks.make(self.task, **self._settings(tasks.options(self.task)))
-        if not self.observe:
-            return task
-        channels = list(task.observations)
-        halves = {"even": channels[0::2], "odd": channels[1::2]}
-        return task.observing(halves.get(self.observe) or self.observe.split(","))
+        external = self.task.startswith("gymnasium:")
+        defaults = {"reward_scale": 1.0} if external else tasks.options(self.task)
+        return tasks.make_observed(self.task, self.observe, **self._settings(defaults))
 
     def _settings(self, defaults):
         """The settings of the task, of the type of their defaults."""

@@ -163,7 +163,10 @@ def test_samples_belong_to_the_replicate_and_the_name():
     assert draws.min() >= 1 and draws.max() <= 5 and draws.mean() == pytest.approx(3, abs=0.05)
 
 
-@pytest.mark.parametrize("name", ["dopamine", "sensitivity_rate_weight", "exp", "tau_post", "2tau"])
+@pytest.mark.parametrize(
+    "name",
+    ["dopamine", "sensitivity_rate_weight", "exp", "tau_post", "2tau", "lambda", "new", "static_x"],
+)
 def test_refuses_names_that_are_in_use(name):
     with pytest.raises(InputError, match="is no name for"):
         circuit(

@@ -44,8 +44,10 @@ def cosine(*arguments, **keywords):
     return data["gradient_cosine"], data["gradient_norm_ratio"]
 
 
-def test_rtrl_is_exact():
-    angle, ratio = cosine("rtrrl", "rtrl")
+@pytest.mark.parametrize("method", ["nucleus", "rtrl"])
+def test_rtrl_is_exact(method):
+    """In a circuit of one nucleus `nucleus` is exact too; it carries arrays of its own."""
+    angle, ratio = cosine("rtrrl", method)
     found = np.isfinite(angle.values)
     # Where a trial starts, the cortex has not yet been active.
     assert found[..., angle["parameter"].values.tolist().index("cortex->cortex")].mean() > 0.5

@@ -36,7 +36,7 @@ def test_every_task_passes_gymnasiums_checker(name):
         check_env(tasks.as_gymnasium(name), skip_render_check=True)
 
 
-@pytest.mark.parametrize("name", tasks.names()[::2])
+@pytest.mark.parametrize("name", tasks.names())
 def test_twin_equals_the_network(name):
     task = tasks.make(name)
     agent = random_agent(task, 1)
@@ -123,6 +123,14 @@ def test_the_program_sees_what_the_environment_shows(backend):
             assert state["task.done"][r] == (terminated or truncated)
     assert ends > 2
     program.environment.close()
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.slow)])
+def test_a_program_without_its_environment_is_refused(backend):
+    _, agent, program = bridged(backend)
+    state = agent.initial_state(program.layout, 0)
+    with pytest.raises(InputError, match="set program.environment first"):
+        program.advance(state, 0, 1)
 
 
 def test_continuous_actions_reach_the_environment_within_bounds():

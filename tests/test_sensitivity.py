@@ -147,7 +147,7 @@ def replay(circuit, method, steps=5, seed=0):
 
 
 @settings(
-    max_examples=14,
+    max_examples=20,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -232,7 +232,7 @@ def forget_leak(monkeypatch):
 
 
 def forget_euler_step(monkeypatch):
-    derive = build.local_step
+    derive = build.population_step
 
     def wrong(*arguments):
         step = derive(*arguments)
@@ -244,7 +244,7 @@ def forget_euler_step(monkeypatch):
         ]
         return replace(step, code="\n".join(lines))
 
-    monkeypatch.setattr(build, "local_step", wrong)
+    monkeypatch.setattr(build, "population_step", wrong)
 
 
 def transpose_coupling(monkeypatch):

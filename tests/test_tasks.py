@@ -137,6 +137,7 @@ def test_cartpole_refuses_masks(observe):
         ({"observations": {"o": "taste"}}, "unknown symbol taste"),
         ({"observations": {}}, "needs an observation"),
         ({"variables": ("done",)}, "'done' is no name"),
+        ({"variables": ("new",)}, "'new' is no name"),
         ({"bounds": ((-1, 1),)}, "has 1 bounds for 2 action"),
         ({"bounds": ((-1, 1), (1, 1))}, "action 'b' from 1 to 1"),
         ({"bounds": ((-1, 1), (-1, 1)), "variables": ("x", "action_1")}, "'action_1' is no name"),

@@ -1,5 +1,6 @@
 """Recorded numbers through the network that users train, and broken rules that must be caught."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -36,10 +37,22 @@ def test_recorded_trace_with_cython():
     assert worst <= tolerance
 
 
-@pytest.mark.parametrize("path", [p for p in TASKS if p.stem.endswith("6")], ids=name)
-def test_recorded_trajectories(path):
-    worst, tolerance = run(path, "numpy")
-    assert worst <= tolerance
+@pytest.mark.parametrize("task", sorted({p.stem.rsplit("_", 1)[0] for p in TASKS}))
+def test_recorded_trajectories(task, monkeypatch):
+    """Every recorded file; files of one task share a program."""
+    programs = {}
+
+    def load_once(backend, structure):
+        key = json.dumps(structure)
+        programs[key] = programs.get(key) or load(backend, structure)
+        return programs[key]
+
+    monkeypatch.setattr(verify, "load", load_once)
+    paths = [p for p in TASKS if p.stem.rsplit("_", 1)[0] == task]
+    assert len(paths) == 2
+    for path in paths:
+        worst, tolerance = run(path, "numpy")
+        assert worst <= tolerance, path.stem
 
 
 #: Of every kind of code one; `python -m bgrl.verify` takes all of them on cpp.

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from bgrl.agent import describe
-from bgrl.bridge import EnvironmentFailed
+from bgrl.bridge import EnvironmentFailed, check_connected
 from bgrl.errors import InputError, RunError
 
 #: No -ffast-math: a result must not depend on where in a vector loop an element falls.
@@ -67,8 +67,9 @@ def compiler():
 class CppProgram:
     """A compiled program, see `bgrl.backends.load`."""
 
-    def __init__(self, directory, layout, build_seconds):
+    def __init__(self, directory, structure, layout, build_seconds):
         self.directory = directory
+        self._structure = structure
         self.layout = layout
         self.build_seconds = build_seconds
         self.environment = None
@@ -77,6 +78,7 @@ class CppProgram:
 
     def advance(self, state, start, steps, learn=True, sink=None):
         """See `bgrl.backends.load`."""
+        check_connected(self._structure, self.environment)
         with tempfile.TemporaryDirectory(prefix="bgrl-") as folder:
             before, after = Path(folder, "before"), Path(folder, "after")
             with open(before, "wb") as file:
@@ -142,7 +144,7 @@ def load(structure, name="cpp", progress=None):
         _write_atomically(recipe, json.dumps(program.name))
     layout = json.loads((program / "manifest.json").read_text())["layout"]
     layout = {name: (dtype, tuple(shape)) for name, (dtype, shape) in layout.items()}
-    return CppProgram(program, layout, time.perf_counter() - started)
+    return CppProgram(program, structure, layout, time.perf_counter() - started)
 
 
 def _known(root, recipe):

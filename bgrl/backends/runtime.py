@@ -8,7 +8,7 @@ import time
 import brian2 as b2
 import numpy as np
 
-from bgrl.bridge import Exchange
+from bgrl.bridge import Exchange, check_connected
 from bgrl.build import Network
 from bgrl.matrices import Operation
 from bgrl.recording import TRIAL
@@ -61,6 +61,7 @@ class RuntimeProgram:
 
     def advance(self, state, start, steps, learn=True, sink=None):
         """See `bgrl.backends.load`."""
+        check_connected(self.network.structure, self.environment)
         for operation in self.network.operations():
             if isinstance(operation, Exchange):
                 operation.connection["open"] = self.environment

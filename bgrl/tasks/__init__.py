@@ -10,7 +10,7 @@ import pkgutil
 from bgrl.errors import InputError, choose
 from bgrl.tasks.base import Task
 
-__all__ = ["Task", "as_gymnasium", "make", "names", "options"]
+__all__ = ["Task", "as_gymnasium", "make", "make_observed", "names", "options"]
 
 
 def _factories():
@@ -65,6 +65,28 @@ def make(name, **settings):
 
         return gymnasium_task(name.removeprefix("gymnasium:"), **settings)
     return _factories()[name](**settings)
+
+
+def make_observed(name, observe="", **settings):
+    """Make a task of which the agent sees only a part.
+
+    Parameters
+    ----------
+    name : str
+    observe : str
+        Names or numbers of the observations to keep, separated by commas; "even", "odd", or all if
+        nothing is said.
+    **settings
+        The task's own options.
+    """
+    if name.startswith("gymnasium:"):
+        return make(name, observe=observe, **settings)
+    task = make(name, **settings)
+    if not observe:
+        return task
+    channels = list(task.observations)
+    halves = {"even": channels[0::2], "odd": channels[1::2]}
+    return task.observing(halves.get(observe) or observe.split(","))
 
 
 def as_gymnasium(task):

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, NAME
+from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, is_symbol
 from bgrl.errors import InputError, choose
 
 #: Variables that every task has.
@@ -124,7 +124,7 @@ class Task:
 
     def __post_init__(self):
         for symbol in (*self.variables, *self.parameters, *self.tables):
-            if not NAME.match(symbol) or symbol in RESERVED or symbol in FUNCTIONS:
+            if not is_symbol(symbol) or symbol in RESERVED:
                 raise InputError(
                     f"task {self.name!r}: {symbol!r} is no name for a variable or parameter"
                 )
