@@ -573,10 +573,10 @@ class Network:
             clock=self.clock,
             namespace=self.namespace,
         )
-        r, j, i = np.meshgrid(
-            np.arange(self.replicates), np.arange(post), np.arange(pre), indexing="ij"
-        )
-        synapses.connect(i=(r * pre + i).ravel(), j=(r * post + j).ravel())
+        # What `bgrl.backends.dense` needs to know.
+        synapses.add_attribute("dense")
+        synapses.dense = (self.replicates, post, pre)
+        synapses.connect(i=f"j//{post}*{pre} + k for k in range({pre})")
         self.groups[name] = synapses
         for variable in variables:
             self._register(name, variable, (self.replicates, post, pre))
@@ -654,10 +654,8 @@ class Network:
         uncoupled = [b for b in blocks if b.states and not b.coupled]
         lines = ["done = task_done"]
         lines += [f"{v} = done*initial_{v} + (1 - done)*{v}" for v in variables]
-        for block in uncoupled:
-            if block.group == name:
-                lines += self._reset_lines(block, "done")
         self._run(name, "reset", "\n".join(lines))
+        self._clear(blocks)
         for drive in p["drives"]:
             for group in self._feeding(name, drive):
                 self._gather(group, "drive")
@@ -670,7 +668,6 @@ class Network:
             if block.group == name:
                 self._run(name, "sensitivity", self._advance(block, local.slope, own))
             else:
-                self._run(block.group, "reset", "\n".join(self._reset_lines(block, "done_post")))
                 code = self._advance(block, local.gain, own, "_post", "*mask*x_pre")
                 self._run(block.group, "sensitivity", code)
         self._propagate([b for b in blocks if b.coupled and b.states], exact=False)
@@ -684,10 +681,15 @@ class Network:
             if not target.startswith(("learning", "entropy", "square")):
                 updater.when, updater.order = slot, next(self._order)
 
-    @staticmethod
-    def _reset_lines(block, flag):
-        names = [f"sensitivity_{v}_{block.key}" for _, v in block.states]
-        return [f"{name} = (1 - {flag})*{name}" for name in names]
+    def _clear(self, blocks):
+        """Where a trial is done, sensitivities start anew."""
+        arrays = {
+            name: prod(shape)
+            for block in blocks
+            for name, shape in block.arrays(self.sizes).items()
+        }
+        if arrays:
+            self._operate("reset", Clearing, arrays, "task.done")
 
     def _self_edges(self, name):
         """Edges of a population onto itself through synapses, which `snap1` follows."""
@@ -749,12 +751,6 @@ class Network:
             alike.setdefault((method, states), []).append(block)
         for (method, states), members in alike.items():
             arrays = {b: {s: b.array(*s, exact) for s in states} for b in members}
-            cleared = {
-                name: self.sizes[state[0]] * prod(b.shape)
-                for b in members
-                for state, name in arrays[b].items()
-            }
-            self._operate("reset", Clearing, cleared, "task.done")
             couplings, diagonals = [], []
             for source, target, key in kept_edges(self.structure, method, members[0].owner):
                 if source in states and target in states:
@@ -917,18 +913,21 @@ class Network:
         for block in self.blocks:
             wanted = []
             if block.states and block.coupled:
-                wanted += [("learning", False, "learning"), ("entropy", False, "entropy")]
+                wanted.append((("learning", "entropy"), False, ("learning", "entropy")))
             if block.exact and block.method != "rtrl":
-                wanted += [("learning", True, "exact")]
-            for kind, exact, name in wanted:
-                states = block.exact if exact else block.states
+                wanted.append((("learning",), True, ("exact",)))
+            for kinds, exact, names in wanted:
                 terms = tuple(
-                    (f"{n}.{kind}_signal_{v}", block.array(n, v, exact), self.sizes[n])
-                    for n, v in states
+                    (
+                        tuple(f"{n}.{kind}_signal_{v}" for kind in kinds),
+                        block.array(n, v, exact),
+                        self.sizes[n],
+                    )
+                    for n, v in (block.exact if exact else block.states)
                     if (n, v) in self.signalled
                 )
-                gradient = f"{block.group}.{name}_gradient_{block.key}"
-                self._operate("plasticity", Contraction, prod(block.shape), terms, gradient)
+                gradients = tuple(f"{block.group}.{name}_gradient_{block.key}" for name in names)
+                self._operate("plasticity", Contraction, prod(block.shape), terms, gradients)
             if block.exact and block.states and not block.coupled:
                 learning = self._gradient(block, "learning", "_post" if block.drive else "", 1)
                 code = f"learning_gradient_{block.key} = {learning}"

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 #: Included by every operation; ``real`` is the type of the run. A product goes through its columns in
-#: tiles, whose rows are copied side by side so that they stay in the nearest cache, six rows of the
-#: result at a time so that they stay in registers. The order of additions does not depend on the number
-#: of replicates.
+#: tiles, which are copied because the result takes their place, and so that their rows lie side by side
+#: in the nearest cache; six rows of the result at a time stay in registers. The order of additions does
+#: not depend on the number of replicates.
 HEADER = """
 #pragma once
 #include <algorithm>
@@ -30,57 +30,91 @@ typedef REAL real;
 typedef real vector __attribute__((vector_size(BGRL_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 const int LANES = BGRL_VECTOR_BYTES/sizeof(real), VECTORS = 2, STRIP = LANES*VECTORS, TILE = 3*STRIP;
 
-// out (ROWS, TILE) += a (ROWS, inner) in (inner, TILE)
+// out (ROWS, STRIP) = a (ROWS, inner) in (inner, STRIP), added to what is there if `add`
 template <int ROWS>
-static inline void multiply_rows(real* out, const real* a, const real* in, int inner) {
-    for (int strip = 0; strip < TILE; strip += STRIP) {
-        vector sum[ROWS][VECTORS];
+static inline void multiply_strip(
+        real* out, size_t stride, const real* a, const real* in, int inner, bool add) {
+    vector sum[ROWS][VECTORS] = {};
+    if (add)
         for (int i = 0; i < ROWS; i++)
-            for (int v = 0; v < VECTORS; v++)
-                sum[i][v] = *(vector*)(out + i*TILE + strip + v*LANES);
-        for (int l = 0; l < inner; l++) {
-            vector row[VECTORS];
-            for (int v = 0; v < VECTORS; v++) row[v] = *(const vector*)(in + l*TILE + strip + v*LANES);
-            for (int i = 0; i < ROWS; i++)
-                for (int v = 0; v < VECTORS; v++) sum[i][v] += a[i*inner + l]*row[v];
-        }
+            for (int v = 0; v < VECTORS; v++) sum[i][v] = *(vector*)(out + i*stride + v*LANES);
+    for (int l = 0; l < inner; l++) {
+        vector row[VECTORS];
+        for (int v = 0; v < VECTORS; v++) row[v] = *(const vector*)(in + l*TILE + v*LANES);
         for (int i = 0; i < ROWS; i++)
-            for (int v = 0; v < VECTORS; v++)
-                *(vector*)(out + i*TILE + strip + v*LANES) = sum[i][v];
+            for (int v = 0; v < VECTORS; v++) sum[i][v] += a[i*inner + l]*row[v];
     }
+    for (int i = 0; i < ROWS; i++)
+        for (int v = 0; v < VECTORS; v++) *(vector*)(out + i*stride + v*LANES) = sum[i][v];
 }
+template <int ROWS>
+static inline void multiply_rows(
+        real* out, size_t stride, int width, const real* a, const real* in, int inner, bool add) {
+    int c = 0;
+    for (; c + STRIP <= width; c += STRIP)
+        multiply_strip<ROWS>(out + c, stride, a, in + c, inner, add);
+    if (c == width) return;
+    real rest[ROWS*STRIP] = {};
+    for (int i = 0; i < ROWS; i++) std::copy_n(out + i*stride + c, width - c, rest + i*STRIP);
+    multiply_strip<ROWS>(rest, STRIP, a, in + c, inner, add);
+    for (int i = 0; i < ROWS; i++) std::copy_n(rest + i*STRIP, width - c, out + i*stride + c);
+}
+// out (rows, width), whose rows are `stride` apart, = a (rows, inner) in (inner, TILE)
 static __attribute__((noinline)) void multiply(
-        real* out, const real* a, const real* in, int rows, int inner) {
-    for (; rows >= 6; rows -= 6, out += 6*TILE, a += 6*inner) multiply_rows<6>(out, a, in, inner);
-    if (rows & 4) { multiply_rows<4>(out, a, in, inner); out += 4*TILE; a += 4*inner; }
-    if (rows & 2) { multiply_rows<2>(out, a, in, inner); out += 2*TILE; a += 2*inner; }
-    if (rows & 1) multiply_rows<1>(out, a, in, inner);
+        real* out, size_t stride, int width, const real* a, const real* in, int rows, int inner,
+        bool add) {
+    for (; rows >= 6; rows -= 6, out += 6*stride, a += 6*inner)
+        multiply_rows<6>(out, stride, width, a, in, inner, add);
+    for (; rows >= 2; rows -= 2, out += 2*stride, a += 2*inner)
+        multiply_rows<2>(out, stride, width, a, in, inner, add);
+    if (rows) multiply_rows<1>(out, stride, width, a, in, inner, add);
 }
-// out (rows, TILE) += diagonal (rows) in (rows, TILE)
+// out (rows, width) = diagonal (rows) in (rows, TILE)
 static __attribute__((noinline)) void multiply_diagonal(
-        real* out, const real* diagonal, const real* in, int rows) {
+        real* out, size_t stride, int width, const real* diagonal, const real* in, int rows,
+        bool add) {
     for (int i = 0; i < rows; i++)
-        for (int c = 0; c < TILE; c++) out[i*TILE + c] += diagonal[i]*in[i*TILE + c];
+        for (int c = 0; c < width; c++) {
+            real& to = out[i*stride + c];
+            to = (add ? to : 0) + diagonal[i]*in[i*TILE + c];
+        }
 }
-// Columns first to first + width of a matrix with `columns`, to and from a tile.
+// Columns of a matrix to a tile, filled up with zeros.
 static __attribute__((noinline)) void load(
-        real* tile, const real* from, int rows, int columns, int first, int width) {
-    for (int i = 0; i < rows; i++) {
-        std::memcpy(tile + i*TILE, from + (size_t)i*columns + first, width*sizeof(real));
-        std::fill(tile + i*TILE + width, tile + (i + 1)*TILE, real(0));
+        real* tile, const real* from, int rows, size_t stride, int width) {
+    for (int i = 0; i < rows; i++, tile += TILE, from += stride) {
+        if (width == TILE) {
+            for (int c = 0; c < TILE; c++) tile[c] = from[c];
+        } else {
+            std::fill(std::copy_n(from, width, tile), tile + TILE, real(0));
+        }
     }
 }
-static __attribute__((noinline)) void store(
-        real* to, const real* tile, int rows, int columns, int first, int width) {
-    for (int i = 0; i < rows; i++)
-        std::memcpy(to + (size_t)i*columns + first, tile + i*TILE, width*sizeof(real));
-}
-// out (columns) += weights (rows) matrix (rows, columns)
+// out[k] (columns) = weights[k] (rows) matrix (rows, columns), for K vectors of weights
+template <int K>
 static __attribute__((noinline)) void contract(
-        real* __restrict__ out, const real* weights, const real* __restrict__ matrix, int rows,
-        int columns) {
-    for (int i = 0; i < rows; i++)
-        for (int c = 0; c < columns; c++) out[c] += weights[i]*matrix[(size_t)i*columns + c];
+        real* const* out, const real* const* weights, const real* matrix, int rows, int columns,
+        bool add) {
+    int c = 0;
+    for (; c + STRIP <= columns; c += STRIP) {
+        vector sum[K][VECTORS] = {};
+        if (add)
+            for (int k = 0; k < K; k++)
+                for (int v = 0; v < VECTORS; v++) sum[k][v] = *(vector*)(out[k] + c + v*LANES);
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < VECTORS; v++) {
+                const vector row = *(const vector*)(matrix + (size_t)i*columns + c + v*LANES);
+                for (int k = 0; k < K; k++) sum[k][v] += weights[k][i]*row;
+            }
+        for (int k = 0; k < K; k++)
+            for (int v = 0; v < VECTORS; v++) *(vector*)(out[k] + c + v*LANES) = sum[k][v];
+    }
+    for (; c < columns; c++)
+        for (int k = 0; k < K; k++) {
+            real sum = add ? out[k][c] : 0;
+            for (int i = 0; i < rows; i++) sum += weights[k][i]*matrix[(size_t)i*columns + c];
+            out[k][c] = sum;
+        }
 }
 }
 """
@@ -203,8 +237,7 @@ class Propagation(Operation):
     def cpp(self, pointer):
         """See `Operation`."""
         start = dict(zip(self.rows, np.cumsum([0, *self.rows.values()]).tolist(), strict=False))
-        total = sum(self.rows.values())
-        lines = [f"static real in[{total}*TILE], out[{total}*TILE];"]
+        lines = [f"static real in[{sum(self.rows.values())}*TILE];"]
         for k, c in enumerate(self.couplings):
             lines.append(f"static real matrix_{k}[{self.rows[c.target] * self.rows[c.source]}];")
         lines.append(f"for (size_t r = 0; r < {self.replicates}; r++) {{")
@@ -218,7 +251,7 @@ class Propagation(Operation):
             )
         # A diagonal is added to a full matrix between the same states, if there is one.
         full = {(c.target, c.source): k for k, c in reversed([*enumerate(self.couplings)])}
-        alone = []
+        products = {state: [] for state in self.rows}
         for target, source, jacobian in self.diagonals:
             n = self.rows[target]
             if (target, source) in full:
@@ -227,12 +260,16 @@ class Propagation(Operation):
                     f"{pointer(jacobian)}[r*{n} + i];"
                 )
             else:
-                alone.append((target, source, jacobian))
+                factor = f"{pointer(jacobian)} + r*{n}, in + {start[source]}*TILE, {n}"
+                products[target].append(("multiply_diagonal", factor))
+        for k, c in enumerate(self.couplings):
+            factor = f"matrix_{k}, in + {start[c.source]}*TILE, {self.rows[c.target]}"
+            products[c.target].append(("multiply", f"{factor}, {self.rows[c.source]}"))
         for block in self.columns:
-            lines += self._cpp_columns(block, start, total, alone, pointer)
+            lines += self._cpp_columns(block, start, products, pointer)
         return "\n".join([*lines, "}"])
 
-    def _cpp_columns(self, block, start, total, diagonals, pointer):
+    def _cpp_columns(self, block, start, products, pointer):
         size = int(np.prod(block.shape))
 
         def base(state):
@@ -242,24 +279,16 @@ class Propagation(Operation):
         lines.append(f"const int width = std::min(TILE, {size} - first);")
         for state, n in self.rows.items():
             lines.append(
-                f"load(in + {start[state]}*TILE, {base(state)}, {n}, {size}, first, width);"
-            )
-        lines.append(f"std::fill(out, out + {total}*TILE, real(0));")
-        for target, source, jacobian in diagonals:
-            n = self.rows[target]
-            lines.append(
-                f"multiply_diagonal(out + {start[target]}*TILE, {pointer(jacobian)} + r*{n}, "
-                f"in + {start[source]}*TILE, {n});"
-            )
-        for k, c in enumerate(self.couplings):
-            lines.append(
-                f"multiply(out + {start[c.target]}*TILE, matrix_{k}, in + {start[c.source]}*TILE, "
-                f"{self.rows[c.target]}, {self.rows[c.source]});"
+                f"load(in + {start[state]}*TILE, {base(state)} + first, {n}, {size}, width);"
             )
         for state, n in self.rows.items():
-            lines.append(
-                f"store({base(state)}, out + {start[state]}*TILE, {n}, {size}, first, width);"
-            )
+            to = f"{base(state)} + first"
+            for k, (function, factors) in enumerate(products[state]):
+                lines.append(f"{function}({to}, {size}, width, {factors}, {int(k > 0)});")
+            if not products[state]:
+                lines.append(
+                    f"for (int i = 0; i < {n}; i++) std::fill_n({to} + i*{size}, width, real(0));"
+                )
         lines.append("}")
         n, width = block.shape[0], size // block.shape[0]
         for state, gain, mask, x in block.direct:
@@ -276,42 +305,47 @@ class Propagation(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Contraction(Operation):
-    """Gradient = sum over states of learning signal times sensitivity.
+    """Gradients = sum over states of learning signals times sensitivity.
 
     Attributes
     ----------
     size : int
         Number of parameters.
-    terms : tuple of (str, str, int)
-        Array of the learning signal, of the sensitivity, and number of neurons.
-    gradient : str
-        The array that is set.
+    terms : tuple of (tuple of str, str, int)
+        Array of each learning signal, of the sensitivity, and number of neurons.
+    gradients : tuple of str
+        The arrays that are set, one for each learning signal.
     """
 
     size: int
     terms: tuple
-    gradient: str
+    gradients: tuple
 
     def run(self, arrays):
         """See `Operation`."""
-        total = 0.0
-        for signal, sensitivity, n in self.terms:
-            matrix = arrays(sensitivity).reshape(self.replicates, n, self.size)
-            total = total + np.einsum("ri,ric->rc", arrays(signal), matrix)
-        gradient = arrays(self.gradient)
-        gradient[...] = np.reshape(total, gradient.shape)
+        for k, name in enumerate(self.gradients):
+            total = 0.0
+            for signals, sensitivity, n in self.terms:
+                matrix = arrays(sensitivity).reshape(self.replicates, n, self.size)
+                total = total + np.einsum("ri,ric->rc", arrays(signals[k]), matrix)
+            gradient = arrays(name)
+            gradient[...] = np.reshape(total, gradient.shape)
 
     def cpp(self, pointer):
         """See `Operation`."""
-        gradient = pointer(self.gradient)
+        count = len(self.gradients)
+        out = ", ".join(f"{pointer(name)} + r*{self.size}" for name in self.gradients)
         lines = [f"for (size_t r = 0; r < {self.replicates}; r++) {{"]
-        lines.append(f"real* out = {gradient} + r*{self.size};")
-        lines.append(f"std::fill(out, out + {self.size}, real(0));")
-        for signal, sensitivity, n in self.terms:
+        lines.append(f"real* const out[] = {{{out}}};")
+        for k, (signals, sensitivity, n) in enumerate(self.terms):
+            weights = ", ".join(f"{pointer(name)} + r*{n}" for name in signals)
+            matrix = f"{pointer(sensitivity)} + r*{n * self.size}"
+            lines.append(f"const real* const weights_{k}[] = {{{weights}}};")
             lines.append(
-                f"contract(out, {pointer(signal)} + r*{n}, "
-                f"{pointer(sensitivity)} + r*{n * self.size}, {n}, {self.size});"
+                f"contract<{count}>(out, weights_{k}, {matrix}, {n}, {self.size}, {int(k > 0)});"
             )
+        if not self.terms:
+            lines.append(f"for (real* to : out) std::fill_n(to, {self.size}, real(0));")
         return "\n".join([*lines, "}"])
 
 

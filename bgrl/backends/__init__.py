@@ -12,7 +12,8 @@ from bgrl.errors import choose
 LOADERS = {
     "numpy": ("bgrl.backends.runtime", "interpreted; for tests and for looking inside"),
     "cython": ("bgrl.backends.runtime", "Brian2's runtime mode, compiled piecewise"),
-    "cpp": ("bgrl.backends.cpp", "C++ standalone; the default"),
+    "cpp": ("bgrl.backends.cpp", "C++ standalone with dense kernels; the default"),
+    "cpp-plain": ("bgrl.backends.cpp", "C++ standalone as Brian2 writes it, to compare with"),
 }
 
 

@@ -25,6 +25,8 @@ from bgrl.agent import describe
 from bgrl.bridge import EnvironmentFailed, check_connected
 from bgrl.errors import InputError, RunError
 
+#: Backend to Brian2 device; the plain one is there to compare with.
+DEVICES = {"cpp": "cpp_dense", "cpp-plain": "cpp_standalone"}
 #: No -ffast-math: a result must not depend on where in a vector loop an element falls.
 FLAGS = (
     "-std=c++17",
@@ -33,6 +35,7 @@ FLAGS = (
     "-fno-math-errno",
     "-fno-trapping-math",
     "-ffp-contract=off",
+    "-fopenmp-simd",
 )
 #: Optimisation of what runs every step, and of what runs once.
 STEP_FLAGS = ("-O3",)
@@ -135,12 +138,14 @@ def load(structure, name="cpp", progress=None):
             f"cannot write the cache {root}: {error.strerror}; set BGRL_CACHE to a writable folder"
         ) from None
     toolchain = _toolchain(cxx)
-    recipe = root / "recipes" / f"{_digest(describe(structure), _generator(), toolchain)}.json"
+    recipe = (
+        root / "recipes" / f"{_digest(describe(structure), name, _generator(), toolchain)}.json"
+    )
     program = _known(root, recipe)
     if program is None:
         if progress:
             progress("compiling the circuit and the task to C++ (once)")
-        program = _build(structure, root, cxx, toolchain)
+        program = _build(structure, DEVICES[name], root, cxx, toolchain)
         _write_atomically(recipe, json.dumps(program.name))
     layout = json.loads((program / "manifest.json").read_text())["layout"]
     layout = {name: (dtype, tuple(shape)) for name, (dtype, shape) in layout.items()}
@@ -156,11 +161,11 @@ def _known(root, recipe):
         return None
 
 
-def _build(structure, root, cxx, toolchain):
+def _build(structure, device, root, cxx, toolchain):
     work = Path(tempfile.mkdtemp(prefix=".building-", dir=root / "programs"))
     try:
         (work / "structure.json").write_text(describe(structure))
-        _generate(work)
+        _generate(work, device)
         sources = sorted(
             p for p in work.rglob("*") if p.is_file() and p.suffix in (".cpp", ".h")
         ) + sorted((work / "static_arrays").iterdir())
@@ -178,9 +183,9 @@ def _build(structure, root, cxx, toolchain):
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _generate(work):
+def _generate(work, device):
     result = subprocess.run(
-        [sys.executable, "-m", "bgrl.backends.generate", str(work)],
+        [sys.executable, "-m", "bgrl.backends.generate", device, str(work)],
         capture_output=True,
         text=True,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
@@ -261,7 +266,7 @@ def _toolchain(cxx):
 def _generator():
     """Everything that generated sources depend on besides the structure."""
     package = Path(__file__).parents[1]
-    files = sorted(package.rglob("*.py"))
+    files = sorted(p for p in package.rglob("*") if p.suffix in (".py", ".cpp"))
     versions = [importlib.metadata.version(name) for name in ("brian2", "numpy", "sympy")]
     return _digest(*versions, sys.version, *(p.read_bytes() for p in files))
 

@@ -3,7 +3,7 @@
 Brian2's device and preferences are global to a process, so generating in the user's would disturb
 whatever else is there, and names (and with them the sources) would depend on it.
 
-``python -m bgrl.backends.generate DIRECTORY`` reads ``structure.json`` there and writes the Brian2
+``python -m bgrl.backends.generate DEVICE DIRECTORY`` reads ``structure.json`` there and writes the Brian2
 project and ``manifest.json``. The generated ``main`` differs from Brian2's own: it takes a state
 file, runs the step table for as many steps as it is told, and writes a state file.
 """
@@ -16,6 +16,7 @@ import brian2 as b2
 import numpy as np
 
 from bgrl import bridge
+from bgrl.backends import dense  # noqa: F401 (makes its device known)
 from bgrl.build import Network
 from bgrl.errors import InputError
 from bgrl.matrices import HEADER
@@ -82,13 +83,15 @@ _LOOP = """
 """
 
 
-def generate(structure, directory):
+def generate(structure, device_name, directory):
     """Write the Brian2 project of an agent.
 
     Parameters
     ----------
     structure : dict
         `Agent.structure()`.
+    device_name : str
+        Of the Brian2 device, see `bgrl.backends.cpp.DEVICES`.
     directory : Path
 
     Returns
@@ -97,7 +100,7 @@ def generate(structure, directory):
         The manifest: `layout`, and `step_sources`, the files that run every step.
     """
     b2.prefs.core.default_float_dtype = np.dtype(structure["dtype"]).type
-    b2.set_device("cpp_standalone", build_on_run=False)
+    b2.set_device(device_name, build_on_run=False)
     device = b2.get_device()
     network = Network(structure)
     network.brian.run(1 * b2.ms, namespace={})
@@ -177,9 +180,10 @@ _TASK_ARRAYS = {
 
 
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
+    device_name, target = sys.argv[1], Path(sys.argv[2])
     try:
-        manifest = generate(json.loads((target / "structure.json").read_text()), target)
+        description = json.loads((target / "structure.json").read_text())
+        manifest = generate(description, device_name, target)
     except InputError as error:
         sys.exit(f"InputError: {error}")
     (target / "manifest.json").write_text(json.dumps(manifest))

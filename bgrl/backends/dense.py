@@ -1,0 +1,59 @@
+"""Dense kernels: Brian2's C++ standalone device with templates of our own for dense synapses.
+
+Brian2's code for synapses loads the indices of the two neurons from arrays, which keeps compilers
+from using vector instructions. Where a group of synapses connects all to all within each replicate
+(its attribute `dense` is the shape: replicates, targets, sources), the same equations go into nested
+loops whose indices are computed and whose inner loop, over sources, is vectorised; the two index
+arrays are never made. Everything else is Brian2's own.
+"""
+
+from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
+from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
+from brian2.devices.device import all_devices
+
+#: Name of the device for `brian2.set_device`.
+NAME = "cpp_dense"
+#: Brian2's template to ours.
+_TEMPLATES = {
+    "stateupdate": "dense",
+    "summed_variable": "dense",
+    "synapses_create_generator": "dense_create",
+}
+_COMPUTED = {"_presynaptic_idx", "_postsynaptic_idx"}
+
+
+class DenseGenerator(CPPStandaloneCodeObject.generator_class):
+    """Brian2's C++, without reading the indices that the loops compute."""
+
+    def translate_to_read_arrays(self, read, write, indices):
+        """See `brian2.codegen.generators.cpp_generator.CPPCodeGenerator`."""
+        return super().translate_to_read_arrays(read - _COMPUTED, write, indices - _COMPUTED)
+
+
+class DenseCodeObject(CPPStandaloneCodeObject):
+    """A code object made from the templates in ``bgrl/backends/templates``."""
+
+    templater = CPPStandaloneCodeObject.templater.derive("bgrl.backends")
+    generator_class = DenseGenerator
+
+
+class DenseDevice(CPPStandaloneDevice):
+    """C++ standalone with dense kernels."""
+
+    def code_object(
+        self, owner, name, abstract_code, variables, template_name, variable_indices, **keywords
+    ):
+        """See `brian2.devices.device.Device`."""
+        if getattr(owner, "dense", None) and template_name in _TEMPLATES:
+            template_name = _TEMPLATES[template_name]
+            keywords["codeobj_class"] = DenseCodeObject
+        return super().code_object(
+            owner, name, abstract_code, variables, template_name, variable_indices, **keywords
+        )
+
+    def code_object_class(self, codeobj_class=None, fallback_pref=None):
+        """See `brian2.devices.device.Device`."""
+        return codeobj_class or super().code_object_class()
+
+
+all_devices[NAME] = DenseDevice()
