@@ -4,10 +4,13 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+import models
+from bgrl import tasks
 from bgrl.backends import cpp, load
 from bgrl.errors import InputError, RunError
 
@@ -34,6 +37,48 @@ def test_cpp_equals_numpy(small_agent, task):
     expected = closed_loop(agent, "numpy")
     assert distance(closed_loop(agent, "cpp"), expected) < TOLERANCE
     assert distance(closed_loop(agent, "cpp", seed=1), expected) > 1e-3
+
+
+def masked(agent):
+    """The same agent in which every third synapse of each projection is missing."""
+    circuit = agent.circuit
+    projections = {
+        name: replace(
+            p, mask=np.arange(np.prod(circuit.shape(p))).reshape(circuit.shape(p)) % 3 > 0
+        )
+        for name, p in circuit.projections.items()
+    }
+    return replace(agent, circuit=replace(circuit, projections=projections))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "settings"),
+    [
+        ("rtrrl", {"sensitivity": "snap1", "optimizer": "amsgrad", "feedback": "symmetric"}),
+        ("lru", {"sensitivity": "rflo", "max_norm": 0.1}),
+        ("cortex_thalamus", {"sensitivity": "rtrl"}),
+    ],
+)
+def test_dense_kernels_equal_plain_ones(model, settings):
+    """Sizes that are no multiple of a vector, several replicates, missing synapses."""
+    agent = masked(
+        models.agent(model, tasks.make("memory_chain", length=3), 7, 3, "float64", **settings)
+    )
+    expected = closed_loop(agent, "cpp-plain")
+    assert distance(closed_loop(agent, "cpp"), expected) < TOLERANCE
+    assert distance(closed_loop(agent, "cpp", seed=1), expected) > 1e-3
+
+
+@pytest.mark.slow
+def test_dense_kernels_read_no_index_arrays(small_agent):
+    agent = small_agent()
+    reading = {}
+    for backend in ("cpp", "cpp-plain"):
+        sources = load(backend, agent.structure()).directory / "code_objects"
+        texts = [p.read_text() for p in sources.glob("*_drive_*.cpp")]
+        reading[backend] = any("__synaptic_pre[_idx]" in text for text in texts)
+    assert reading == {"cpp": False, "cpp-plain": True}
 
 
 @pytest.mark.slow
@@ -69,7 +114,9 @@ def test_single_precision_on_numpy(small_agent):
 
 
 def test_unknown_backend(small_agent):
-    with pytest.raises(InputError, match="unknown backend 'fortran'; valid: cpp, cython, numpy"):
+    with pytest.raises(
+        InputError, match="unknown backend 'fortran'; valid: cpp, cpp-plain, cython, numpy"
+    ):
         load("fortran", small_agent().structure())
 
 

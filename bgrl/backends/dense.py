@@ -1,12 +1,13 @@
-"""Dense kernels: Brian2's C++ standalone device with templates of our own for dense synapses.
+"""Dense kernels: Brian2's C++ standalone device with templates of our own.
 
 Brian2's code for synapses loads the indices of the two neurons from arrays, which keeps compilers
 from using vector instructions. Where a group of synapses connects all to all within each replicate
 (its attribute `dense` is the shape: replicates, targets, sources), the same equations go into nested
 loops whose indices are computed and whose inner loop, over sources, is vectorised; the two index
-arrays are never made. Everything else is Brian2's own.
+arrays are never made. Loops over neurons are vectorised too. Everything else is Brian2's own.
 """
 
+from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
@@ -41,14 +42,14 @@ class DenseDevice(CPPStandaloneDevice):
     """C++ standalone with dense kernels."""
 
     def code_object(
-        self, owner, name, abstract_code, variables, template_name, variable_indices, **keywords
+        self, owner, name, abstract_code, variables, template_name, *arguments, **keywords
     ):
         """See `brian2.devices.device.Device`."""
-        if getattr(owner, "dense", None) and template_name in _TEMPLATES:
+        if template_name == "stateupdate" or getattr(owner, "dense", None):
             template_name = _TEMPLATES[template_name]
             keywords["codeobj_class"] = DenseCodeObject
         return super().code_object(
-            owner, name, abstract_code, variables, template_name, variable_indices, **keywords
+            owner, name, abstract_code, variables, template_name, *arguments, **keywords
         )
 
     def code_object_class(self, codeobj_class=None, fallback_pref=None):
@@ -57,3 +58,16 @@ class DenseDevice(CPPStandaloneDevice):
 
 
 all_devices[NAME] = DenseDevice()
+# Brian2's own computes in double precision.
+DEFAULT_FUNCTIONS["clip"].implementations.add_implementation(
+    DenseCodeObject,
+    """
+    template <typename T> static inline typename std::common_type<T, float>::type
+    _clip(const T x, const double low, const double high) {
+        typedef typename std::common_type<T, float>::type real;
+        const real value = x, least = low, most = high;
+        return value < least ? least : value > most ? most : value;
+    }
+    """,
+    name="_clip",
+)

@@ -1,17 +1,25 @@
-{# The targets of all replicates, and in vector code their sources. Code of synapses has no more than
-   a row of sources to go through at a time; a sum is over sources (_sum) or over targets. #}
+{# Neurons; or the targets of all replicates and, in vector code, their sources. What is summed is summed
+   over sources, in a vector of partial sums, or over targets. #}
 {# USES_VARIABLES { N } #}
 {# ALLOWS_SCALAR_WRITE #}
 {% extends 'common_group.cpp' %}
 
 {% block maincode %}
-    {% set replicates, targets, sources = owner.dense %}
-    {% set result = get_array_name(_target_var) if _target_var is defined else none %}
-    {% set over_sources = result and _index_var.name == '_synaptic_post' %}
     // scalar code
     const size_t _vectorisation_idx = -1;
     {{scalar_code|autoindent}}
 
+    {% if owner.dense is not defined %}
+    #pragma omp simd
+    for (size_t _idx = 0; _idx < N; _idx++)
+    {
+        const size_t _vectorisation_idx = _idx;
+        {{vector_code|autoindent}}
+    }
+    {% else %}
+    {% set replicates, targets, sources = owner.dense %}
+    {% set result = get_array_name(_target_var) if _target_var is defined else none %}
+    {% set over_sources = result and _index_var.name == '_synaptic_post' %}
     {% if result and not over_sources %}
     for (size_t _idx = 0; _idx < {{replicates*sources}}; _idx++) {{result}}[_idx] = 0;
     {% endif %}
@@ -26,7 +34,6 @@
         {% endif %}
         for (size_t _source = 0; _source < {{sources}}; _source++)
         {
-            // vector code
             const size_t _idx = _postsynaptic_idx*{{sources}} + _source;
             const size_t _presynaptic_idx = _first + _source;
             const size_t _vectorisation_idx = _idx;
@@ -41,4 +48,5 @@
         {{result}}[_postsynaptic_idx] = _sum;
         {% endif %}
     }
+    {% endif %}
 {% endblock %}
