@@ -27,6 +27,7 @@ import re
 from dataclasses import dataclass
 from itertools import count
 from math import prod
+from operator import itemgetter
 
 import brian2 as b2
 import numpy as np
@@ -112,6 +113,7 @@ class Network:
         self._suffix = suffix
         self.structure = structure
         self.replicates = structure["replicates"]
+        self.itemsize = np.dtype(structure["dtype"]).itemsize
         self.actions = structure["task"]["actions"]
         self.continuous = structure["task"]["continuous"]
         self.actor_rows = (2 if self.continuous else 1) * self.actions
@@ -150,8 +152,8 @@ class Network:
         # Brian2's own slots stay empty, but the groups' unused updaters need a place.
         self.brian.schedule = [*_BRIAN_SLOTS, *structure["slots"], "end"]
 
-    def calls(self, learn=True):
-        """Code objects and operations of one task step, in order, sub-steps repeated.
+    def schedule(self, learn=True):
+        """One task step, in order, sub-steps repeated.
 
         Parameters
         ----------
@@ -160,7 +162,8 @@ class Network:
 
         Returns
         -------
-        list of Brian2 code objects and of operations of `bgrl.matrices`
+        list of (str, list)
+            Slot, and its code objects of Brian2 and operations of `bgrl.matrices`.
         """
         by_slot = {slot: [] for slot in self.structure["slots"]}
         for item in self.brian.sorted_objects:
@@ -170,11 +173,13 @@ class Network:
             by_slot[slot].append((order, [operation]))
         order = unroll(self.structure["slots"], self.structure["substeps"], learn)
         return [
-            call
+            (slot, [c for _, calls in sorted(by_slot[slot], key=itemgetter(0)) for c in calls])
             for slot in order
-            for _, calls in sorted(by_slot[slot], key=lambda entry: entry[0])
-            for call in calls
         ]
+
+    def calls(self, learn=True):
+        """What `schedule` holds, without the slots."""
+        return [call for _, calls in self.schedule(learn) for call in calls]
 
     def operations(self):
         """The operations of `bgrl.matrices` and `bgrl.bridge`, in no order."""

@@ -7,6 +7,7 @@ that they share. `bgrl.build` puts operations into the slots of the step beside 
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -142,6 +143,15 @@ class Operation(ABC):
     def cpp(self, pointer):
         """Body of the C++ function; `pointer` gives the expression of the array of a name."""
 
+    def work(self):
+        """Numbers moved and arithmetic operations; none where that hardly takes time.
+
+        Returns
+        -------
+        (int, int)
+        """
+        return 0, 0
+
 
 @dataclass(frozen=True)
 class Coupling:
@@ -233,6 +243,14 @@ class Propagation(Operation):
                 shaped[:, own, own] += effect
             for state, view in views.items():
                 view[...] = new[state]
+
+    def work(self):
+        """See `Operation`."""
+        size = sum(prod(block.shape) for block in self.columns)
+        moved = 2 * size * sum(self.rows.values())
+        products = sum(self.rows[c.target] * self.rows[c.source] for c in self.couplings)
+        products += sum(self.rows[target] for target, *_ in self.diagonals)
+        return self.replicates * moved, self.replicates * 2 * products * size
 
     def cpp(self, pointer):
         """See `Operation`."""
@@ -330,6 +348,11 @@ class Contraction(Operation):
                 total = total + np.einsum("ri,ric->rc", arrays(signals[k]), matrix)
             gradient = arrays(name)
             gradient[...] = np.reshape(total, gradient.shape)
+
+    def work(self):
+        """See `Operation`."""
+        size = self.replicates * self.size * sum(n for *_, n in self.terms)
+        return size, 2 * size * len(self.gradients)
 
     def cpp(self, pointer):
         """See `Operation`."""

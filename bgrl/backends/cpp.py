@@ -79,8 +79,24 @@ class CppProgram:
         sizes = [int(np.prod(s, dtype=int)) * np.dtype(d).itemsize for d, s in layout.values()]
         self._offsets = np.cumsum([0, *sizes])
 
+    def profile(self, state, start, steps):
+        """Where the time of learning steps goes.
+
+        Returns
+        -------
+        dict of str to float
+            Slot to seconds a step, the clock's own time (some ten nanoseconds) included.
+        """
+        slots = self._structure["slots"]
+        printed = self._run(state, start, steps, 2)[1]
+        return {s: float(t) / steps for s, t in zip(slots, printed.split(), strict=True)}
+
     def advance(self, state, start, steps, learn=True, sink=None):
         """See `bgrl.backends.load`."""
+        return self._run(state, start, steps, int(learn), sink)[0]
+
+    def _run(self, state, start, steps, mode, sink=None):
+        """The state afterwards, and what was printed."""
         check_connected(self._structure, self.environment)
         with tempfile.TemporaryDirectory(prefix="bgrl-") as folder:
             before, after = Path(folder, "before"), Path(folder, "after")
@@ -90,7 +106,7 @@ class CppProgram:
             outputs = [sink.frames_path, sink.trials_path] if sink else [os.devnull] * 2
             command = [
                 self.directory / "main",
-                *(before, after, start, steps, int(learn), sink.every if sink else 0),
+                *(before, after, start, steps, mode, sink.every if sink else 0),
                 *(Path(p).absolute() for p in outputs),
                 *(sink.names if sink else ()),
             ]
@@ -106,7 +122,7 @@ class CppProgram:
             if result.returncode:
                 reason = result.stderr.strip() or f"it ended with status {result.returncode}"
                 raise RunError(f"the compiled program failed at step {start}: {reason}")
-            return self._read(after.read_bytes())
+            return self._read(after.read_bytes()), result.stdout
 
     def _pipes(self):
         """What lets the program reach the environment, if the task has one outside."""

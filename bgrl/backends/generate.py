@@ -17,12 +17,14 @@ import numpy as np
 
 from bgrl import bridge
 from bgrl.backends import dense  # noqa: F401 (makes its device known)
+from bgrl.backends.work import work
 from bgrl.build import Network
 from bgrl.errors import InputError
 from bgrl.matrices import HEADER
 
 _LOOP = """
-    // argv: state in, state out, first step, steps, learn, record every, frames, trials, names...
+    // argv: state in, state out, first step, steps, learn (0, 1, or 2 to print what each slot takes),
+    // record every, frames, trials, names...
     if (argc < 9) {{
         std::cerr << "usage: see bgrl.backends.generate" << std::endl;
         return 2;
@@ -39,7 +41,8 @@ _LOOP = """
         return 3;
     }}
     const int64_t first = std::atoll(argv[3]), steps = std::atoll(argv[4]);
-    const bool learn = std::atoi(argv[5]);
+    const bool learn = std::atoi(argv[5]), profile = std::atoi(argv[5]) == 2;
+    double seconds[{slots}] = {{}};
     const int64_t every = std::atoll(argv[6]);
     std::vector<Array> recorded;
     for (int k = 9; k < argc; k++)
@@ -54,7 +57,11 @@ _LOOP = """
     {{
         {timestep}[0] = step;
         {time}[0] = step * {dt}[0];
-        if (learn) {{
+        if (profile) {{
+            timespec mark, now;
+            clock_gettime(CLOCK_MONOTONIC, &mark);
+{profiled_calls}
+        }} else if (learn) {{
 {learning_calls}
         }} else {{
 {evaluation_calls}
@@ -70,6 +77,7 @@ _LOOP = """
                 trials.write(reinterpret_cast<const char*>(&row), sizeof(row));
             }}
     }}
+    for (double s : seconds) if (profile) std::cout << s << std::endl;
     frames.flush();
     trials.flush();
     std::ofstream state_out(argv[2], std::ios::binary);
@@ -110,6 +118,7 @@ def generate(structure, device_name, directory):
     _write_operations(network, device, structure["dtype"], directory)
     return {
         "layout": {name: [dtype, list(shape)] for name, (dtype, shape) in network.layout.items()},
+        "work": work(network, device),
         "step_sources": sorted({f"code_objects/{c.name}.cpp" for c in network.calls()}),
     }
 
@@ -154,12 +163,24 @@ def _loop(network, device):
     def calls(learn):
         return "\n".join(f"            _run_{c.name}();" for c in network.calls(learn))
 
+    slots = network.structure["slots"]
+    profiled = []
+    for slot, calls_of_slot in network.schedule():
+        profiled += [f"_run_{c.name}();" for c in calls_of_slot]
+        profiled += [
+            "clock_gettime(CLOCK_MONOTONIC, &now);",
+            f"seconds[{slots.index(slot)}] += now.tv_sec - mark.tv_sec",
+            "    + 1e-9*(now.tv_nsec - mark.tv_nsec);",
+            "mark = now;",
+        ]
     clock = network.clock.variables
     task = {k: pointer(network.variables[f"task.{k}"]) for k in _TASK_ARRAYS.values()}
     return _LOOP.format(
         arrays="\n".join(arrays),
         operations="\n".join(f"    void _run_{o.name}();" for o in network.operations()),
         learning_calls=calls(True),
+        profiled_calls="\n".join(profiled),
+        slots=len(slots),
         evaluation_calls=calls(False),
         replicates=network.replicates,
         timestep=pointer(clock["timestep"]),
