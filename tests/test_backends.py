@@ -119,26 +119,51 @@ def test_a_built_program_starts_at_once_and_without_brian(small_agent):
 
 
 @pytest.mark.slow
-def test_a_killed_build_is_built_again(small_agent, tmp_path):
+def test_a_killed_build_is_built_again_and_once_for_all(small_agent, tmp_path):
     agent = small_agent(units=4)
-    code = "import sys, json; from bgrl.backends import load; load('cpp', json.loads(sys.argv[1]))"
+    counting = tmp_path / "g++"
+    counting.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec {cpp.compiler()} "$@"\n')
+    counting.chmod(0o755)
+    code = (
+        "import sys, json; from bgrl.backends import load;"
+        "load('cpp', json.loads(sys.argv[1]), lambda text: print(text, flush=True))"
+    )
     command = [sys.executable, "-c", code, cpp.describe(agent.structure())]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "BGRL_CACHE": str(tmp_path),
+        "BGRL_CACHE": str(tmp_path / "cache"),
+        "CXX": str(counting),
     }
-    process = subprocess.Popen(command, env=environment)
+
+    def start():
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    process = start()
     deadline = time.monotonic() + 60
     while (
-        not list(tmp_path.glob("programs/.building-*/step_unit.cpp"))
+        not list(tmp_path.glob("cache/programs/.building-*/step_unit.cpp"))
         and time.monotonic() < deadline
     ):
         time.sleep(0.05)
     process.kill()
-    process.wait()
-    assert not list(tmp_path.glob("recipes/*.json"))
-    subprocess.run(command, env=environment, check=True)
-    assert len(list(tmp_path.glob("recipes/*.json"))) == 1
+    process.communicate()
+    assert not list(tmp_path.glob("cache/recipes/*"))
+    assert len(list(tmp_path.glob("cache/programs/.building-*"))) == 1
+    (tmp_path / "calls").unlink(missing_ok=True)
+    both = [start(), start()]
+    said = sorted(process.communicate()[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert said == [
+        "another process compiles the same program; waiting\n",
+        "compiling the circuit and the task to C++ (once)\n",
+    ]
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert sum(call.endswith("-o main") for call in calls) == 1
+    (program,) = (tmp_path / "cache" / "programs").iterdir()
+    kept = {"main", "manifest.json", "structure.json", "static_arrays", "lock"}
+    assert {path.name for path in program.iterdir()} == kept
+    assert len(list(tmp_path.glob("cache/recipes/*.json"))) == 1
+    assert not list(tmp_path.glob("cache/locks/*"))
 
 
 @pytest.mark.slow
