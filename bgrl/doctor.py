@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 
-from bgrl import __version__
+from bgrl import __version__, cache
 from bgrl.backends import cpp
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError
@@ -49,7 +49,7 @@ def _compiler():
 
 
 def _cache():
-    root = cpp.cache_directory()
+    root = cache.cache_directory()
     try:
         root.mkdir(parents=True, exist_ok=True)
         probe = root / f".probe-{os.getpid()}"
@@ -57,9 +57,10 @@ def _cache():
         probe.unlink()
     except OSError as error:
         return "cache", False, f"{root}: {error.strerror}; set BGRL_CACHE to a writable folder"
-    programs = list((root / "programs").glob("*/main"))
-    size = sum(p.stat().st_size for p in programs) / 1e6
-    return "cache", True, f"{root}, {len(programs)} programs, {size:.1f} MB"
+    try:
+        return "cache", True, cache.summary()
+    except InputError as error:
+        return "cache", False, str(error)
 
 
 def _backends():

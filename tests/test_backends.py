@@ -71,14 +71,42 @@ def test_dense_kernels_equal_plain_ones(model, settings):
 
 
 @pytest.mark.slow
-def test_dense_kernels_read_no_index_arrays(small_agent):
-    agent = small_agent()
+def test_dense_kernels_read_no_index_arrays(small_agent, tmp_path):
     reading = {}
-    for backend in ("cpp", "cpp-plain"):
-        sources = load(backend, agent.structure()).directory / "code_objects"
-        texts = [p.read_text() for p in sources.glob("*_drive_*.cpp")]
-        reading[backend] = any("__synaptic_pre[_idx]" in text for text in texts)
-    assert reading == {"cpp": False, "cpp-plain": True}
+    for device in cpp.DEVICES.values():
+        folder = tmp_path / device
+        folder.mkdir()
+        (folder / "structure.json").write_text(cpp.describe(small_agent().structure()))
+        command = [sys.executable, "-m", "bgrl.backends.generate", device, str(folder)]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run(command, env=environment, check=True)
+        texts = [p.read_text() for p in (folder / "code_objects").glob("*_drive_*.cpp")]
+        reading[device] = any("__synaptic_pre[_idx]" in text for text in texts)
+    assert reading == {"cpp_dense": False, "cpp_standalone": True}
+
+
+@pytest.mark.slow
+def test_work_is_counted_in_the_generated_code(small_agent):
+    """The eligibility of five neurons with tau and bias and of three readouts, by hand."""
+    agent = small_agent(replicates=1)
+    program = load("cpp", agent.structure())
+    synapses = 5 * sum(agent.circuit.size(p.source) for p in agent.circuit.projections.values())
+    # Read and written, and the sensitivity; trace decay and learning signal of each neuron.
+    recurrent = 3 * synapses + 2 * 5 + 2 * 3 * 5 + 2 * 5
+    # Mask in place of the sensitivity; activity of the sources; `is_actor` chooses the bias.
+    readout = 3 * 3 * 5 + 5 + 2 * 3 + 2 * 3 + 3 * 3
+    moved, operations = program.work["eligibility"]
+    assert moved == 8 * (recurrent + readout)
+    assert operations == 3 * synapses + (4 + 3) * 5 + 4 * 3 * 5 + 4 * 3
+
+
+@pytest.mark.slow
+def test_profile_names_every_slot(small_agent):
+    agent = small_agent()
+    program = load("cpp", agent.structure())
+    seconds = program.profile(agent.initial_state(program.layout, 0), 1, 2000)
+    assert list(seconds) == agent.structure()["slots"]
+    assert all(1e-9 < s < 1e-3 for s in seconds.values())
 
 
 @pytest.mark.slow
@@ -166,26 +194,51 @@ def test_a_built_program_starts_at_once_and_without_brian(small_agent):
 
 
 @pytest.mark.slow
-def test_a_killed_build_is_built_again(small_agent, tmp_path):
+def test_a_killed_build_is_built_again_and_once_for_all(small_agent, tmp_path):
     agent = small_agent(units=4)
-    code = "import sys, json; from bgrl.backends import load; load('cpp', json.loads(sys.argv[1]))"
+    counting = tmp_path / "g++"
+    counting.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec {cpp.compiler()} "$@"\n')
+    counting.chmod(0o755)
+    code = (
+        "import sys, json; from bgrl.backends import load;"
+        "load('cpp', json.loads(sys.argv[1]), lambda text: print(text, flush=True))"
+    )
     command = [sys.executable, "-c", code, cpp.describe(agent.structure())]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "BGRL_CACHE": str(tmp_path),
+        "BGRL_CACHE": str(tmp_path / "cache"),
+        "CXX": str(counting),
     }
-    process = subprocess.Popen(command, env=environment)
+
+    def start():
+        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+    process = start()
     deadline = time.monotonic() + 60
     while (
-        not list(tmp_path.glob("programs/.building-*/step_unit.cpp"))
+        not list(tmp_path.glob("cache/programs/.building-*/step_unit.cpp"))
         and time.monotonic() < deadline
     ):
         time.sleep(0.05)
     process.kill()
-    process.wait()
-    assert not list(tmp_path.glob("recipes/*.json"))
-    subprocess.run(command, env=environment, check=True)
-    assert len(list(tmp_path.glob("recipes/*.json"))) == 1
+    process.communicate()
+    assert not list(tmp_path.glob("cache/recipes/*"))
+    assert len(list(tmp_path.glob("cache/programs/.building-*"))) == 1
+    (tmp_path / "calls").unlink(missing_ok=True)
+    both = [start(), start()]
+    said = sorted(process.communicate()[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert said == [
+        "another process compiles the same program; waiting\n",
+        "compiling the circuit and the task to C++ (once)\n",
+    ]
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert sum(call.endswith("-o main") for call in calls) == 1
+    (program,) = (tmp_path / "cache" / "programs").iterdir()
+    kept = {"main", "manifest.json", "structure.json", "static_arrays", "lock"}
+    assert {path.name for path in program.iterdir()} == kept
+    assert len(list(tmp_path.glob("cache/recipes/*.json"))) == 1
+    assert not list(tmp_path.glob("cache/locks/*"))
 
 
 @pytest.mark.slow

@@ -1,9 +1,8 @@
 """C++ standalone: the whole loop, circuit and task, as one compiled program.
 
-A program is built once and kept in a cache, found again by two keys: the agent's structure with
-the versions of everything that generates code (no Brian2 is imported when it is known), and behind
-it the generated sources with compiler and flags. Programs are compiled in a folder of their own and
-renamed into place, so a killed compiler or a second process leaves nothing half done.
+A program is built once and kept in a cache (`bgrl.cache`), found again by two keys: the agent's
+structure with the versions of everything that generates code (no Brian2 is imported when it is known),
+and behind it the generated sources with compiler and flags.
 """
 
 import hashlib
@@ -21,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bgrl import cache
 from bgrl.agent import describe
 from bgrl.bridge import EnvironmentFailed, check_connected
 from bgrl.errors import InputError, RunError
@@ -40,15 +40,11 @@ FLAGS = (
 #: Optimisation of what runs every step, and of what runs once.
 STEP_FLAGS = ("-O3",)
 SETUP_FLAGS = ("-O0",)
+#: What a program runs from; the sources go (`bgrl.backends.generate` writes them to look at).
+_KEPT = ("main", "manifest.json", "structure.json", "static_arrays")
 #: Exit status of a program whose environment does not answer.
 _ENVIRONMENT_GONE = 6
 _INCLUDE = re.compile(r"\s*#\s*include\b")
-
-
-def cache_directory():
-    """Where programs are kept: ``$BGRL_CACHE``, or ``bgrl`` in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bgrl"
-    return Path(os.environ.get("BGRL_CACHE") or default)
 
 
 def compiler():
@@ -68,15 +64,24 @@ def compiler():
 
 
 class CppProgram:
-    """A compiled program, see `bgrl.backends.load`."""
+    """A compiled program, see `bgrl.backends.load`.
 
-    def __init__(self, directory, structure, layout, build_seconds):
+    Attributes
+    ----------
+    work : dict of str to (int, int)
+        Slot to bytes moved and operations of a learning step, see `bgrl.backends.work`.
+    """
+
+    def __init__(self, directory, lock, structure, build_seconds):
         self.directory = directory
+        self._lock = lock
         self._structure = structure
-        self.layout = layout
+        manifest = json.loads((directory / "manifest.json").read_text())
+        self.layout = {k: (dtype, tuple(shape)) for k, (dtype, shape) in manifest["layout"].items()}
+        self.work = manifest["work"]
         self.build_seconds = build_seconds
         self.environment = None
-        sizes = [int(np.prod(s, dtype=int)) * np.dtype(d).itemsize for d, s in layout.values()]
+        sizes = [int(np.prod(s, dtype=int)) * np.dtype(d).itemsize for d, s in self.layout.values()]
         self._offsets = np.cumsum([0, *sizes])
 
     def profile(self, state, start, steps):
@@ -145,61 +150,19 @@ def load(structure, name="cpp", progress=None):
     """Find or build a program; see `bgrl.backends.load`."""
     started = time.perf_counter()
     cxx = compiler()
-    root = cache_directory()
-    try:
-        (root / "programs").mkdir(parents=True, exist_ok=True)
-        (root / "recipes").mkdir(exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot write the cache {root}: {error.strerror}; set BGRL_CACHE to a writable folder"
-        ) from None
     toolchain = _toolchain(cxx)
-    recipe = (
-        root / "recipes" / f"{_digest(describe(structure), name, _generator(), toolchain)}.json"
+    program, lock = cache.obtain(
+        _digest(describe(structure), name, _generator(), toolchain),
+        lambda work: _generate(structure, DEVICES[name], work, toolchain),
+        lambda work: _compile(work, cxx),
+        progress,
     )
-    program = _known(root, recipe)
-    if program is None:
-        if progress:
-            progress("compiling the circuit and the task to C++ (once)")
-        program = _build(structure, DEVICES[name], root, cxx, toolchain)
-        _write_atomically(recipe, json.dumps(program.name))
-    layout = json.loads((program / "manifest.json").read_text())["layout"]
-    layout = {name: (dtype, tuple(shape)) for name, (dtype, shape) in layout.items()}
-    return CppProgram(program, structure, layout, time.perf_counter() - started)
+    return CppProgram(program, lock, structure, time.perf_counter() - started)
 
 
-def _known(root, recipe):
-    """The program that a recipe points at, if both are whole."""
-    try:
-        program = root / "programs" / json.loads(recipe.read_text())
-        return program if (program / "main").is_file() else None
-    except (OSError, ValueError):
-        return None
-
-
-def _build(structure, device, root, cxx, toolchain):
-    work = Path(tempfile.mkdtemp(prefix=".building-", dir=root / "programs"))
-    try:
-        (work / "structure.json").write_text(describe(structure))
-        _generate(work, device)
-        sources = sorted(
-            p for p in work.rglob("*") if p.is_file() and p.suffix in (".cpp", ".h")
-        ) + sorted((work / "static_arrays").iterdir())
-        digest = _digest(toolchain, *(p.read_bytes() for p in sources))
-        program = root / "programs" / digest
-        if not (program / "main").is_file():
-            _compile(work, cxx)
-            try:
-                work.rename(program)
-            except OSError:
-                if not (program / "main").is_file():
-                    raise
-        return program
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _generate(work, device):
+def _generate(structure, device, work, toolchain):
+    """Write the sources of a program; a digest of them."""
+    (work / "structure.json").write_text(describe(structure))
     result = subprocess.run(
         [sys.executable, "-m", "bgrl.backends.generate", device, str(work)],
         capture_output=True,
@@ -211,6 +174,10 @@ def _generate(work, device):
         if last.startswith("InputError: "):
             raise InputError(last.removeprefix("InputError: "))
         raise RunError(f"generating the C++ sources failed: {last}\n{result.stderr}")
+    sources = sorted(
+        p for p in work.rglob("*") if p.is_file() and p.suffix in (".cpp", ".h")
+    ) + sorted((work / "static_arrays").iterdir())
+    return _digest(toolchain, *(p.read_bytes() for p in sources))
 
 
 def _compile(work, cxx):
@@ -235,8 +202,9 @@ def _compile(work, cxx):
     with ThreadPoolExecutor(len(jobs)) as pool:
         list(pool.map(lambda command: _call(command, work), jobs))
     _call([cxx, "step.o", "setup.o", "-o", "main"], work)
-    for name in units:
-        (work / f"{name}.o").unlink()
+    for path in work.iterdir():
+        if path.name not in _KEPT:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _joined(work, sources):
@@ -293,9 +261,3 @@ def _digest(*parts):
         part = part.encode() if isinstance(part, str) else part
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()[:32]
-
-
-def _write_atomically(path, text):
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text)
-    temporary.replace(path)
