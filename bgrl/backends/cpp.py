@@ -174,9 +174,9 @@ def _generate(structure, device, work, toolchain):
         if last.startswith("InputError: "):
             raise InputError(last.removeprefix("InputError: "))
         raise RunError(f"generating the C++ sources failed: {last}\n{result.stderr}")
-    sources = sorted(
-        p for p in work.rglob("*") if p.is_file() and p.suffix in (".cpp", ".h")
-    ) + sorted((work / "static_arrays").iterdir())
+    suffixes = (".cpp", ".h", ".json")
+    sources = sorted(p for p in work.rglob("*") if p.is_file() and p.suffix in suffixes)
+    sources += sorted((work / "static_arrays").iterdir())
     return _digest(toolchain, *(p.read_bytes() for p in sources))
 
 

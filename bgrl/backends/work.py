@@ -15,7 +15,7 @@ from bgrl.matrices import Operation
 
 _READ = re.compile(r"(?:const )?\w+ \w+ = _ptr(\w+)\[\w+\];")
 _WRITE = re.compile(r"_ptr(\w+)\[\w+\] \+?= .*;|(_sum) \+= _synaptic_var;")
-_STATEMENT = re.compile(r"(?:const )?(?:\w+ )?\w+ [-+*/]?= (.*);")
+_STATEMENT = re.compile(r"(?!const size_t)(?:const )?(?:\w+ )?\w+ [-+*/]?= (.*);")
 _CONSTANT = re.compile(r"\d[\d.]*(?:e[-+]?\d+)?f?|\(-|\(- ")
 _OPERATOR = re.compile(r"[-+*/<>=]=?|\b(?!int_\b)\w+\(")
 
