@@ -7,7 +7,7 @@ Nothing here knows Brian2.
 """
 
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 
@@ -53,6 +53,7 @@ class Agent:
         self._check_inputs()
         self._check_readouts()
         self._check_names()
+        self._check_rules()
 
     def _check_readouts(self):
         for readout, channels in self.readouts():
@@ -78,10 +79,23 @@ class Agent:
                 f"a population must not be called {', '.join(both)}: the network uses that name itself"
             )
 
+    def _check_rules(self):
+        states = {name for name, _ in self.readout_states()}
+        for name, p in self.circuit.projections.items():
+            if p.rule is None or "chosen" not in p.rule.weight + p.rule.eligibility:
+                continue
+            if self.task.continuous:
+                raise InputError(f"rule of {name!r}: `chosen` needs a choice of actions")
+            if p.target not in states:
+                raise InputError(
+                    f"rule of {name!r}: `chosen` is not known in {p.target!r}, which the actor neither "
+                    "reads nor feeds back to (feedback_to)"
+                )
+
     def _check_inputs(self):
         """Observations are dealt out to the inputs in order; action and reward have their own."""
         inputs = self.circuit.inputs
-        needed = {"action": len(self.task.actions), "reward": 1}
+        needed = {"action": len(self.task.actions), "reward": 1, "dopamine": 1}
         observing = {k: v for k, v in inputs.items() if k not in needed}
         if len(observing) == 1:
             needed[next(iter(observing))] = len(self.task.observations)
@@ -114,10 +128,10 @@ class Agent:
         return [state for state in states if state in used]
 
     def sensitivity(self, name):
-        """How a projection or parameter learns: the run's method, its own, or not at all."""
+        """How a projection or parameter learns by gradient: the run's method, its own, or not."""
         projections = self.circuit.projections
         if name in projections:
-            learns = projections[name].plastic
+            learns = projections[name].plastic and projections[name].rule is None
         else:
             population, parameter = name.split(".")
             learns = self.circuit.populations[population].parameters[parameter].trainable
@@ -139,11 +153,18 @@ class Agent:
                 for key in self.circuit.afferents(name, drive):
                     method = self.sensitivity(key)
                     group = f"{name}_{drive}"
-                    if method != self.learning.sensitivity:
+                    if self._rule(key):
+                        group = key.replace("->", "_to_")
+                    elif method != self.learning.sensitivity:
                         group += f"_{method}"
                     entry = {"target": name, "drive": drive, "sensitivity": method}
                     groups.setdefault(group, entry | {"projections": []})["projections"].append(key)
         return groups
+
+    def _rule(self, name):
+        """The rule by which a projection learns, if it has one and learns at all."""
+        projection = self.circuit.projections[name]
+        return projection.rule if projection.plastic else None
 
     def structure(self):
         """What the compiled program depends on, as JSON values."""
@@ -172,6 +193,7 @@ class Agent:
                 "drive": p.drive,
                 "reads": p.reads,
                 "signed": p.sign is not None,
+                "rule": asdict(rule) if (rule := self._rule(name)) else None,
             }
             for name, p in self.circuit.projections.items()
         }
@@ -272,7 +294,8 @@ class Agent:
         learning, rows = self.learning, self.task.actor_channels
         values = {
             "readout.is_actor": np.arange(rows + 1) < rows,
-            "readout.learning_rate": [learning.rate_actor] * rows + [learning.rate_critic],
+            "readout.learning_rate": [learning.rate_actor * self.circuit.actor.plastic] * rows
+            + [learning.rate_critic * self.circuit.critic.plastic],
             "readout.discount": learning.discount
             * np.array([learning.trace_actor] * rows + [learning.trace_critic]),
         }
@@ -326,6 +349,9 @@ class Agent:
             "policy.replicate": replicate[:, None] if self.task.continuous else replicate,
             "task.restart": 1.0,
             "dopamine.discount": learning.discount,
+            "dopamine.baseline": self.circuit.dopamine.baseline,
+            "dopamine.gain": self.circuit.dopamine.gain,
+            "input.tonic_dopamine": self.circuit.dopamine.tonic,
             "dopamine.max_norm": learning.max_norm or 0.0,
             "dopamine.rate_average_reward": learning.rate_average_reward or 0.0,
             "readout.actor_weight": learning.actor_weight,

@@ -34,6 +34,7 @@ import numpy as np
 
 from bgrl import random
 from bgrl.bridge import Exchange
+from bgrl.circuit import IDENTIFIER
 from bgrl.derivatives import check_units, population_step
 from bgrl.errors import InputError
 from bgrl.learning import OPTIMIZERS
@@ -46,7 +47,7 @@ from bgrl.matrices import (
     Propagation,
     SelfWeights,
 )
-from bgrl.sensitivity import blocks, compared, dynamics, kept_edges, sizes
+from bgrl.sensitivity import blocks, compared, dynamics, kept_edges, sizes, symbols
 from bgrl.step import unroll
 from bgrl.tasks.base import DRAW, OUTCOME, assignments
 
@@ -127,6 +128,7 @@ class Network:
             for state in structure["readout"]["states"]
             if any(tuple(state) in {*b.states, *b.exact} for b in self.blocks)
         ]
+        self.chosen = self._states_told_the_choice()
         self._local_steps = {name: self._local_step(name) for name in structure["populations"]}
         self.groups, self.layout, self.variables = {}, {}, {}
         self._order = count()
@@ -277,8 +279,11 @@ class Network:
             "input",
             sum(self.structure["inputs"].values()),
             ["x", "channel"],
-            shared=["first_action"],
-            links=[*(f"task_{v}" for v in self._observed()), "reward", "done", "action"],
+            shared=["first_action", "tonic_dopamine"],
+            links=[
+                *(f"task_{v}" for v in self._observed()),
+                *("reward", "done", "action", "firing", "baseline", "firing_gain"),
+            ],
         )
         for name, p in self.structure["populations"].items():
             self._population_group(name, p)
@@ -291,9 +296,9 @@ class Network:
         self._group(
             "dopamine",
             None,
-            ["value", "td_error", *average, *corrections, *clipping, *squares],
+            ["value", "td_error", "firing", *average, *corrections, *clipping, *squares],
             shared=[
-                "discount",
+                *("discount", "baseline", "gain"),
                 *(["rate_average_reward"] if self.continuing else []),
                 *(["max_norm"] if self.clips else []),
             ],
@@ -306,7 +311,9 @@ class Network:
                 *("activity", "bias", "drive", "is_actor"),
                 *(["is_scale"] if self.continuous else ["policy", "row"]),
                 *("learning_signal", "entropy_signal"),
+                *(["chosen_signal"] if self.chosen else []),
                 *self._plastic_variables(["bias"]),
+                *("dopamine", "discount", "trace_decay"),
                 *self._squares("readout"),
             ],
             shared=["actor_weight", "entropy_weight"],
@@ -319,11 +326,11 @@ class Network:
         )
         for group in (*self.structure["afferents"], "readout_drive"):
             sources = self._sources(group)
-            signals = group == "readout_drive" and self.signalled
+            signals = self._returning() if group == "readout_drive" else []
             self._group(
                 f"{group}_afferents",
                 sum(size for *_, size in sources),
-                ["x", "block", *(["learning_signal", "entropy_signal"] if signals else [])],
+                ["x", "block", *signals],
                 links=[f"from_{k}" for k in range(len(sources))],
             )
         parts = compared(self.structure)
@@ -358,6 +365,7 @@ class Network:
         own = [b for b in self.blocks if b.group == name]
         trained = [b.key for b in own if b.states]
         signals = [v for population, v in self.signalled if population == name]
+        told = [v for population, v in self.chosen if population == name]
         self._group(
             name,
             p["size"],
@@ -372,12 +380,15 @@ class Network:
                 *(v for b in own for v in self._block_variables(b)),
                 "done",
                 *(f"{kind}_signal_{v}" for v in signals for kind in ("learning", "entropy")),
+                *(["dopamine", "discount", "trace_decay"] if name in self._modulated() else []),
+                *(["chosen"] if told else []),
                 *(self._plastic_variables(trained) if self._trains(name) else []),
                 *(self._squares(name) if self._trains(name) else []),
             ],
             links=[
                 *("task_done", "td_error"),
                 *(f"sent_{kind}_{v}" for v in signals for kind in ("learning", "entropy")),
+                *(f"sent_chosen_{v}" for v in told),
                 *self._sent(),
                 *self._clip_links(),
             ],
@@ -416,6 +427,9 @@ class Network:
             self._link("input", f"task_{variable}", "task", variable, index)
         for variable in ("reward", "done"):
             self._link("input", variable, "task", variable, channels)
+        self._link("input", "firing", "dopamine", "firing", channels)
+        self._link("input", "baseline", "dopamine", "baseline")
+        self._link("input", "firing_gain", "dopamine", "gain")
         self._constant("input", "channel", np.arange(self._width("input")))
         self._link_policy(rows)
         self._link("dopamine", "critic", "readout", "activity", rows + m)
@@ -431,7 +445,7 @@ class Network:
                 self._link(name, "task_done", "task", "done", index)
         for group in (*self.structure["afferents"], "readout_drive"):
             self._link_afferents(group)
-        if self.signalled:
+        if self._returning():
             self._link_signals()
 
     def _link_policy(self, rows):
@@ -485,11 +499,11 @@ class Network:
         start, total = 0, self._width("readout_drive_afferents")
         for name, variable, _, size in self._sources("readout_drive"):
             index = np.arange(self.replicates)[:, None] * total + start + np.arange(size)
-            if (name, variable) in self.signalled:
-                for kind in ("learning", "entropy"):
-                    link = f"sent_{kind}_{variable}"
-                    source = "readout_drive_afferents", f"{kind}_signal"
-                    self._link(name, link, *source, index.ravel())
+            kinds = ("learning", "entropy") if (name, variable) in self.signalled else ()
+            kinds += ("chosen",) if (name, variable) in self.chosen else ()
+            for kind in kinds:
+                source = "readout_drive_afferents", f"{kind}_signal"
+                self._link(name, f"sent_{kind}_{variable}", *source, index.ravel())
             start += size
 
     def _sources(self, group):
@@ -538,7 +552,10 @@ class Network:
             variables = ["weight", "mask", *self._block_variables(block)]
             if block.states:
                 variables += self._plastic_variables(["weight"])
-                variables += ["weight_sign"] if self._signed(group) else []
+            elif self._rule(group):
+                variables += ["eligibility_weight"]
+            if (block.states or self._rule(group)) and self._signed(group):
+                variables += ["weight_sign"]
             alone = len(self._feeding(name, block.drive)) == 1
             sums = {f"{block.drive if alone else f'sum_{group}'}_post": "mask*weight*x_pre"}
             sums |= self._square_sums(name, group) if block.states else {}
@@ -546,11 +563,11 @@ class Network:
         fixed = self.structure["readout"]["fixed_feedback"]
         variables = ["weight", "mask", *self._plastic_variables(["weight"])]
         sums = {"drive_post": "mask*weight*x_pre"}
-        if self.signalled:
+        if self._returning():
             variables += ["feedback"] if fixed else []
             paths = [] if self.structure["learning"]["feedback"] == "random" else ["mask*weight"]
             paths += ["feedback"] if fixed else []
-            for signal in ("learning_signal", "entropy_signal"):
+            for signal in self._returning():
                 sums[f"{signal}_pre"] = f"({' + '.join(paths)})*{signal}_post"
         sums |= self._square_sums("readout", "readout_drive")
         self._connect("readout_drive", "readout_drive_afferents", "readout", variables, sums)
@@ -628,6 +645,9 @@ class Network:
                 terms.append(f"{here}*({taken} + done*first_action*int(channel == {start}))")
             elif name == "reward":
                 terms.append(f"int(channel == {start})*(1 - done)*reward")
+            elif name == "dopamine":
+                level = "(firing - baseline)/firing_gain + tonic_dopamine"
+                terms.append(f"int(channel == {start})*({level})")
             else:
                 for k, expression in zip(
                     range(start, start + channels), observations, strict=False
@@ -805,7 +825,7 @@ class Network:
         policy = self._gaussian_code() if self.continuous else self._softmax_code()
         for group, code in zip(("policy", "readout"), policy, strict=True):
             self._run(group, "striatum", _dedent(code))
-        for signal in ("learning_signal", "entropy_signal") if self.signalled else ():
+        for signal in self._returning():
             self._sum("readout_drive", f"{signal}_pre", "striatum")
         for name in self.structure["populations"]:
             lines = [
@@ -814,6 +834,8 @@ class Network:
                 for kind in ("learning", "entropy")
                 if population == name
             ]
+            told = [f"sent_chosen_{v}" for population, v in self.chosen if population == name]
+            lines += [f"chosen = {' + '.join(told)}"] if told else []
             if lines:
                 self._run(name, "striatum", "\n".join(lines))
 
@@ -851,12 +873,14 @@ class Network:
 
     def _softmax_code(self):
         """A choice with probabilities, their entropy, a sample by inversion, and the gradients."""
-        readout = """
+        told = "chosen_signal = is_actor*chosen" if self.chosen else ""
+        readout = f"""
             log_policy = is_actor*(activity - log_normaliser)
             policy = is_actor*exp(log_policy)
             chosen = int(action == row)
             learning_signal = is_actor*actor_weight*(chosen - policy) + 1 - is_actor
             entropy_signal = -is_actor*entropy_weight*policy*(log_policy + entropy)
+            {told}
         """
         return self._sample_code(), readout
 
@@ -887,13 +911,15 @@ class Network:
         if self.continuing:
             lines[0] += " - average_reward"
             lines.append("average_reward = average_reward + rate_average_reward*td_error")
+        lines.append("firing = clip(baseline + gain*td_error, 0, inf)")
         if self.optimizer.state:
             for k, decay in enumerate((self.optimizer.decay_1, self.optimizer.decay_2), 1):
                 lines.append(f"correction_{k} = -1/expm1((updates + 1)*{float(np.log(decay))!r})")
         self._run("dopamine", "dopamine", "\n".join(lines))
-        for name in self._targets():
+        for name in self._modulated():
             lines = ["dopamine = td_error", "trace_decay = discount*(1 - done)"]
-            lines += [f"{v.removeprefix('sent_')} = {v}" for v in self._sent()]
+            if name in self._targets():
+                lines += [f"{v.removeprefix('sent_')} = {v}" for v in self._sent()]
             self._run(name, "dopamine", "\n".join(lines))
 
     # Learning -------------------------------------------------------------------------------
@@ -912,6 +938,32 @@ class Network:
                         for key, gradient in gradients.items()
                     ]
                     self._run(group, slot, "\n".join(lines))
+            for group in filter(self._rule, self.structure["afferents"]):
+                self._run(group, slot, getattr(self, f"_{slot}_by_rule")(group))
+
+    def _plasticity_by_rule(self, group):
+        """The weight's rule; missing synapses keep theirs."""
+        value = self._in_synapses(group, self._rule(group)["weight"])
+        return "\n".join([f"weight = weight + mask*({value} - weight)", *self._keep_sign(group)])
+
+    def _eligibility_by_rule(self, group):
+        value = self._in_synapses(group, self._rule(group)["eligibility"])
+        return f"eligibility_weight = mask*({value})"
+
+    def _in_synapses(self, group, expression):
+        """A rule's expression with the names that its symbols have in synapses."""
+        own = {"weight": "weight", "eligibility": "eligibility_weight", "pre": "x_pre"}
+        name = self.structure["afferents"][group]["target"]
+        p = self.structure["populations"][name]
+        post = (*dynamics(p), *p["parameters"], *p["drives"], "dopamine", "chosen", "trace_decay")
+        own |= {symbol: f"{symbol}_post" for symbol in post}
+        return IDENTIFIER.sub(lambda match: own.get(match[0], match[0]), expression)
+
+    def _keep_sign(self, group):
+        if "weight_sign" not in self.groups[group].variables:
+            return []
+        sign = "clip(weight_sign*weight, 0, inf)"
+        return [f"weight = int(weight_sign == 0)*weight + weight_sign*{sign}"]
 
     def _contract(self):
         """Learning signals meet the sensitivities that are kept of whole populations."""
@@ -996,10 +1048,7 @@ class Network:
         change = f"learning_rate{suffix}*update_{key}"
         change = change if scale == 1 else f"{scale!r}*{change}"
         lines = [f"gradient_{key} = {total}", rule, f"{key} = {key} + {change}"]
-        if "weight_sign" in self.groups[group].variables:
-            lines.append(
-                "weight = int(weight_sign == 0)*weight + weight_sign*clip(weight_sign*weight, 0, inf)"
-            )
+        lines += self._keep_sign(group)
         population = self.structure["populations"].get(group, {"parameters": {}})
         minimum = population["parameters"].get(key, {}).get("minimum")
         if minimum is not None:
@@ -1038,6 +1087,26 @@ class Network:
         population = self.structure["populations"][name]
         return population_step(population, self.structure["dt"], trained, needed)
 
+    def _rule(self, group):
+        """The rule of a group of synapses of one projection, if that learns by a rule."""
+        projections = self.structure["afferents"][group]["projections"]
+        return self.structure["projections"][projections[0]]["rule"]
+
+    def _states_told_the_choice(self):
+        """(population, variable) that the actor reads or feeds back to, where a rule asks for it."""
+        asking = {
+            afferents["target"]
+            for group, afferents in self.structure["afferents"].items()
+            if "chosen" in symbols(" ".join((self._rule(group) or {}).values()))
+        }
+        states = [tuple(state) for state in self.structure["readout"]["states"]]
+        return [state for state in states if state[0] in asking]
+
+    def _returning(self):
+        """Signals that return from the readouts to what they read."""
+        found = ["learning_signal", "entropy_signal"] if self.signalled else []
+        return found + (["chosen_signal"] if self.chosen else [])
+
     def _trains(self, name):
         return any(b.owner == name and b.states for b in self.blocks)
 
@@ -1053,8 +1122,14 @@ class Network:
         return ["forced_action"] if forced else []
 
     def _targets(self):
-        """Groups that dopamine reaches."""
+        """Groups whose parameters an optimizer moves."""
         return [*(n for n in self.structure["populations"] if self._trains(n)), "readout"]
+
+    def _modulated(self):
+        """Groups that dopamine reaches, those that learn by rules of their own included."""
+        ruled = {a["target"] for g, a in self.structure["afferents"].items() if self._rule(g)}
+        names = self.structure["populations"]
+        return [*(n for n in names if self._trains(n) or n in ruled), "readout"]
 
     def _sent(self):
         """Links by which the optimizer's corrections reach the targets of dopamine."""
@@ -1074,7 +1149,7 @@ class Network:
         """Variables of plastic parameters, and of their neuron where it is the neuron's own."""
         names = [f"{v}_{k}" for k in parameters for v in ("eligibility", *self.optimizer.state)]
         if parameters != ["weight"]:
-            names += ["learning_rate", "discount", "dopamine", "trace_decay"]
+            names += ["learning_rate"]
             names += [v.removeprefix("sent_") for v in self._sent()]
         return names
 

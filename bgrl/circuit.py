@@ -25,7 +25,7 @@ FUNCTIONS = frozenset(
 )
 #: Names that the network uses for itself in every population.
 RESERVED = re.compile(
-    r"(done|dopamine|learning_rate|discount|trace_decay|square|clip_scale|td_error|task_done|"
+    r"(done|dopamine|chosen|pre|eligibility|learning_rate|discount|trace_decay|square|clip_scale|td_error|task_done|"
     r"correction_[12]|weight|weight_sign|mask|feedback|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
     r"(learning|entropy|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
     r"sent|from|next|shared|flag|square|gradient|update)_.*|.*_(pre|post))\Z"
@@ -268,6 +268,42 @@ class Population:
             _check_value(f"{name}.{parameter}", p.value, (self.size,))
 
 
+#: What the equations of a `Rule` may use besides the names of the target population.
+RULE_SYMBOLS = ("weight", "eligibility", "pre", "dopamine", "chosen", "trace_decay")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A synapse's own learning rule, in place of the gradient.
+
+    The expressions may use `weight`, `eligibility`, `pre` (the presynaptic state), `dopamine` (the TD
+    error), `trace_decay` (discount times lambda, 0 where a trial has ended), `chosen` (the weight from
+    the action just chosen to the postsynaptic neuron, as the actor reads it or feeds it back) and
+    everything of the target population: states, parameters, drives.
+
+    Parameters
+    ----------
+    weight : str
+        The next weight; uses the eligibility as it stood before this step.
+    eligibility : str
+        The next eligibility.
+
+    Examples
+    --------
+    >>> Rule("weight + 0.1*dopamine*eligibility", "trace_decay*eligibility + pre*rate").weight
+    'weight + 0.1*dopamine*eligibility'
+    """
+
+    weight: str
+    eligibility: str
+
+    def check(self, name, population):
+        """Raise `InputError` for symbols that neither rules nor the target population have."""
+        known = {*RULE_SYMBOLS, *population.dynamics, *population.parameters, *population.drives}
+        for which in ("weight", "eligibility"):
+            _check_symbols(f"rule of {name!r}, {which}", getattr(self, which), known)
+
+
 @dataclass(frozen=True, eq=False)
 class Projection:
     """A pathway from an input or a population to a drive of a population.
@@ -287,6 +323,8 @@ class Projection:
         Dale's law: learning may not change the sign of a weight.
     plastic : bool
         Whether learning changes the weights.
+    rule : Rule, optional
+        How it does that, if not by the gradient.
     """
 
     source: str
@@ -297,6 +335,7 @@ class Projection:
     mask: object = None
     sign: int | None = None
     plastic: bool = True
+    rule: Rule | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,6 +357,8 @@ class Readout:
         feedback only, with symmetric feedback the weights themselves do.
     feedback_to : dict of str to float, array (channels, size) or Distribution
         Fixed weights that carry the learning signal to further populations, by "population.variable".
+    plastic : bool
+        Whether learning changes its weights.
     """
 
     name: str
@@ -326,6 +367,7 @@ class Readout:
     weights: object = 0.0
     feedback: object = 0.0
     feedback_to: dict = field(default_factory=dict)
+    plastic: bool = True
 
     def __post_init__(self):
         variables = (self.variables,) if isinstance(self.variables, str) else self.variables
@@ -334,6 +376,40 @@ class Readout:
     def states(self):
         """(population, variable) of everything that it reads, in the order of its weights."""
         return [(self.reads, variable) for variable in self.variables]
+
+
+@dataclass(frozen=True)
+class Dopamine:
+    """How dopamine neurons fire: a baseline, and a gain on the TD error, but never less than zero.
+
+    Learning follows the TD error itself. The input `dopamine` of a circuit, by which dopamine changes
+    excitability, is what firing says of it: (firing - baseline)/gain, plus a tonic level.
+
+    Parameters
+    ----------
+    baseline : float
+        Spikes/s. The default is in the range of recordings from awake animals (Schultz 1998, J.
+        Neurophysiol. 80:1).
+    gain : float
+        Spikes/s for a TD error of 1.
+    tonic : float
+        Added to the input `dopamine`: a drug, or the lack of dopamine.
+    """
+
+    baseline: float = 5.0
+    gain: float = 20.0
+    tonic: float = 0.0
+
+    def __post_init__(self):
+        for name in ("baseline", "gain", "tonic"):
+            value = getattr(self, name)
+            if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+                raise InputError(f"dopamine {name} is {value!r}; a finite number is needed")
+        if self.baseline < 0 or self.gain <= 0:
+            raise InputError(
+                f"dopamine baseline {self.baseline} and gain {self.gain} spikes/s; the former must not "
+                "be negative, the latter be positive"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,9 +425,10 @@ class Circuit:
     populations : dict of str to Population
     projections : dict of str to Projection
     inputs : dict of str to int
-        Number of channels of each input: `observation`, `action` (previous, one-hot) and
-        `reward` (previous) in a circuit that learns.
+        Number of channels of each input: `observation`, `action` (previous, one-hot), `reward`
+        (previous) and `dopamine` (of the step before, see `Dopamine`) in a circuit that learns.
     actor, critic : Readout, optional
+    dopamine : Dopamine
     """
 
     dt: float
@@ -361,6 +438,7 @@ class Circuit:
     inputs: dict
     actor: Readout | None = None
     critic: Readout | None = None
+    dopamine: Dopamine = field(default_factory=Dopamine)
 
     def __post_init__(self):
         if not (np.isfinite(self.dt) and self.dt > 0):
@@ -416,6 +494,8 @@ class Circuit:
             )
         if projection.sign not in (None, 1, -1):
             raise InputError(f"sign of {name!r} is {projection.sign!r}; valid: 1, -1, none")
+        if projection.rule is not None:
+            projection.rule.check(name, self.populations[projection.target])
         shape = self.shape(projection)
         _check_value(f"weights of {name!r}", projection.weights, shape)
         if projection.mask is not None:
@@ -489,6 +569,7 @@ class Circuit:
             "projections": {k: _to_json(_fields(p)) for k, p in self.projections.items()},
             "inputs": {k: int(v) for k, v in self.inputs.items()},
             **readouts,
+            "dopamine": _fields(self.dopamine),
         }
 
     @classmethod
@@ -512,7 +593,11 @@ class Circuit:
                 for name, p in description["populations"].items()
             }
             projections = {
-                name: Projection(**_from_json(p)) for name, p in description["projections"].items()
+                name: Projection(
+                    **{k: v for k, v in _from_json(p).items() if k != "rule"},
+                    rule=Rule(**p["rule"]) if p.get("rule") else None,
+                )
+                for name, p in description["projections"].items()
             }
             readouts = {
                 kind: Readout(**_from_json(description[kind]))
@@ -526,6 +611,7 @@ class Circuit:
                 projections=projections,
                 inputs=dict(description["inputs"]),
                 **readouts,
+                dopamine=Dopamine(**description.get("dopamine", {})),
             )
         except KeyError as error:
             raise InputError(f"circuit description lacks {error}") from None
@@ -654,6 +740,8 @@ def _fields(instance):
 def _to_json(value):
     if isinstance(value, Distribution):
         return {value.kind: [value.a, value.b]}
+    if isinstance(value, Rule):
+        return _fields(value)
     if isinstance(value, dict):
         return {k: _to_json(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):

@@ -154,7 +154,9 @@ def _traces(agent, names, sink):
             dims, long_name = (f"{name}_unit",), f"state of {name}"
         else:
             dims = tuple(f"{name}_{k}" for k in range(values.ndim - 2))
-        variables[name] = _variable(("replicate", "time", *dims), values, long_name or source)
+        units = "spikes/s" if name == "firing" else "1"
+        dims = ("replicate", "time", *dims)
+        variables[name] = _variable(dims, values, long_name or source, units)
     if "gradient_product" in variables:
         variables |= _gradient_comparison(variables)
     step = frames["step"].astype(np.int64)

@@ -32,6 +32,7 @@ GRADIENTS = {
 #: Name in the dataset to (name in the state, long name).
 VARIABLES = {
     "dopamine": ("dopamine.td_error", "TD error"),
+    "firing": ("dopamine.firing", "firing of dopamine neurons"),
     "value": ("dopamine.value", "value"),
     "reward": ("task.reward", "reward"),
     "done": ("task.done", "trial ended in this step"),
