@@ -38,6 +38,7 @@ def _single(plot):
 #: Kind of figure to what draws it.
 KINDS = {
     "overview": _overview,
+    "train": train.figure,
     "learning_curve": _single(plot_learning_curve),
     "trial_length": _single(cartpole.plot_trial_length),
     "policy_at_query": _single(memory_chain.plot_policy_at_query),
@@ -46,7 +47,7 @@ KINDS = {
 
 
 def read(path):
-    """Open a data file.
+    """Open a data file, of which what a figure looks at is read; to be closed.
 
     Raises
     ------
@@ -56,8 +57,7 @@ def read(path):
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file")
     try:
-        with xr.open_datatree(path, engine="netcdf4") as opened:
-            data = opened.load()
+        data = xr.open_datatree(path, engine="netcdf4")
         json.loads(data.attrs["configuration"])
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise ValueError(f"{path}: not a bgrl data file ({type(error).__name__})") from None
@@ -79,13 +79,17 @@ def main(arguments=None):
     try:
         if options.kind not in KINDS:
             raise ValueError(f"unknown kind {options.kind!r}; valid: {', '.join(KINDS)}")
-        data = read(options.file)
         default = Path(options.file).with_suffix("")
         target = Path(options.figure or f"{default}-{options.kind}.png")
-        figure = KINDS[options.kind](data)
+        with read(options.file) as data:
+            figure = KINDS[options.kind](data)
         figure.savefig(target)
-    except (ValueError, KeyError, OSError) as error:
-        text = f"{options.file} lacks {error}" if isinstance(error, KeyError) else error
+    except (ValueError, KeyError, OSError, RuntimeError) as error:
+        text = error
+        if isinstance(error, KeyError):
+            text = f"{options.file} lacks {error}"
+        elif isinstance(error, RuntimeError):  # the netCDF library, on contents it cannot read
+            text = f"{options.file} is damaged ({error})"
         print(f"error: {text}", file=sys.stderr)
         return 2
     print(f"wrote {target}")

@@ -1,5 +1,7 @@
 """The figure of a run in any task: learning curve, trials while learning, dopamine and value."""
 
+import itertools
+
 import numpy as np
 
 from analysis.learning_curve import plot_learning_curve
@@ -26,15 +28,17 @@ def plot_trials(data, variable, *, ax=None, windows=WINDOWS):
     variable : {"trial_return", "length"}
     """
     ax = axes_or_new(ax)
-    trials = data["trials"]
-    end, values = trials["end_step"].values, trials[variable].values.astype(float)
-    edges = np.linspace(0, max(end.max(initial=1), 1) + 1, windows + 1)
-    means = np.full((len(end), windows), np.nan)
-    for r in range(len(end)):
-        for k in range(windows):
-            inside = (end[r] >= edges[k]) & (end[r] < edges[k + 1]) & (end[r] > 0)
-            if inside.any():
-                means[r, k] = values[r, inside].mean()
+    # One replicate at a time, for a long run has millions of trials; they are in order of time.
+    trials = [data["trials"].isel(replicate=r) for r in range(data["trials"].sizes["replicate"])]
+    last = max(int(one["end_step"].values.max(initial=1)) for one in trials)
+    edges = np.linspace(0, last + 1, windows + 1)
+    means = np.full((len(trials), windows), np.nan)
+    for r, one in enumerate(trials):
+        end = one["end_step"].values
+        places = np.searchsorted(end[: np.count_nonzero(end > 0)], edges)
+        for k, (first, after) in enumerate(itertools.pairwise(places)):
+            if after > first:
+                means[r, k] = one[variable][first:after].values.mean()
     middle = (edges[1:] + edges[:-1]) / 2000
     median_and_quartiles(ax, middle, means, "median, quartiles", COLOURS["blue"], singles=True)
     texts = {
@@ -51,28 +55,40 @@ def plot_trials(data, variable, *, ax=None, windows=WINDOWS):
 
 @styled
 def plot_traces(data, *, ax=None, steps=STEPS):
-    """Dopamine and value of the median replicate in the last steps, ends of trials marked."""
+    """Dopamine and value of the median replicate at the end, with the ends of trials.
+
+    What was not recorded is left out, the ends of trials where not every step was recorded.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+    steps : int
+        How many recorded steps to draw.
+    """
     ax = axes_or_new(ax)
     final = final_return(data)
     median = int(np.argsort(final)[len(final) // 2])
     traces = data["traces"].to_dataset().isel(replicate=median, time=slice(-steps, None))
-    time = traces["time"].values - traces["time"].values[0]
-    ends = time[traces["done"].values > 0]
-    for k, end in enumerate(ends):
-        ax.axvline(
-            end,
-            color=COLOURS["grey"],
-            linewidth=0.6,
-            alpha=0.6,
-            label="trial ends" if not k else None,
-        )
-    ax.plot(time, traces["value"].values, color=COLOURS["blue"], label="value")
-    style = {"linestyle": "--", "linewidth": 1.1}
-    ax.plot(time, traces["dopamine"].values, color=COLOURS["vermillion"], label="TD error", **style)
+    if not {"value", "dopamine"} & {*traces.data_vars}:
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "neither dopamine nor value was recorded", ha="center")
+        return ax
+    time = traces["time"].values - traces["time"].values[:1]
+    if "done" in traces and (np.diff(traces["step"].values) == 1).all():
+        for k, end in enumerate(time[traces["done"].values > 0]):
+            label = "trial ends" if not k else None
+            style = {"color": COLOURS["grey"], "linewidth": 0.6, "alpha": 0.6}
+            ax.axvline(end, label=label, **style)
+    if "value" in traces:
+        ax.plot(time, traces["value"].values, color=COLOURS["blue"], label="value")
+    title = "Value late in learning"
+    if "dopamine" in traces:
+        dopamine = traces["dopamine"].values
+        style = {"color": COLOURS["vermillion"], "linestyle": "--", "linewidth": 1.1}
+        ax.plot(time, dopamine, label="TD error", **style)
+        title = f"Dopamine late in learning, s.d. {float(np.std(dopamine)):.2g}"
     ax.axhline(0, color="black", linewidth=0.6)
-    ax.set(xlabel="time (s)", ylabel="value, TD error (reward)")
-    spread = float(np.std(traces["dopamine"].values))
-    ax.set_title(f"Dopamine late in learning, s.d. {spread:.2g}")
+    ax.set(xlabel="time (s)", ylabel="value, TD error (reward)", title=title)
     ax.legend(loc="best", ncols=3)
     return ax
 

@@ -8,6 +8,9 @@ group           contents
 ``traces``      (replicate, time, ...): what was recorded; coordinates `step` and time in s
 ``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter
 =============== ==================================================================================
+
+Traces and trials may be longer than memory: they stay on disk until they are looked at, and are written
+a block at a time.
 """
 
 import json
@@ -15,18 +18,26 @@ import os
 import platform
 import subprocess
 from dataclasses import asdict
+from functools import partial
 from importlib import metadata
+from numbers import Integral
+from operator import itemgetter
 from pathlib import Path
 
+import netCDF4
 import numpy as np
 import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 from bgrl.agent import describe
 from bgrl.errors import InputError, RunError
-from bgrl.recording import GRADIENTS, VARIABLES
+from bgrl.recording import BLOCK, GRADIENTS, TRIAL, VARIABLES
 from bgrl.sensitivity import compared
 
 SCHEMA_VERSION = 1
+#: Dimensions that grow with the length of a run.
+LONG = ("time", "trial")
 
 
 def assemble(agent, run, names, sink, evaluations, work, stopped=None):
@@ -59,7 +70,58 @@ def assemble(agent, run, names, sink, evaluations, work, stopped=None):
     return xr.DataTree.from_dict(groups)
 
 
+class _Stored(BackendArray):
+    """An array computed from rows on disk, of which only what is looked at is read.
+
+    Parameters
+    ----------
+    read : callable
+        ``read(first, last)`` gives the part of the array between two places of its long axis.
+    rows : int
+        Length of that axis.
+    block : int
+        How much of it is read at once.
+    axis : int
+        Which one it is.
+    """
+
+    def __init__(self, read, rows, block, axis=1):
+        empty = read(0, 0)
+        self._read, self._block, self._axis = read, block, axis
+        self.shape = (*empty.shape[:axis], rows, *empty.shape[axis + 1 :])
+        self.dtype = empty.dtype
+
+    def __getitem__(self, key):
+        basic = indexing.IndexingSupport.BASIC
+        return indexing.explicit_indexing_adapter(key, self.shape, basic, self._get)
+
+    def __reduce__(self):
+        """Copied, or sent to another process, it is an array in memory."""
+        return indexing.as_indexable, (self._get((slice(None),) * len(self.shape)),)
+
+    def _get(self, key):
+        """What a tuple of integers, and of slices with positive steps, looks at."""
+        single = tuple(0 if isinstance(k, Integral) else slice(None) for k in key)
+        ranges = [
+            range(n)[k : k + 1] if isinstance(k, Integral) else range(n)[k]
+            for k, n in zip(key, self.shape, strict=True)
+        ]
+        values = np.empty([len(r) for r in ranges], self.dtype)
+        source = [slice(r.start, r.stop, r.step) for r in ranges]
+        target = [slice(None)] * len(ranges)
+        wanted = ranges[self._axis]
+        size = max(1, self._block // wanted.step)
+        for k in range(0, len(wanted), size):
+            rows = wanted[k : k + size]
+            target[self._axis] = slice(k, k + size)
+            source[self._axis] = slice(None, None, rows.step)
+            values[tuple(target)] = self._read(rows[0], rows[-1] + 1)[tuple(source)]
+        return values[single]
+
+
 def _variable(dims, values, long_name, units="1"):
+    if isinstance(values, _Stored):
+        values = indexing.LazilyIndexedArray(values)
     return xr.Variable(dims, values, {"long_name": long_name, "units": units})
 
 
@@ -68,33 +130,35 @@ def _replicate(agent):
 
 
 def _trials(agent, sink):
-    rows = sink.read_trials()
-    order = np.argsort(rows["replicate"], kind="stable")
-    rows = rows[order]
-    counts = np.bincount(rows["replicate"], minlength=agent.replicates)
-    place = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    shape = (agent.replicates, int(counts.max(initial=0)))
+    rows, counts = sink.sorted_trials(agent.replicates)
+    starts = np.cumsum(counts) - counts
+    block = max(1, BLOCK // (TRIAL.itemsize * agent.replicates))
 
-    def ragged(values, missing):
-        table = np.full(shape, missing, values.dtype)
-        table[rows["replicate"], place] = values
-        return table
+    def ragged(field, dtype, missing):
+        def read(first, last):
+            table = np.full((agent.replicates, last - first), missing, dtype)
+            for r, (start, count) in enumerate(zip(starts, counts, strict=True)):
+                found = rows[start + min(first, count) : start + min(last, count)][field]
+                table[r, : len(found)] = found
+            return table
+
+        return _Stored(read, int(counts.max()), block)
 
     dims = ("replicate", "trial")
     return xr.Dataset(
         {
             "trial_return": _variable(
-                dims, ragged(rows["trial_return"], np.nan), "return of the trial"
+                dims, ragged("trial_return", float, np.nan), "return of the trial"
             ),
             "length": _variable(
-                dims, ragged(rows["length"].astype(np.int64), -1), "length of the trial", "steps"
+                dims, ragged("length", np.int64, -1), "length of the trial", "steps"
             ),
             "end_step": _variable(
-                dims, ragged(rows["step"], -1), "step in which it ended", "steps"
+                dims, ragged("step", np.int64, -1), "step in which it ended", "steps"
             ),
             "terminated": _variable(
                 dims,
-                ragged(rows["terminated"].astype(np.int8), -1),
+                ragged("terminated", np.int8, -1),
                 "1 if it ended by itself, 0 if at a time limit",
             ),
         },
@@ -128,55 +192,77 @@ def _steps(evaluations):
 
 def _traces(agent, names, sink):
     frames = sink.read_frames()
-    circuit, task = agent.circuit, agent.task
-    channel = [k for k, count in circuit.inputs.items() for _ in range(count)]
-    observed = [k for k, name in enumerate(channel) if name not in ("action", "reward")]
+    block = max(1, BLOCK // frames.dtype.itemsize)
+
+    def stored(compute, axis=1):
+        """What is computed from frames, with time along `axis`."""
+        return _Stored(lambda first, last: compute(frames[first:last]), len(frames), block, axis)
+
     variables, coordinates = {}, {"replicate": _replicate(agent)}
     for name, source in names.items():
-        values = np.moveaxis(np.asarray(frames[source]), 0, 1) if frames[source].ndim > 1 else None
-        if values is None:
-            variables[name] = _variable(("time",), np.asarray(frames[source]), source)
+        shape = frames.dtype[source].shape
+        if not shape:
+            values = stored(itemgetter(source), axis=0)
+            variables[name] = _variable("time", values, source)
             continue
-        long_name = VARIABLES.get(name, (None, None))[1]
-        continuous = agent.task.continuous and name in ("action", "entropy", "policy_scale")
-        if name == "policy" or continuous:
-            values, dims = values[..., : len(task.actions)], ("action_unit",)
-            coordinates["action_unit"] = ("action_unit", list(task.actions))
-        elif name == "observation":
-            values = values[..., observed]
-            dims = ("observation_channel",)
-            coordinates["observation_channel"] = ("observation_channel", list(task.observations))
-        elif name in GRADIENTS:
-            dims, long_name = ("parameter",), GRADIENTS[name][1]
-            compared_names = [part[0] for part in compared(agent.structure())]
-            coordinates["parameter"] = ("parameter", compared_names)
-        elif name in circuit.populations:
-            dims, long_name = (f"{name}_unit",), f"state of {name}"
-        else:
-            dims = tuple(f"{name}_{k}" for k in range(values.ndim - 2))
+        dims, labels, long_name, chosen = _units(agent, name, shape)
+        values = stored(partial(_channels, source, chosen))
         units = "spikes/s" if name == "firing" else "1"
         dims = ("replicate", "time", *dims)
         variables[name] = _variable(dims, values, long_name or source, units)
+        if labels:
+            coordinates[dims[-1]] = (dims[-1], labels)
     if "gradient_product" in variables:
-        variables |= _gradient_comparison(variables)
-    step = frames["step"].astype(np.int64)
+        dims = variables["gradient_product"].dims
+        texts = {
+            "gradient_cosine": "cosine of gradient and exact gradient",
+            "gradient_norm_ratio": "norm of gradient over exact gradient's",
+        }
+        for k, (name, text) in enumerate(texts.items()):
+            variables[name] = _variable(dims, stored(partial(_gradient_comparison, k)), text)
+    step = stored(itemgetter("step"), axis=0)
     coordinates["step"] = _variable("time", step, "step", "steps")
-    coordinates["time"] = _variable("time", step * circuit.step / 1000, "time", "s")
+    time = coordinates["step"].values * agent.circuit.step / 1000
+    coordinates["time"] = _variable("time", time, "time", "s")
     return xr.Dataset(variables, coordinates)
 
 
-def _gradient_comparison(variables):
-    """Cosine and norm ratio to the exact gradient; NaN where one of them is zero."""
-    product, square, exact = (variables[name].values.astype(float) for name in GRADIENTS)
-    dims = variables["gradient_product"].dims
+def _units(agent, name, shape):
+    """Of a recorded array: its dimensions besides replicate and time, their labels, what it is, and
+    which channels of it are kept.
+    """
+    circuit, task = agent.circuit, agent.task
+    long_name = VARIABLES.get(name, (None, None))[1]
+    if name == "policy" or (task.continuous and name in ("action", "entropy", "policy_scale")):
+        return ("action_unit",), list(task.actions), long_name, slice(len(task.actions))
+    if name == "observation":
+        channel = [k for k, count in circuit.inputs.items() for _ in range(count)]
+        observed = [
+            k for k, kind in enumerate(channel) if kind not in ("action", "reward", "dopamine")
+        ]
+        return ("observation_channel",), list(task.observations), long_name, observed
+    if name in GRADIENTS:
+        labels = [part[0] for part in compared(agent.structure())]
+        return ("parameter",), labels, GRADIENTS[name][1], slice(None)
+    if name in circuit.populations:
+        return (f"{name}_unit",), None, f"state of {name}", slice(None)
+    return tuple(f"{name}_{k}" for k in range(len(shape) - 1)), None, long_name, slice(None)
+
+
+def _channels(source, chosen, frames):
+    """Some channels of an array of the frames, the replicates first."""
+    return np.moveaxis(frames[source], 0, 1)[..., chosen]
+
+
+def _gradient_comparison(k, frames):
+    """Cosine (`k` 0) or norm ratio (1) to the exact gradient; NaN where one of them is zero."""
+    product, square, exact = (
+        np.moveaxis(frames[source], 0, 1).astype(float) for source, _ in GRADIENTS.values()
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
-        cosine = product / np.sqrt(square) / np.sqrt(exact)
-        ratio = np.sqrt(square / exact)
-    cosine[~np.isfinite(cosine)] = ratio[~np.isfinite(ratio)] = np.nan
-    return {
-        "gradient_cosine": _variable(dims, cosine, "cosine of gradient and exact gradient"),
-        "gradient_norm_ratio": _variable(dims, ratio, "norm of gradient over exact gradient's"),
-    }
+        values = np.sqrt(square / exact) if k else product / np.sqrt(square) / np.sqrt(exact)
+    values[~np.isfinite(values)] = np.nan
+    return values
 
 
 def _weights(agent, evaluations, work):
@@ -273,6 +359,8 @@ def _revision():
 def write(data, path):
     """Write a dataset as netCDF-4: to a temporary name first, then renamed.
 
+    Traces and trials are written a block at a time, however long they are.
+
     Raises
     ------
     InputError
@@ -282,25 +370,71 @@ def write(data, path):
     """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    groups = {node.path: node.to_dataset(inherit=False) for node in data.subtree}
+    rows = {name: _block_rows(group) for name, group in groups.items()}
+    # xarray writes all but the contents of what is long.
+    empty = {name: group.isel(_long(group, slice(0))) for name, group in groups.items()}
     encoding = {
-        f"/{group}": {
-            name: {"zlib": True, "complevel": 1, "shuffle": True}
-            for name, variable in data[group].data_vars.items()
-            if variable.ndim and variable.dtype.kind in "fi"
-        }
-        for group in data.children
+        name: {k: _encoding(v, rows[name]) for k, v in group.variables.items()}
+        for name, group in groups.items()
     }
+    unlimited = {name: list(_long(group, None)) for name, group in groups.items()}
     try:
-        data.to_netcdf(temporary, engine="netcdf4", encoding=encoding)
+        xr.DataTree.from_dict(empty).to_netcdf(
+            temporary, engine="netcdf4", encoding=encoding, unlimited_dims=unlimited
+        )
+        with netCDF4.Dataset(temporary, "a") as file:
+            for name, group in groups.items():
+                _append(group, file if name == "/" else file[name], rows[name])
         os.replace(temporary, path)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from None
+    except RuntimeError as error:  # all that the netCDF library says of a full disk
+        raise RunError(f"cannot write {path}: {error}; is the disk full?") from None
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def _long(variable, place):
+    """`place` for each long dimension of a variable or group."""
+    return {dim: place for dim in variable.dims if dim in LONG}
+
+
+def _block_rows(group):
+    """How many places of a group's long axis are written at once."""
+    length = max(1, *(group.sizes.get(dim, 0) for dim in LONG))
+    size = sum(variable.nbytes for variable in group.variables.values() if _long(variable, None))
+    return max(1, min(length, BLOCK * length // max(1, size)))
+
+
+def _encoding(variable, rows):
+    """How a variable is kept in the file: compressed, in blocks of its long axis."""
+    encoding = {}
+    if variable.ndim and variable.dtype.kind in "fi":
+        encoding = {"zlib": True, "complevel": 1, "shuffle": True}
+    if _long(variable, None):
+        sizes = variable.sizes | _long(variable, rows)
+        encoding["chunksizes"] = [max(1, n) for n in sizes.values()]
+    return encoding
+
+
+def _append(group, file, rows):
+    """Write the contents of what is long, `rows` of it at a time."""
+    variables = {name: v for name, v in group.variables.items() if _long(v, None)}
+    for name in variables:
+        # A block is a chunk of the file, written once: the library need not keep it.
+        file[name].set_var_chunk_cache(size=0)
+        file[name].set_auto_maskandscale(False)
+    length = max(group.sizes.get(dim, 0) for dim in LONG)
+    for first in range(0, length, rows):
+        block = slice(first, min(first + rows, length))
+        for name, variable in variables.items():
+            place = tuple(block if dim in LONG else slice(None) for dim in variable.dims)
+            file[name][place] = variable[place].values
+
+
 def read(path):
-    """Read a dataset that `write` wrote.
+    """Read a dataset that `write` wrote into memory; `xarray.open_datatree` reads what is looked at.
 
     Raises
     ------

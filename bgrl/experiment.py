@@ -58,18 +58,20 @@ class Settings:
             "optimizer": self.optimizer,
         }
 
-    def train(self, agent):
-        """Let an agent learn, with 20 evaluations and its traces early and late in the run.
+    def train(self, agent, record=TRACES):
+        """Let an agent learn, with 20 evaluations.
 
         Parameters
         ----------
         agent : bgrl.agent.Agent
+        record : Record
+            Its traces early and late in the run, if nothing is said.
 
         Returns
         -------
         xarray.DataTree
         """
-        run = Run(self.steps, self.seed, self.backend, evaluations=20, record=TRACES)
+        run = Run(self.steps, self.seed, self.backend, evaluations=20, record=record)
         return simulate(agent, run, self.work(), self.progress)
 
     def work(self):

@@ -5,6 +5,7 @@ checkpoint says, so that a killed run resumes without a trace of what came after
 """
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from bgrl.errors import InputError
 
+#: Bytes of a recording that are in memory at once, or a single row where that is larger.
+BLOCK = 4_000_000
 #: One row for every trial that ends.
 TRIAL = np.dtype(
     [
@@ -96,11 +99,12 @@ class Record:
         InputError
             For a name that is nothing, with the valid ones.
         """
+        valid = [k for k, (source, _) in VARIABLES.items() if source in layout]
         found = {}
         for name in self.variables:
             if name == "policy" and "policy.mean" in layout:
                 found |= {"policy": "policy.mean", "policy_scale": "policy.scale"}
-            elif name in VARIABLES:
+            elif name in valid:
                 found[name] = VARIABLES[name][0]
             elif name == "gradients":
                 if "oracle.product" not in layout:
@@ -111,10 +115,9 @@ class Record:
             elif name in layout:
                 found[name] = name
             else:
-                valid = [*VARIABLES, "gradients", *circuit.populations]
+                choices = ", ".join([*valid, "gradients", *circuit.populations])
                 raise InputError(
-                    f"cannot record {name!r}; valid: {', '.join(valid)}, or group.variable of the "
-                    "state"
+                    f"cannot record {name!r}; valid: {choices}, or group.variable of the state"
                 )
         return found
 
@@ -162,12 +165,71 @@ class Sink:
             os.truncate(path, size)
 
     def read_frames(self):
-        """Frames as a structured array, mapped from disk."""
-        rows = os.path.getsize(self.frames_path) // self.dtype.itemsize
-        if not rows:
-            return np.empty(0, self.dtype)
-        return np.memmap(self.frames_path, self.dtype, "r", shape=(rows,))
+        """Frames, as `Rows`."""
+        return Rows(self.frames_path, self.dtype)
 
     def read_trials(self):
         """Trials as a structured array of `TRIAL`."""
         return np.fromfile(self.trials_path, TRIAL)
+
+    def sorted_trials(self, replicates):
+        """Trials of one replicate after the other, in a file that is deleted already.
+
+        Parameters
+        ----------
+        replicates : int
+
+        Returns
+        -------
+        Rows
+        counts : ndarray (replicates,) of int
+            Trials of each replicate.
+        """
+        trials = Rows(self.trials_path, TRIAL)
+        counts = np.zeros(replicates, int)
+        for first, last in trials.blocks():
+            counts += np.bincount(trials[first:last]["replicate"], minlength=replicates)
+        place = np.cumsum(counts) - counts
+        with tempfile.NamedTemporaryFile(dir=self.directory) as target:
+            for first, last in trials.blocks():
+                block = trials[first:last]
+                for r in np.unique(block["replicate"]):
+                    rows = block[block["replicate"] == r]
+                    target.seek(place[r] * TRIAL.itemsize)
+                    target.write(rows.tobytes())
+                    place[r] += len(rows)
+            target.flush()
+            return Rows(target.name, TRIAL), counts
+
+
+class Rows:
+    """Rows of a binary file, in memory only while they are looked at.
+
+    The file may be deleted meanwhile: its contents go with the last who can look at them.
+
+    Parameters
+    ----------
+    path : path
+    dtype : dtype
+        Of a row.
+    """
+
+    def __init__(self, path, dtype):
+        self._file = open(path, "rb")  # noqa: SIM115
+        self.dtype = dtype
+        self._length = os.fstat(self._file.fileno()).st_size // dtype.itemsize
+
+    def __len__(self):
+        return self._length
+
+    def __getitem__(self, rows):
+        """A slice of the rows as a structured array, mapped from disk as long as it lives."""
+        if not len(self):
+            return np.empty(0, self.dtype)[rows]
+        return np.memmap(self._file, self.dtype, "r", shape=(len(self),))[rows]
+
+    def blocks(self):
+        """(first, last) of parts that are small enough to be in memory."""
+        size = max(1, BLOCK // self.dtype.itemsize)
+        for first in range(0, len(self), size):
+            yield first, min(first + size, len(self))

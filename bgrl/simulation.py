@@ -185,7 +185,8 @@ def simulate(agent, run, work=None, progress=False):
     Returns
     -------
     xarray.DataTree
-        Groups ``trials``, ``evaluation``, ``traces`` and ``weights``, see the documentation.
+        Groups ``trials``, ``evaluation``, ``traces`` and ``weights``, see `bgrl.dataset`. Traces and
+        trials stay on disk, and are read when they are looked at.
 
     Raises
     ------
@@ -404,17 +405,16 @@ def _free_memory():
 
 
 def _check_sizes(sink, run, folder):
-    """Refuse a recording that would fill memory or disk."""
+    """Refuse a recording that would fill the disk."""
     size = run.record.frames(run.steps) * sink.dtype.itemsize if sink.names else 0
-    memory = _free_memory()
-    disk = shutil.disk_usage(folder).free
-    for what, need, limit in (("memory", 3 * size, memory), ("disk space", 2 * size, disk)):
-        if need > limit:
-            raise InputError(
-                f"the recording would take {size / 1e9:.3g} GB and needs {need / 1e9:.3g} GB of "
-                f"{what}, of which {limit / 1e9:.3g} GB is free; record fewer variables, less "
-                "often, or in a shorter window"
-            )
+    need = 2 * size - sink.sizes()[0]  # as it runs and as a dataset, less what is there
+    free = shutil.disk_usage(folder).free
+    if need > free:
+        raise InputError(
+            f"the recording would take {size / 1e9:.3g} GB and needs {need / 1e9:.3g} GB of disk "
+            f"space, of which {free / 1e9:.3g} GB is free; record fewer variables, less often, or in "
+            "a shorter window"
+        )
 
 
 def _write(path, data):

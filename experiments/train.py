@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import models
 from bgrl import tasks
 from bgrl.errors import InputError
-from bgrl.experiment import Settings, command, option
+from bgrl.experiment import TRACES, WINDOW, Settings, command, option
+from bgrl.recording import Record
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.train"
@@ -26,6 +27,23 @@ class Config(Settings):
     )
     observe: str = option("", "what the agent sees of it: numbers separated by commas, even, odd")
     model: str = option("rtrrl", "circuit, a file in models/", models.names())
+    record: str = option(
+        ",".join(TRACES.variables),
+        "what is recorded, separated by commas: also entropy, other populations, group.variable of "
+        "the state",
+    )
+    every: int = option(
+        0,
+        "steps between two records, through the whole run (no multiple of a trial's length, which "
+        f"would show but one moment of it); 0 records every step of its first and last {WINDOW}",
+    )
+
+    def recording(self):
+        """What is recorded, and when."""
+        names = tuple(name.strip() for name in self.record.split(","))
+        if self.every == 0:
+            return Record(names, windows=TRACES.windows)
+        return Record(names, every=self.every)
 
     def make_task(self):
         """The task with its settings."""
@@ -59,9 +77,9 @@ def run(config):
     -------
     xarray.DataTree
     """
-    task = config.make_task()
+    task, record = config.make_task(), config.recording()
     agent = models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    return config.train(agent)
+    return config.train(agent, record)
 
 
 if __name__ == "__main__":

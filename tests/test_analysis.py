@@ -15,6 +15,7 @@ from analysis import (
     learning_curve,
     memory_chain,
     plot,
+    train,
     trials,
 )
 
@@ -196,6 +197,39 @@ def test_trial_length_is_binned():
     np.testing.assert_allclose(ax.lines[-1].get_ydata(), LENGTH)
 
 
+def test_trials_are_averaged_by_window():
+    data = by_hand()
+    returns = data["trials"]["trial_return"].values
+    returns[0, :6], returns[1, 6:] = 0, 3
+    data["trials"]["end_step"].values[1, 10:] = -1  # the second replicate had fewer trials
+    axes = train.plot_trials(data, "trial_return", windows=2)
+    # Ends at 4, 7, ... 40, two windows of 20.5 steps: six and seven trials.
+    singles = [line.get_ydata().tolist() for line in axes.lines[:2]]
+    assert singles == [[0, 1], [1, 3]]
+    assert axes.lines[0].get_xdata().tolist() == [10.25 / 1000, 30.75 / 1000]
+    assert axes.get_title(loc="left") == "Return while learning: 0.5 at first, 2 at last"
+
+
+def test_traces_are_drawn_as_far_as_they_were_recorded():
+    data = by_hand()
+
+    def drawn(*names, every=1):
+        part = data.copy()
+        part["traces"] = xr.DataTree(
+            data["traces"].to_dataset()[[*names]].isel(time=slice(None, None, every))
+        )
+        return train.plot_traces(part, steps=9)
+
+    def labels(axes):
+        return [text.get_text() for text in axes.get_legend().get_texts()]
+
+    assert labels(drawn("value", "dopamine", "done")) == ["trial ends", "value", "TD error"]
+    assert labels(drawn("value", "done", every=2)) == ["value"]
+    assert labels(drawn("dopamine")) == ["TD error"]
+    (text,) = drawn("done").texts
+    assert text.get_text() == "neither dopamine nor value was recorded"
+
+
 def test_overview_has_no_empty_panel():
     figure = memory_chain.figure(by_hand())
     panels = [ax for ax in figure.axes if ax.get_label() != "<colorbar>"]
@@ -225,6 +259,21 @@ def test_plot_command(tmp_path, capsys):
     assert plot.main([str(path)]) == 2
     assert "not a bgrl data file" in capsys.readouterr().err
     assert plot.main([str(tmp_path / "none.nc")]) == 2
+
+
+def test_a_figure_of_damaged_contents_is_refused(tmp_path, capsys):
+    path = tmp_path / "data.nc"
+    data = by_hand()
+    noise = np.random.default_rng(0).bytes(data["evaluation"]["mean_return"].nbytes)
+    checked = {"/evaluation": {"mean_return": {"fletcher32": True}}}
+    data.to_netcdf(path, engine="netcdf4", encoding=checked)
+    values = data["evaluation"]["mean_return"].values.tobytes()
+    content = path.read_bytes()
+    assert content.count(values) == 1
+    path.write_bytes(content.replace(values, noise))
+    assert plot.main([str(path), "--kind", "learning_curve"]) == 2
+    assert "data.nc is damaged" in capsys.readouterr().err
+    assert plot.main([str(path), "--kind", "trial_length"]) == 0  # looks at something else
 
 
 def gradients_by_hand():

@@ -53,6 +53,27 @@ def test_memory_chain_writes_data_and_figure(tmp_path):
     assert (tmp_path / "run-learning_curve.png").exists()
 
 
+def test_train_records_what_is_asked(tmp_path):
+    output = tmp_path / "run.nc"
+    words = ("--task", "memory_chain", "--options", "length=3", *SHORT, "--output", output)
+    result = command("experiments.train", *words, "--record", "dopamine, cortex", "--every", 7)
+    assert result.returncode == 0, result.stderr
+    traces = dataset.read(output)["traces"]
+    assert set(traces.data_vars) == {"dopamine", "cortex"}
+    assert traces["step"].values.tolist() == list(range(7, 301, 7))
+    result = command("experiments.train", *words)
+    assert result.returncode == 0, result.stderr
+    traces = dataset.read(output)["traces"]
+    assert {"dopamine", "value", "reward", "done", "policy"} < set(traces.data_vars)
+    assert traces["step"].values.tolist() == list(range(1, 301))
+    for wrong, parts in (
+        (("--record", "dopamine,serotonin"), ("cannot record 'serotonin'", "value", "cortex")),
+        (("--record", "policy_scale"), ("cannot record 'policy_scale'",)),
+        (("--every", -1), ("every is -1",)),
+    ):
+        one_line(command("experiments.train", *words, *wrong), 2, *parts)
+
+
 @pytest.mark.slow
 def test_cartpole_writes_data_and_figure(tmp_path):
     output, figure = tmp_path / "run.nc", tmp_path / "other.svg"

@@ -21,7 +21,7 @@ def play(task, steps, directory, replicates=1, seed=0, names=()):
             state[name][...] = 0
     sink = Sink(directory, names, program.layout)
     program.advance(state, 0, steps, learn=False, sink=sink)
-    return sink.read_frames(), sink.read_trials()
+    return sink.read_frames()[:], sink.read_trials()
 
 
 def test_registry():
