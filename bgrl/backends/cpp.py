@@ -67,6 +67,8 @@ def compiler():
 class CppProgram:
     """A compiled program, see `bgrl.backends.load`."""
 
+    processes = 1
+
     def __init__(self, directory, structure, layout, build_seconds):
         self.directory = directory
         self._structure = structure
