@@ -15,6 +15,8 @@ import numpy as np
 
 from bgrl.errors import InputError, choose
 
+#: Inputs that an agent gives itself: the previous action and reward, and dopamine.
+OWN_INPUTS = ("action", "reward", "dopamine")
 #: Functions that equations may use.
 FUNCTIONS = frozenset(
     (

@@ -31,6 +31,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from bgrl.agent import describe
+from bgrl.circuit import OWN_INPUTS
 from bgrl.errors import InputError, RunError
 from bgrl.recording import BLOCK, GRADIENTS, TRIAL, VARIABLES
 from bgrl.sensitivity import compared
@@ -237,9 +238,7 @@ def _units(agent, name, shape):
         return ("action_unit",), list(task.actions), long_name, slice(len(task.actions))
     if name == "observation":
         channel = [k for k, count in circuit.inputs.items() for _ in range(count)]
-        observed = [
-            k for k, kind in enumerate(channel) if kind not in ("action", "reward", "dopamine")
-        ]
+        observed = [k for k, kind in enumerate(channel) if kind not in OWN_INPUTS]
         return ("observation_channel",), list(task.observations), long_name, observed
     if name in GRADIENTS:
         labels = [part[0] for part in compared(agent.structure())]

@@ -7,7 +7,7 @@ derivatives and the same plan.
 from dataclasses import replace
 
 from bgrl.agent import Agent
-from bgrl.circuit import Readout
+from bgrl.circuit import OWN_INPUTS, Readout
 from bgrl.derivatives import population_step
 from bgrl.learning import Learning
 from bgrl.sensitivity import blocks, cost, dynamics, kept_edges
@@ -37,7 +37,7 @@ def sensitivity_equations(circuit, method):
     """See `bgrl.circuit.Circuit.sensitivity_equations`."""
     if circuit.actor is None or circuit.critic is None:
         circuit = watched(circuit)
-    observed = sum(v for k, v in circuit.inputs.items() if k not in ("action", "reward"))
+    observed = sum(v for k, v in circuit.inputs.items() if k not in OWN_INPUTS)
     row = [[0.0] * max(observed, 1)]
     task = scripted(row, [0.0], [0.0], [-1.0], actions=circuit.inputs.get("action", 2))
     structure = Agent(circuit, task, Learning(sensitivity=method)).structure()

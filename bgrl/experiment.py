@@ -42,6 +42,7 @@ class Settings:
     replicates: int = option(10, "independent agents")
     seed: int = option(0, "seed of all randomness")
     backend: str = option("cpp", "what runs the network", tuple(LOADERS))
+    processes: int = option(0, "processes that share the replicates; 0: one for each core")
     units: int = option(32, "neurons in the cortex")
     sensitivity: str = option("rflo", "approximation of the gradient through time", SENSITIVITIES)
     feedback: str = option("symmetric", "weights that carry the learning signal back", FEEDBACKS)
@@ -72,7 +73,7 @@ class Settings:
         xarray.DataTree
         """
         run = Run(self.steps, self.seed, self.backend, evaluations=20, record=record)
-        return simulate(agent, run, self.work(), self.progress)
+        return simulate(agent, run, self.work(), self.progress, self.processes)
 
     def work(self):
         """Folder of the unfinished run, beside its output."""

@@ -169,7 +169,7 @@ class Work:
         return self.path / f"weights-{step}.npz"
 
 
-def simulate(agent, run, work=None, progress=False):
+def simulate(agent, run, work=None, progress=False, processes=1):
     """Let an agent learn.
 
     Parameters
@@ -181,6 +181,9 @@ def simulate(agent, run, work=None, progress=False):
         last checkpoint. A temporary one if nothing is said.
     progress : bool
         Show a progress bar, if the output is a terminal.
+    processes : int
+        Among how many processes the replicates are shared, see `bgrl.backends.load`. It changes
+        nothing in the results, so a run may go on with another number.
 
     Returns
     -------
@@ -201,15 +204,15 @@ def simulate(agent, run, work=None, progress=False):
         raise InputError(f"an Agent is needed, not {type(agent).__name__}")
     if work is None:
         with tempfile.TemporaryDirectory(prefix="bgrl-run-") as folder:
-            return _simulate(agent, run, Path(folder) / "run", progress)
-    return _simulate(agent, run, work, progress)
+            return _simulate(agent, run, Path(folder) / "run", progress, processes)
+    return _simulate(agent, run, work, progress, processes)
 
 
-def _simulate(agent, run, folder, progress):
+def _simulate(agent, run, folder, progress, processes):
     say = (lambda text: tqdm.write(text)) if progress else None
     structure = agent.structure()
     check_cost(structure, say)
-    program = load(run.backend, structure, say)
+    program = load(run.backend, structure, say, processes)
     with _environments(agent) as environments:
         return _learn(agent, run, folder, progress, program, environments, say)
 

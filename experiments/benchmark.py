@@ -18,19 +18,20 @@ from bgrl.sensitivity import cost
 from bgrl.simulation import check_cost
 
 
-def measure(agent, steps, backend="cpp"):
+def measure(agent, steps, backend="cpp", processes=1):
     """Run an agent and time it.
 
     Returns
     -------
     dict
-        `steps_per_second`, `build_seconds`, `peak_memory_mb`, `sensitivities` (how many are kept).
+        `steps_per_second`, `build_seconds`, `peak_memory_mb` (of the largest process),
+        `sensitivities` (how many are kept), `processes`.
     """
     if steps < 1:
         raise InputError(f"steps is {steps}; a positive integer is needed")
     structure = agent.structure()
     check_cost(structure)
-    program = load(backend, structure)
+    program = load(backend, structure, processes=processes)
     if agent.task.environment is not None:
         program.environment = agent.task.environment.open(agent.replicates)
     try:
@@ -49,6 +50,7 @@ def measure(agent, steps, backend="cpp"):
         "build_seconds": round(program.build_seconds, 3),
         "peak_memory_mb": round(peak / 1024, 1),
         "sensitivities": cost(structure).values,
+        "processes": program.processes,
     }
 
 
@@ -67,6 +69,12 @@ def main(arguments=None):
     add("--units", type=int, default=32, help="neurons in the cortex (default 32)")
     add("--steps", type=int, default=200_000, help="task steps (default 200000)")
     add("--replicates", type=int, default=1, help="independent agents (default 1)")
+    add(
+        "--processes",
+        type=int,
+        default=1,
+        help="processes that share the replicates, 0: one for each core (default 1)",
+    )
     add("--dtype", default="float32", help="float32 (default) or float64")
     add("--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)")
     options = parser.parse_args(arguments)
@@ -79,7 +87,8 @@ def main(arguments=None):
         options.dtype,
         sensitivity=options.sensitivity,
     )
-    print(json.dumps(measure(agent, options.steps, options.backend) | vars(options)))
+    measured = measure(agent, options.steps, options.backend, options.processes)
+    print(json.dumps(vars(options) | measured))
 
 
 if __name__ == "__main__":

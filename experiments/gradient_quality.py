@@ -92,7 +92,7 @@ def train(config, length, method):
     record = Record(("gradients",), every=config.every)
     work = config.work() and config.work() / f"{length}-{method}"
     run = Run(config.steps, config.seed, config.backend, evaluations=20, record=record)
-    return simulate(agent, run, work, config.progress)
+    return simulate(agent, run, work, config.progress, config.processes)
 
 
 if __name__ == "__main__":

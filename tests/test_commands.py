@@ -159,6 +159,8 @@ def test_list_of_experiments():
         (("--units", "-3"), ("units is -3",)),
         (("--length", "0"), ("memory_chain length is 0",)),
         (("--seed", "-1"), ("seed is -1",)),
+        (("--processes", "2"), ("processes is 2", "numpy")),
+        (("--processes", "-1"), ("processes is -1",)),
         (("--output", "data.txt"), ("data.txt", ".nc")),
         (("--output", "/proc/none/data.nc"), ("cannot write /proc/none/data.nc",)),
         (("--colour", "red"), ("--colour",)),
@@ -206,7 +208,7 @@ def test_benchmark_prints_one_json_line():
     (line,) = result.stdout.splitlines()
     found = json.loads(line)
     assert found["task"] == "memory_chain" and found["steps"] == 50
-    assert 50 < found["steps_per_second"] < 50_000
+    assert 50 < found["steps_per_second"] < 50_000 and found["processes"] == 1
     assert found["build_seconds"] > 0 and found["peak_memory_mb"] > 20
     one_line(
         command("experiments.benchmark", "--task", "chess"), 2, "unknown task 'chess'", "cartpole"

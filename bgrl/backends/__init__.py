@@ -1,12 +1,15 @@
 """Ways to run an agent's program, one file each.
 
-A backend is a module with ``load(structure, progress)`` that returns a program: an object with the
-`layout` of the state and ``advance``. `LOADERS` names them.
+A backend is a module with ``load(structure, name, progress)`` that returns a program: an object with
+the `layout` of the state and ``advance``. `LOADERS` names them. Where replicates are to be shared among
+processes, a program of fewer of them serves all (`bgrl.backends.groups`).
 """
 
 import importlib
+from numbers import Integral
 
-from bgrl.errors import choose
+from bgrl.backends.groups import GroupedProgram, cores
+from bgrl.errors import InputError, choose
 
 #: Backend name to (module, what it is).
 LOADERS = {
@@ -17,7 +20,7 @@ LOADERS = {
 }
 
 
-def load(name, structure, progress=None):
+def load(name, structure, progress=None, processes=1):
     """Make the program of an agent.
 
     Parameters
@@ -28,11 +31,16 @@ def load(name, structure, progress=None):
         `Agent.structure()`.
     progress : callable, optional
         Called with a line of text when something takes long.
+    processes : int
+        Among how many processes the replicates are shared, at most one for each; 0 is one for each
+        core. Results are the same. Only "cpp" runs in processes of its own, and only tasks inside of
+        the program: a Gymnasium environment is the work of one other process as it is.
 
     Returns
     -------
     program
-        With ``layout`` (dict of str to (dtype, shape)), ``build_seconds``, ``environment`` (a
+        With ``layout`` (dict of str to (dtype, shape)), ``build_seconds``, ``processes`` (in how
+        many it runs), ``environment`` (a
         `bgrl.bridge.Connection`, to be set where the task is outside of the program) and
         ``advance(state, start, steps, learn=True, sink=None)``, which returns the state after
         `steps` more steps, the first of which has number `start`; recordings go to the `Sink`.
@@ -40,7 +48,26 @@ def load(name, structure, progress=None):
     Raises
     ------
     InputError
-        For an unknown backend, or one that this machine lacks something for.
+        For an unknown backend, or one that this machine lacks something for; for more processes
+        than one where there can be only one.
     """
     module = importlib.import_module(LOADERS[choose("backend", name, LOADERS)][0])
-    return module.load(structure, name, progress)
+    replicates = structure["replicates"]
+    size = -(-replicates // min(replicates, _processes(name, structure, processes)))
+    program = module.load(structure | {"replicates": size}, name, progress)
+    return program if size == replicates else GroupedProgram(program, replicates)
+
+
+def _processes(name, structure, wanted):
+    """How many processes there are to be."""
+    if not isinstance(wanted, Integral) or wanted < 0:
+        raise InputError(
+            f"processes is {wanted!r}; a positive integer is needed, or 0 for one a core"
+        )
+    external = structure["task"]["external"]
+    if name == "cpp" and not external:
+        return int(wanted) or cores()
+    if wanted > 1:
+        what = "a Gymnasium environment" if external else f"backend {name!r}"
+        raise InputError(f"processes is {wanted}; {what} runs in one only; valid: 0, 1")
+    return 1

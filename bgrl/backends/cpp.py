@@ -72,6 +72,8 @@ class CppProgram:
         Slot to bytes moved and operations of a learning step, see `bgrl.backends.work`.
     """
 
+    processes = 1
+
     def __init__(self, directory, lock, structure, build_seconds):
         self.directory = directory
         self._lock = lock

@@ -37,6 +37,8 @@ def _preferences(target, dtype):
 class RuntimeProgram:
     """A network in this process, see `bgrl.backends.load`."""
 
+    processes = 1
+
     def __init__(self, structure, target):
         started = time.perf_counter()
         with _preferences(target, structure["dtype"]):
