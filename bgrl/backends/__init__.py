@@ -33,7 +33,7 @@ def load(name, structure, progress=None, processes=1):
         Called with a line of text when something takes long.
     processes : int
         Among how many processes the replicates are shared, at most one for each; 0 is one for each
-        core. Results are the same. Only "cpp" runs in processes of its own, and only tasks inside of
+        core. Results are the same. Only compiled programs run in processes of their own, and only tasks inside of
         the program: a Gymnasium environment is the work of one other process as it is.
 
     Returns
@@ -65,7 +65,7 @@ def _processes(name, structure, wanted):
             f"processes is {wanted!r}; a positive integer is needed, or 0 for one a core"
         )
     external = structure["task"]["external"]
-    if name == "cpp" and not external:
+    if name.startswith("cpp") and not external:
         return int(wanted) or cores()
     if wanted > 1:
         what = "a Gymnasium environment" if external else f"backend {name!r}"
