@@ -64,7 +64,7 @@ STRIATUM = """
     tau : second
 """
 #: Tonic excitability: striatum is quiet, pallidum active, in between the others.
-BIAS = {"d1": -1.0, "d2": -1.0, "stn": 0.0, "gpe": 2.0, "gpi": 2.0, "thalamus": 2.0}
+BIAS = {"d1": -1.0, "d2": -1.0, "stn": 0.0, "gpe": 2.0, "gpi": 3.5, "thalamus": 2.0}
 #: Source, target: total strength onto a neuron; whether it stays within a channel.
 PATHWAYS = {
     ("d1", "gpi"): (-6.0, True),

@@ -135,7 +135,8 @@ def circuits(draw):
 
 def replay(circuit, method, steps=5, seed=0):
     """Largest difference between the network and the oracle, by quantity."""
-    inputs = {"stimulus": np.random.default_rng(seed).normal(size=(steps, 2))}
+    generator = np.random.default_rng(seed)
+    inputs = {name: generator.normal(size=(steps, n)) for name, n in circuit.inputs.items()}
     oracle = Oracle(circuit)
     arrays = {f"value:{k}": v for k, v in oracle.values.items()}
     arrays |= {f"mask:{k}": p.mask for k, p in circuit.projections.items()}

@@ -2,12 +2,43 @@
 
 One Euler step is evaluated from the text of the equations with NumPy, and differentiated by the
 complex step (Squire & Trapp 1998, SIAM Rev. 40:110), which is exact to rounding. What a method leaves
-out is set to zero in the Jacobian of the whole circuit. Nothing of `bgrl` is used but the description.
+out is set to zero in the Jacobian of the whole circuit. Nothing of `bgrl` is used but the description
+and what draws its numbers.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
+from bgrl.circuit import sample
+
 FUNCTIONS = {name: getattr(np, name) for name in ("tanh", "exp", "log", "sqrt", "sin", "cos")}
+
+
+def with_arrays(circuit, seed=0):
+    """The same circuit with numbers drawn for all distributions, and with all synapses plastic."""
+
+    def drawn(value, shape, name):
+        return np.array(sample(value, shape, seed, 0, name))
+
+    populations = {
+        name: replace(
+            p,
+            parameters={
+                key: replace(v, value=drawn(v.value, (p.size,), f"{name}.{key}"))
+                for key, v in p.parameters.items()
+            },
+        )
+        for name, p in circuit.populations.items()
+    }
+    projections = {}
+    for name, p in circuit.projections.items():
+        shape = circuit.shape(p)
+        mask = np.ones(shape) if p.mask is None else np.asarray(p.mask, float)
+        projections[name] = replace(
+            p, weights=drawn(p.weights, shape, name) * mask, mask=mask, plastic=True
+        )
+    return replace(circuit, populations=populations, projections=projections)
 
 
 class Oracle:

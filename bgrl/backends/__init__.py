@@ -33,8 +33,8 @@ def load(name, structure, progress=None, processes=1):
         Called with a line of text when something takes long.
     processes : int
         Among how many processes the replicates are shared, at most one for each; 0 is one for each
-        core. Results are the same. Only compiled programs run in processes of their own, and only tasks inside of
-        the program: a Gymnasium environment is the work of one other process as it is.
+        core. Results are the same. Only compiled programs run in processes of their own, and only
+        tasks inside of the program: a Gymnasium environment is the work of one other process.
 
     Returns
     -------
