@@ -31,7 +31,7 @@ from bgrl.sensitivity import cost
 #: Seconds of computing between two looks at the clock, and between two checkpoints.
 CHUNK_SECONDS = 1.0
 SAVE_SECONDS = 5.0
-_FIRST_CHUNK = 256
+_FIRST_CHUNK = 16
 _FIRST_EVALUATION = 32
 #: An evaluation gives up on trials longer than this many steps on average.
 _LONGEST_TRIAL = 5000
@@ -307,7 +307,7 @@ def _segments(run, step, evaluations):
 
 def _advance(program, state, first, last, target, work, sink, evaluations, bar):
     """Steps `first` to `last` (half-open), a chunk at a time."""
-    chunk, saved = _FIRST_CHUNK, time.monotonic()
+    chunk, saved, least = _FIRST_CHUNK, time.monotonic(), np.inf
     while first < last:
         steps = min(chunk, last - first)
         started = time.monotonic()
@@ -326,7 +326,10 @@ def _advance(program, state, first, last, target, work, sink, evaluations, bar):
                 f"{broken[0]} became NaN or infinite between steps {first - steps} and {first - 1}; "
                 "try lower learning rates or max_norm"
             )
-        chunk = int(np.clip(steps * CHUNK_SECONDS / max(now - started, 1e-6), 1, 8 * steps))
+        took = max(now - started, 1e-6)
+        # What a chunk takes however short it is, mostly moving the state, must not prevail.
+        least = min(least, took)
+        chunk = int(np.clip(steps * max(CHUNK_SECONDS, 5 * least) / took, 1, 8 * steps))
         if now - saved > SAVE_SECONDS:
             work.save(first - 1, state, sink, evaluations)
             saved = now
