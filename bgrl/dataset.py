@@ -276,47 +276,85 @@ def _weights(agent, evaluations, work):
     if not snapshots:
         return xr.Dataset(coords=coordinates)
     stacked = {name: np.stack([s[name] for s in snapshots], axis=1) for name in snapshots[0]}
-    circuit, variables = agent.circuit, {}
+    variables = {
+        name: _variable(
+            ("replicate", "checkpoint", *dims), stacked[array][:, :, *index], long_name, units
+        )
+        for name, array, index, dims, long_name, units in _learned(agent)
+    }
+    return xr.Dataset(variables, coordinates)
+
+
+def _learned(agent):
+    """Everything in ``weights``, and where it is in the network's state.
+
+    Yields
+    ------
+    tuple
+        Name, array, index into it (behind the replicate), dimensions, long name, units.
+    """
+    circuit = agent.circuit
     for group, afferents in agent.afferents().items():
         start = 0
         for key in afferents["projections"]:
             projection = circuit.projections[key]
-            width = circuit.size(projection.source)
-            block = stacked[f"{group}.weight"][..., start : start + width]
-            variables[key] = _projection(block, projection.target, projection.source, key)
-            start += width
+            end = start + circuit.size(projection.source)
+            dims = f"post_{projection.target}", f"pre_{projection.source}"
+            yield key, f"{group}.weight", (..., slice(start, end)), dims, f"weights {key}", "1"
+            start = end
     for name, p in circuit.populations.items():
         for key, parameter in p.parameters.items():
             if parameter.trainable:
-                values = stacked[f"{name}.{key}"]
                 label = key if len(circuit.populations) == 1 else f"{name}.{key}"
-                dims = ("replicate", "checkpoint", f"post_{name}")
-                variables[label] = _variable(dims, values, f"{key} of {name}", parameter.unit)
-    row = start = 0
-    columns = {}
+                text = f"{key} of {name}"
+                yield label, f"{name}.{key}", (...,), (f"post_{name}",), text, parameter.unit
+    start, columns = 0, {}
     for name, variable in agent.readout_states():
-        columns[name, variable] = start
-        start += circuit.populations[name].size
-    m = len(agent.task.actions)
+        columns[name, variable] = slice(start, start + circuit.populations[name].size)
+        start = columns[name, variable].stop
+    row = 0
     for readout, channels in agent.readouts():
         for state in readout.states():
-            size = circuit.populations[readout.reads].size
-            column = slice(columns[state], columns[state] + size)
-            block = stacked["readout_drive.weight"][:, :, row : row + channels, column]
             source = readout.reads if len(readout.variables) == 1 else ".".join(state)
-            key = f"{source}->{readout.name}"
-            variables[key] = _projection(block, readout.name, readout.reads, key)
+            key, index = f"{source}->{readout.name}", (slice(row, row + channels), columns[state])
+            dims = f"post_{readout.name}", f"pre_{readout.reads}"
+            yield key, "readout_drive.weight", index, dims, f"weights {key}", "1"
         row += channels
-    bias = stacked["readout.bias"][..., m]
-    variables[f"{circuit.critic.name}.bias"] = _variable(
-        ("replicate", "checkpoint"), bias, f"bias of {circuit.critic.name}"
-    )
-    return xr.Dataset(variables, coordinates)
+    critic = circuit.critic.name
+    index = (agent.task.actor_channels,)
+    yield f"{critic}.bias", "readout.bias", index, (), f"bias of {critic}", "1"
 
 
-def _projection(block, target, source, key):
-    dims = ("replicate", "checkpoint", f"post_{target}", f"pre_{source}")
-    return _variable(dims, block, f"weights {key}")
+def set_weights(agent, state, data, checkpoint=-1):
+    """Put what another run learned into the state of an agent.
+
+    Parameters
+    ----------
+    agent : Agent
+        With projections and trained parameters of the same names and sizes.
+    state : dict of str to ndarray
+        Is changed.
+    data : xarray.DataTree
+        Of the other run, with as many replicates.
+    checkpoint : int
+        Which of its checkpoints.
+
+    Raises
+    ------
+    InputError
+        If something was not learned there, or has another size.
+    """
+    learned = data["weights"].isel(checkpoint=checkpoint)
+    for name, array, index, *_ in _learned(agent):
+        if name not in learned:
+            raise InputError(f"the dataset has no weights {name!r}; it has {', '.join(learned)}")
+        part, values = state[array][:, *index], learned[name].values
+        if part.shape != values.shape:
+            raise InputError(
+                f"weights {name!r} of the dataset have shape {values.shape}; {part.shape} "
+                "(replicate, ...) is needed"
+            )
+        part[...] = values
 
 
 def _attributes(agent, run, stopped):

@@ -7,6 +7,7 @@ stopped.
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -169,7 +170,7 @@ class Work:
         return self.path / f"weights-{step}.npz"
 
 
-def simulate(agent, run, work=None, progress=False, processes=1):
+def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     """Let an agent learn.
 
     Parameters
@@ -184,6 +185,9 @@ def simulate(agent, run, work=None, progress=False, processes=1):
     processes : int
         Among how many processes the replicates are shared, see `bgrl.backends.load`. It changes
         nothing in the results, so a run may go on with another number.
+    weights : xarray.DataTree, optional
+        Another run, whose learned weights are those to start from: of the same circuit, or of one in
+        which synapses are missing.
 
     Returns
     -------
@@ -204,17 +208,17 @@ def simulate(agent, run, work=None, progress=False, processes=1):
         raise InputError(f"an Agent is needed, not {type(agent).__name__}")
     if work is None:
         with tempfile.TemporaryDirectory(prefix="bgrl-run-") as folder:
-            return _simulate(agent, run, Path(folder) / "run", progress, processes)
-    return _simulate(agent, run, work, progress, processes)
+            return _simulate(agent, run, Path(folder) / "run", progress, processes, weights)
+    return _simulate(agent, run, work, progress, processes, weights)
 
 
-def _simulate(agent, run, folder, progress, processes):
+def _simulate(agent, run, folder, progress, processes, weights):
     say = (lambda text: tqdm.write(text)) if progress else None
     structure = agent.structure()
     check_cost(structure, say)
     program = load(run.backend, structure, say, processes)
     with _environments(agent) as environments:
-        return _learn(agent, run, folder, progress, program, environments, say)
+        return _learn(agent, run, folder, progress, program, environments, say, weights)
 
 
 @contextlib.contextmanager
@@ -233,7 +237,7 @@ def _environments(agent):
             connection.close()
 
 
-def _learn(agent, run, folder, progress, program, environments, say):
+def _learn(agent, run, folder, progress, program, environments, say, weights):
     program.environment = environments.get("learning")
     names = run.record.resolve(agent.circuit, program.layout)
     configuration = {
@@ -242,6 +246,12 @@ def _learn(agent, run, folder, progress, program, environments, say):
         "version": __version__,
     }
     initial = agent.initial_state(program.layout, run.seed)
+    if weights is not None:
+        from bgrl.dataset import set_weights
+
+        set_weights(agent, initial, weights)
+        learned = b"".join(v.tobytes() for v in _plastic(agent, initial).values())
+        configuration["weights"] = hashlib.sha256(learned).hexdigest()
     work = Work(folder, configuration)
     sink = Sink(work.path, names.values(), program.layout, run.record.every)
     _check_sizes(sink, run, work.path)

@@ -148,7 +148,7 @@ simulation._FIRST_CHUNK = 500
 agent = models.agent("rtrrl", tasks.make("memory_chain", length=3), 5, 2, "float64")
 record = Record(("dopamine", "cortex"), every=3, windows=((0, 500), (2000, None)))
 run = simulation.Run(6000, backend="cpp", evaluations=3, evaluation_trials=5, record=record)
-dataset.write(simulation.simulate(agent, run, sys.argv[1]), sys.argv[2])
+dataset.write(simulate(agent, run, sys.argv[1]), sys.argv[2])
 """
 
 
@@ -304,3 +304,26 @@ def test_unreadable_files_are_refused(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match=r"data\.nc"):
         dataset.read(path)
+
+
+@pytest.mark.parametrize("task", ["memory_chain", "pendulum"])
+def test_a_run_may_start_from_what_another_learned(small_agent, task):
+    agent = small_agent(task)
+    first = simulate(agent, run(steps=60))
+    again = simulate(agent, run(steps=1, seed=5), weights=first)
+    for name, learned in first["weights"].data_vars.items():
+        found = again["weights"][name].isel(checkpoint=0)
+        np.testing.assert_array_equal(found, learned.isel(checkpoint=-1), err_msg=name)
+        # The reward of this task comes with its end, when the input is already that of the next trial.
+        if name != "reward->cortex":
+            before, after = (learned.isel(checkpoint=k) for k in (0, -1))
+            assert not np.array_equal(before, after), name
+
+
+def test_weights_of_another_circuit_are_refused(small_agent):
+    first = simulate(small_agent(), run(steps=5))
+    with pytest.raises(InputError, match=r"have shape \(2, 5, 3\); \(2, 6, 3\)"):
+        simulate(small_agent(units=6), run(steps=5), weights=first)
+    del first["weights"]["cortex->cortex"]
+    with pytest.raises(InputError, match="no weights 'cortex->cortex'; it has"):
+        simulate(small_agent(), run(steps=5), weights=first)
