@@ -126,7 +126,7 @@ def _beside(inputs, boxes, pairs):
     return {name: Box(0.0, float(y)) for name, y in zip(order, heights, strict=True)}
 
 
-def points(curve, count=50):
+def points(curve, count=40):
     """`count` points along a Bézier curve (control points, 2)."""
     return BezierSegment(np.asarray(curve))(np.linspace(0, 1, count))
 
@@ -140,8 +140,8 @@ def cut(curve, start, end):
 def parameter_before_end(curve, distance):
     """The parameter at which a curve has `distance` left to go."""
     fine = points(curve, 400)
-    left = np.hypot(*np.diff(fine, axis=0).T)[::-1].cumsum()[::-1]
-    return float(np.argmin(np.abs(np.append(left, 0.0) - distance)) / 399)
+    gone = np.append(0.0, np.hypot(*np.diff(fine, axis=0).T).cumsum())
+    return float(np.interp(gone[-1] - distance, gone, np.linspace(0, 1, 400)))
 
 
 def route(pairs, boxes):
@@ -176,6 +176,7 @@ def route(pairs, boxes):
                 for shift in SHIFTS
                 if alone or bend
             ]
+            candidates = [(curve, price) for curve, price in candidates if curve is not None]
         others = [box for name, box in boxes.items() if name not in (a, b)]
         costs = [price + _cost(curve, others, taken) for curve, price in candidates]
         curves[k] = candidates[int(np.argmin(costs))][0]
@@ -188,7 +189,10 @@ def _distance(a, b):
 
 
 def _bent(a, b, bend, shift):
-    """A line from one box to another, to the left of its way by `bend` of its length."""
+    """A line from one box to another, to the left of its way by `bend` of its length.
+
+    None if nothing of it lies between the boxes.
+    """
     start, end = a.anchor(b), b.anchor(a) + (shift, 0.0)
     along = end - start
     middle = (start + end) / 2 + 2 * bend * np.array([-along[1], along[0]])
@@ -196,7 +200,9 @@ def _bent(a, b, bend, shift):
     fine = points(curve, 400)
     leaves = np.flatnonzero(a.holds(fine, GAP))[-1]
     enters = np.flatnonzero(b.holds(fine, GAP))[0]
-    return cut(curve, leaves / 399, max(enters, leaves + 1) / 399)
+    if enters < leaves + 20:  # bent so far that it comes back to where it left
+        return None
+    return cut(curve, leaves / 399, enters / 399)
 
 
 def _loops(box):
@@ -235,8 +241,10 @@ def _cost(curve, others, taken):
     along = points(curve)
     hidden = np.array([box.holds(along, 0.1).mean() for box in others])
     cost = 20 * hidden.sum() + 2 * (hidden > 0).sum()
-    for line in taken:
-        apart = np.hypot(*np.moveaxis(along[:, None] - line[None], -1, 0))
-        cost += 2.5 * np.mean(apart.min(axis=1) < 0.12)
-        cost += 0.4 * (apart[[0, 0, -1, -1], [0, -1, 0, -1]] < 0.18).sum()
+    if taken:
+        lines = np.array(taken)
+        x, y = np.moveaxis(along[:, None, None] - lines, -1, 0)
+        apart = x * x + y * y  # squared, (points, lines, points)
+        cost += 2.5 * (apart.min(axis=2) < 0.12**2).mean(axis=0).sum()
+        cost += 0.4 * (apart[[0, 0, -1, -1], :, [0, -1, 0, -1]] < 0.18**2).sum()
     return cost

@@ -70,7 +70,8 @@ def plot_circuit(circuit_or_dataset, *, ax=None, checkpoint=-1):
     curves = anatomy.route(pairs, boxes)
     strongest = max((a.strength for a in arrows if a.strength), default=0.0)
     entries = _legend(arrows, strongest)
-    strikes = _strikes(nodes, arrows, boxes, curves)
+    widths = [_line_width(arrow, strongest) for arrow in arrows]
+    strikes = _strikes(nodes, arrows, boxes, curves, widths)
     spots = [spot for _, spot, _ in strikes.values()]
     left, right, bottom, top = _extent([*boxes.values(), *spots], curves)
     column = MARK + 0.35 + max((_text_width(text, 8) for *_, text in entries), default=0.0)
@@ -82,8 +83,8 @@ def plot_circuit(circuit_or_dataset, *, ax=None, checkpoint=-1):
         size = limits[1] - limits[0], limits[3] - limits[2]
         ax = new_figure(*size, layout="none").add_axes((0, 0, 1, 1))
     pen = _Pen(ax, limits)
-    for arrow, curve in zip(arrows, curves, strict=True):
-        pen.arrow(arrow, curve, _line_width(arrow, strongest))
+    for arrow, curve, width in zip(arrows, curves, widths, strict=True):
+        pen.arrow(arrow, curve, width)
     for node in nodes:
         pen.node(node, boxes[node.name])
     for k, (t, spot, text) in strikes.items():
@@ -168,7 +169,7 @@ def _text_width(text, size):
     return TextPath((0, 0), text, size=size).get_extents().width / 72
 
 
-def _strikes(nodes, arrows, boxes, curves):
+def _strikes(nodes, arrows, boxes, curves, widths):
     """Where lines are struck through, and their percentages, so that these cover nothing.
 
     Lines of a nucleus that is gone need no percentage.
@@ -188,8 +189,10 @@ def _strikes(nodes, arrows, boxes, curves):
         half = np.array([_text_width(text, 7.5) / 2 + 0.03, 0.075]) if text else np.zeros(2)
         lines = np.concatenate([np.zeros((0, 2)), *along[:k], *along[k + 1 :]])
         used = [*boxes.values(), *(spot for _, spot, _ in strikes.values())]
+        if arrow.plastic:
+            lines = np.vstack([lines, [_dot(arrow, curves[k], widths[k])] * 20])
         best = np.inf
-        for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74):
+        for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18):
             at, normal = _at(curves[k], t)
             for side in (1, -1):
                 spot = anatomy.Box(*(at + side * normal * (0.11 + np.abs(normal) @ half)), *half)
@@ -206,6 +209,18 @@ def _at(curve, t):
     before, at, after = anatomy.points(curve, 401)[k - 1 : k + 2]
     along = (after - before) / np.hypot(*(after - before))
     return at, np.array([-along[1], along[0]])
+
+
+def _head(arrow, width):
+    """Half of the width, and the length, of an arrow's head, in inches; a bar has next to none."""
+    half = 0.045 + (0.014 if arrow.sign else 0.009) * width
+    return half, {1: 2.2 * half, -1: 0.02, 0: 2.4 * half}[arrow.sign]
+
+
+def _dot(arrow, curve, width):
+    """Where the dot of plasticity is: before the head, but in the second half."""
+    before = _head(arrow, width)[1] + 0.13
+    return _at(curve, max(anatomy.parameter_before_end(curve, before), 0.5))[0]
 
 
 class _Pen:
@@ -309,13 +324,12 @@ class _Pen:
     def arrow(self, arrow, curve, width):
         """A line with its head, and the dot of plasticity."""
         colour, name = _colour(arrow), arrow.name
-        half = 0.045 + (0.014 if arrow.sign else 0.009) * width
-        long = {1: 2.2 * half, -1: 0.02, 0: 2.4 * half}[arrow.sign]
+        half, long = _head(arrow, width)
         stop = anatomy.parameter_before_end(curve, 0.9 * long)
         dashes = (3.2 / width**0.5, 2.0 / width**0.5) if arrow.dopamine else None
         self._line(anatomy.cut(curve, 0, stop), width, colour, f"line:{name}", dashes=dashes)
-        tip, base = curve[-1], anatomy.points(curve, 401)[int(400 * stop)]
-        along = (tip - base) / np.hypot(*(tip - base))
+        tip, before = curve[-1], anatomy.cut(curve, 0, stop)[-1]
+        along = (tip - before) / np.hypot(*(tip - before))
         across = np.array([-along[1], along[0]])
         gid = f"{KINDS[arrow.sign]}:{name}"
         if arrow.sign == 1:
@@ -330,11 +344,11 @@ class _Pen:
             corners = [tip, middle + sides, tip - long * along, middle - sides]
             self._shape(corners, "white", colour, 1.0, gid)
         if arrow.plastic:
-            dot = max(anatomy.parameter_before_end(curve, long + 0.13), 0.4)
-            at, _ = _at(curve, dot)
             angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
             radius = 0.03 + 0.008 * width
-            ring = at + radius * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+            ring = _dot(arrow, curve, width) + radius * np.stack(
+                [np.cos(angle), np.sin(angle)], axis=1
+            )
             self._shape(ring, "white", colour, 1.1, f"plastic:{name}", zorder=3.5)
 
     def strike(self, arrow, curve, t):
