@@ -26,7 +26,7 @@ PLACES = {
     "snc": (2, 5),
 }
 #: Distances of columns and rows; of the inputs from the first column.
-PITCH, ASIDE = (1.55, 1.2), 1.95
+PITCH, ASIDE = (1.55, 1.3), 1.95
 #: Half of the width and height of a nucleus.
 HALF = (0.6, 0.26)
 #: Room between the lines to a nucleus and its border.
@@ -118,7 +118,7 @@ def _beside(inputs, boxes, pairs):
     wanted = {name: float(np.mean(heights or [0.0])) for name, heights in targets.items()}
     order = sorted(inputs, key=lambda name: -wanted[name])
     heights = np.array([wanted[name] for name in order])
-    step = 2 * HALF[1] + 0.14
+    step = 2 * HALF[1] + 0.24
     for _ in range(200):  # neighbours push each other apart
         lack = np.maximum(0.0, step - (heights[:-1] - heights[1:])) / 2
         heights[:-1] += lack
@@ -171,7 +171,7 @@ def route(pairs, boxes):
         else:
             alone = between.count(between[k]) == 1
             candidates = [
-                (_bent(boxes[a], boxes[b], bend, shift), 2.5 * abs(bend) + 0.6 * abs(shift))
+                (_bent(boxes[a], boxes[b], bend, shift), _price(bend, shift))
                 for bend in BENDS
                 for shift in SHIFTS
                 if alone or bend
@@ -182,6 +182,11 @@ def route(pairs, boxes):
         curves[k] = candidates[int(np.argmin(costs))][0]
         taken.append(points(curves[k]))
     return [curves[k] for k in range(len(pairs))]
+
+
+def _price(bend, shift):
+    """What a line costs by itself; a little bent is hardly worse than straight, much bent is."""
+    return 1.5 * abs(bend) + 4 * bend**2 + 0.6 * abs(shift)
 
 
 def _distance(a, b):
@@ -246,5 +251,5 @@ def _cost(curve, others, taken):
         x, y = np.moveaxis(along[:, None, None] - lines, -1, 0)
         apart = x * x + y * y  # squared, (points, lines, points)
         cost += 2.5 * (apart.min(axis=2) < 0.12**2).mean(axis=0).sum()
-        cost += 0.4 * (apart[[0, 0, -1, -1], :, [0, -1, 0, -1]] < 0.18**2).sum()
+        cost += 0.4 * (apart[[0, 0, -1, -1], :, [0, -1, 0, -1]] < 0.14**2).sum()
     return cost

@@ -218,9 +218,9 @@ def _head(arrow, width):
 
 
 def _dot(arrow, curve, width):
-    """Where the dot of plasticity is: before the head, but in the second half."""
+    """Where the dot of plasticity is: before the head, but not near the source."""
     before = _head(arrow, width)[1] + 0.13
-    return _at(curve, max(anatomy.parameter_before_end(curve, before), 0.5))[0]
+    return _at(curve, max(anatomy.parameter_before_end(curve, before), 0.45))[0]
 
 
 class _Pen:
