@@ -7,9 +7,9 @@ from pathlib import Path
 
 import xarray as xr
 
-from analysis import cartpole, gradient_quality, memory_chain, task_gallery, train
+from analysis import cartpole, circuit, gradient_quality, memory_chain, task_gallery, train
 from analysis.learning_curve import plot_learning_curve
-from analysis.style import new_figure
+from analysis.style import new_figure, save_figure
 
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {
@@ -43,6 +43,7 @@ KINDS = {
     "trial_length": _single(cartpole.plot_trial_length),
     "policy_at_query": _single(memory_chain.plot_policy_at_query),
     "policy_against_angle": _single(cartpole.plot_policy_against_angle),
+    "circuit": circuit.figure,
 }
 
 
@@ -73,7 +74,9 @@ def main(arguments=None):
         "--kind", default="overview", help=f"one of {', '.join(KINDS)} (default overview)"
     )
     parser.add_argument(
-        "--figure", metavar="FILE.png", help="where to write; FILE-KIND.png by default"
+        "--figure",
+        metavar="FILE.png",
+        help="where to write, PNG, SVG or PDF by its suffix; FILE-KIND.png by default",
     )
     options = parser.parse_args(arguments)
     try:
@@ -83,7 +86,7 @@ def main(arguments=None):
         target = Path(options.figure or f"{default}-{options.kind}.png")
         with read(options.file) as data:
             figure = KINDS[options.kind](data)
-        figure.savefig(target)
+        save_figure(figure, target)
     except (ValueError, KeyError, OSError, RuntimeError) as error:
         text = error
         if isinstance(error, KeyError):

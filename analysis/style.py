@@ -1,6 +1,8 @@
 """One look for all figures: sizes, colours that colour-blind readers can tell apart, panel letters."""
 
 import functools
+import os
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -38,6 +40,27 @@ def new_figure(width, height, layout="constrained"):
     """An empty figure in this look; sizes in inches; `layout` "none" leaves margins to the caller."""
     with matplotlib.rc_context(RC):
         return Figure(figsize=(width, height), dpi=RC["figure.dpi"], layout=layout)
+
+
+def save_figure(figure, path):
+    """Write a figure, whole or not at all; in SVG, text stays text and equal figures equal bytes.
+
+    Raises
+    ------
+    ValueError
+        For a suffix that matplotlib does not know.
+    OSError
+        If it cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    try:
+        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bgrl"}):
+            figure.savefig(temporary, metadata=metadata)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def styled(function):

@@ -44,6 +44,13 @@ SETUP_FLAGS = ("-O0",)
 _KEPT = ("main", "manifest.json", "structure.json", "static_arrays")
 #: Exit status of a program whose environment does not answer.
 _ENVIRONMENT_GONE = 6
+#: The generated `main` asks to be killed with the process that started it, where that can be asked.
+_HEADER = """
+#if __has_include(<sys/prctl.h>)
+#include <csignal>
+#include <sys/prctl.h>
+#endif
+"""
 _INCLUDE = re.compile(r"\s*#\s*include\b")
 
 
@@ -223,7 +230,7 @@ def _joined(work, sources):
                 f"void _run_{name}() {{ unit_{name}::_run_{name}(); }}"
             )
         bodies.append(body)
-    return "\n".join([*includes, *bodies, ""])
+    return "\n".join([_HEADER, *includes, *bodies, ""])
 
 
 def _float_flags(work):

@@ -25,6 +25,9 @@ from bgrl.matrices import HEADER
 _LOOP = """
     // argv: state in, state out, first step, steps, learn (0, 1, or 2 to print what each slot takes),
     // record every, frames, trials, names...
+#ifdef PR_SET_PDEATHSIG
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
     if (argc < 9) {{
         std::cerr << "usage: see bgrl.backends.generate" << std::endl;
         return 2;

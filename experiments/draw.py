@@ -1,0 +1,50 @@
+"""Draws the circuit of a model as it is before any run: ``python -m experiments.draw MODEL``.
+
+Nuclei in their anatomical places, projections by sign, strength and plasticity. What a run learned is
+drawn from its file: ``python -m analysis.plot FILE.nc --kind circuit``.
+"""
+
+import sys
+from pathlib import Path
+
+import models
+from bgrl import tasks
+from bgrl.cli import Parser, run_command
+from bgrl.errors import InputError
+
+
+def main(arguments=None):
+    """The command."""
+    parser = Parser(prog="python -m experiments.draw", description=__doc__)
+    add = parser.add_argument
+    add("model", metavar="MODEL", help=f"one of {', '.join(models.names())}")
+    add(
+        "--task",
+        default="memory_chain",
+        help="task, whose observations and actions size the inputs (default memory_chain)",
+    )
+    add("--units", type=int, default=32, help="neurons in the cortex (default 32)")
+    add(
+        "--output",
+        metavar="FILE.svg",
+        help="where to write, SVG, PNG or PDF by its suffix; results/MODEL.svg by default",
+    )
+    options = parser.parse_args(arguments)
+    circuit = models.circuit(options.model, tasks.make(options.task), options.units)
+    path = Path(options.output or f"results/{options.model}.svg")
+    if path.suffix not in (".svg", ".png", ".pdf"):
+        raise InputError(f"{path}: the name must end in .svg or .png or .pdf")
+    # Matplotlib takes a while to import; what is refused is refused at once.
+    from analysis.circuit import plot_circuit
+    from analysis.style import save_figure
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        save_figure(plot_circuit(circuit.to_dict()).figure, path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    print(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
