@@ -249,3 +249,30 @@ def test_a_wrong_state_file_is_refused(small_agent):
     program.layout = {k: v for k, v in program.layout.items() if k != "cortex.rate"}
     with pytest.raises(RunError, match="state file does not fit"):
         program.advance(state, 0, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to end with its parent")
+def test_a_program_ends_with_the_process_that_started_it(small_agent):
+    """Else it would go on writing to a recording that a resumed run uses."""
+    agent = small_agent()
+    code = (
+        "import sys, json, numpy as np; from bgrl.backends import load;"
+        "program = load('cpp', json.loads(sys.argv[1]));"
+        "zeros = {name: np.zeros(s, d) for name, (d, s) in program.layout.items()};"
+        "program.advance(zeros, 0, 10**9)"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", code, cpp.describe(agent.structure())]
+    process = subprocess.Popen(command, env=environment)
+    deadline, children = time.monotonic() + 60, []
+    while not children and time.monotonic() < deadline:
+        time.sleep(0.1)
+        search = ["pgrep", "-P", str(process.pid), "main"]
+        children = subprocess.run(search, capture_output=True, text=True).stdout.split()
+    assert len(children) == 1
+    process.kill()
+    process.wait()
+    while os.path.exists(f"/proc/{children[0]}") and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not os.path.exists(f"/proc/{children[0]}")
