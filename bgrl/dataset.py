@@ -55,7 +55,7 @@ def assemble(agent, run, names, sink, evaluations, work, stopped=None):
         "/weights": _weights(agent, evaluations, work),
     }
     if names:
-        groups["/traces"] = _traces(agent, names, sink)
+        groups["/traces"] = _traces(agent, run, names, sink)
     return xr.DataTree.from_dict(groups)
 
 
@@ -126,7 +126,7 @@ def _steps(evaluations):
     return np.array([e["step"] for e in evaluations], np.int64)
 
 
-def _traces(agent, names, sink):
+def _traces(agent, run, names, sink):
     frames = sink.read_frames()
     circuit, task = agent.circuit, agent.task
     channel = [k for k, count in circuit.inputs.items() for _ in range(count)]
@@ -146,6 +146,9 @@ def _traces(agent, names, sink):
             values = values[..., observed]
             dims = ("observation_channel",)
             coordinates["observation_channel"] = ("observation_channel", list(task.observations))
+        elif name == "intervention":
+            values, dims = values[..., : len(run.interventions)], ("intervention_name",)
+            coordinates["intervention_name"] = (dims, [str(i) for i in run.interventions])
         elif name in GRADIENTS:
             dims, long_name = ("parameter",), GRADIENTS[name][1]
             compared_names = [part[0] for part in compared(agent.structure())]

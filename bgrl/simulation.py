@@ -24,6 +24,7 @@ from bgrl.agent import Agent, describe
 from bgrl.backends import LOADERS, load
 from bgrl.bridge import EnvironmentFailed
 from bgrl.errors import InputError, RunError, choose
+from bgrl.interventions import at_checkpoint, changes
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
 from bgrl.sensitivity import cost
@@ -62,6 +63,8 @@ class Run:
         Trials of each of them, and of the last one.
     record : Record
         What is recorded step by step.
+    interventions : tuple of bgrl.interventions.Intervention
+        What is done to the circuit. An evaluation takes place under those in force at its step.
     """
 
     steps: int
@@ -71,6 +74,7 @@ class Run:
     evaluation_trials: int = 20
     final_trials: int = 100
     record: Record = field(default_factory=Record)
+    interventions: tuple = ()
 
     def __post_init__(self):
         choose("backend", self.backend, LOADERS)
@@ -206,7 +210,8 @@ def simulate(agent, run, work=None, progress=False):
 
 def _simulate(agent, run, folder, progress):
     say = (lambda text: tqdm.write(text)) if progress else None
-    structure = agent.structure()
+    changes(agent, run.interventions)  # refuses what cannot be before anything is built
+    structure = agent.structure(bool(run.interventions))
     check_cost(structure, say)
     program = load(run.backend, structure, say)
     with _environments(agent) as environments:
@@ -237,7 +242,7 @@ def _learn(agent, run, folder, progress, program, environments, say):
         "run": asdict(run),
         "version": __version__,
     }
-    initial = agent.initial_state(program.layout, run.seed)
+    initial = agent.initial_state(program.layout, run.seed, run.interventions)
     work = Work(folder, configuration)
     sink = Sink(work.path, names.values(), program.layout, run.record.every)
     _check_sizes(sink, run, work.path)
@@ -337,6 +342,7 @@ def _evaluate(agent, program, state, run, step):
     for name in ("task.seed", "policy.seed"):
         state[name][...] = seed
     state["task.restart"][...] = 1
+    at_checkpoint(state, step)
     taken, steps = 0, _FIRST_EVALUATION
     with tempfile.TemporaryDirectory(prefix="bgrl-evaluation-") as folder:
         sink = Sink(folder)
