@@ -776,7 +776,10 @@ class Network:
                 driven = drive if self._feeding(name, drive) else "0"
                 change = f"modulation_gain_{drive}*{driven} + modulation_baseline_{drive}"
                 self._run(name, "drive", f"{drive} = {change}")
-        self._run(name, "cortex", "\n".join([local.code, *silencing, *self._scaled(local)]))
+        self._run(name, "cortex", local.code)
+        if self.structure["interventions"]:
+            # Code of its own: x = a*x is done in place for NumPy, in all that is the same array as x.
+            self._run(name, "cortex", "\n".join([*silencing, *self._scaled(local)]))
         own = self._own_effects(name)
         for block in uncoupled:
             if block.group == name:
@@ -789,8 +792,6 @@ class Network:
 
     def _scaled(self, local):
         """Derivatives of a step whose drives are scaled and whose silent neurons do nothing."""
-        if not self.structure["interventions"]:
-            return []
         lines = [
             f"{v} = modulation_rate*{v}" for v in (*local.jacobian.values(), *local.slope.values())
         ]
