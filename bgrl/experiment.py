@@ -11,7 +11,7 @@ import importlib
 import shutil
 import sys
 import typing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bgrl.backends import LOADERS
@@ -58,18 +58,29 @@ class Settings:
             "optimizer": self.optimizer,
         }
 
-    def train(self, agent):
+    def train(self, agent, interventions=()):
         """Let an agent learn, with 20 evaluations and its traces early and late in the run.
 
         Parameters
         ----------
         agent : bgrl.agent.Agent
+        interventions : tuple of bgrl.interventions.Intervention
+            What is done to the circuit; recorded too.
 
         Returns
         -------
         xarray.DataTree
         """
-        run = Run(self.steps, self.seed, self.backend, evaluations=20, record=TRACES)
+        traced = ("intervention",) if interventions else ()
+        record = replace(TRACES, variables=(*TRACES.variables, *traced))
+        run = Run(
+            self.steps,
+            self.seed,
+            self.backend,
+            evaluations=20,
+            record=record,
+            interventions=interventions,
+        )
         return simulate(agent, run, self.work(), self.progress)
 
     def work(self):

@@ -10,6 +10,7 @@ import models
 from bgrl import tasks
 from bgrl.errors import InputError
 from bgrl.experiment import Settings, command, option
+from bgrl.interventions import Intervention
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.train"
@@ -26,6 +27,17 @@ class Config(Settings):
     )
     observe: str = option("", "what the agent sees of it: numbers separated by commas, even, odd")
     model: str = option("rtrrl", "circuit, a file in models/", models.names())
+    intervene: str = option(
+        "",
+        "what is done to the circuit during the run, separated by semicolons: 'inactivate "
+        "cortex->cortex from 1000 for 500; gain dopamine 2 from reward for 1' "
+        "(bgrl/docs/interventions.md)",
+    )
+
+    def interventions(self):
+        """What is done to the circuit."""
+        texts = filter(str.strip, self.intervene.split(";"))
+        return tuple(Intervention.parse(text.strip()) for text in texts)
 
     def make_task(self):
         """The task with its settings."""
@@ -59,9 +71,10 @@ def run(config):
     -------
     xarray.DataTree
     """
+    interventions = config.interventions()
     task = config.make_task()
     agent = models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    return config.train(agent)
+    return config.train(agent, interventions)
 
 
 if __name__ == "__main__":

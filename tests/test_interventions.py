@@ -18,10 +18,12 @@ from bgrl.recording import Record
 from bgrl.simulation import Run, Work, simulate
 
 METHODS = ("rflo", "snap1", "nucleus", "rtrl")
-BACKENDS = (
-    "numpy",
-    pytest.param("cpp", marks=pytest.mark.slow),
-    pytest.param("cython", marks=pytest.mark.slow),
+#: Method, lesioned projection and backend; of compiled programs one of each kind.
+LESIONS = (
+    *((m, p, "numpy") for m in METHODS for p in ("cortex->cortex", "cortex->dorsal_striatum")),
+    pytest.param("rtrl", "cortex->cortex", "cpp", marks=pytest.mark.slow),
+    pytest.param("rflo", "cortex->dorsal_striatum", "cpp", marks=pytest.mark.slow),
+    pytest.param("rtrl", "cortex->cortex", "cython", marks=pytest.mark.slow),
 )
 MANY = (
     "inactivate cortex neurons 0,2 from 10 for 20",
@@ -126,16 +128,8 @@ def kept(state, group):
     ]
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("name", ["cortex->cortex", "cortex->dorsal_striatum"])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(("method", "name", "backend"), LESIONS)
 def test_a_lesioned_projection_is_dead_and_comes_back(method, name, backend):
-    if backend != "numpy" and (method, name) not in (
-        [("rtrl", "cortex->cortex"), ("rflo", "cortex->dorsal_striatum")]
-        if backend == "cpp"
-        else [("rtrl", "cortex->cortex")]
-    ):
-        pytest.skip("one program of each kind is compiled")
     model = agent(method=method)
     states = trajectory(model, f"inactivate {name} from 11 for 20", backend=backend)
     group, rows, cols = columns(model, name)
