@@ -38,15 +38,7 @@ from bgrl import random
 from bgrl.bridge import Exchange
 from bgrl.derivatives import check_units, population_step
 from bgrl.errors import InputError
-from bgrl.interventions import (
-    MOST,
-    TIMING,
-    Hold,
-    Modulation,
-    Part,
-    Pathway,
-    places,
-)
+from bgrl.interventions import MOST, TIMING, Hold, Modulation, Part, Pathway, places
 from bgrl.learning import OPTIMIZERS
 from bgrl.matrices import (
     Clearing,
