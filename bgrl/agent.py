@@ -13,6 +13,7 @@ import numpy as np
 
 from bgrl.circuit import Circuit, Distribution, sample
 from bgrl.errors import InputError, choose
+from bgrl.interventions import initial_values, modulated
 from bgrl.learning import Learning
 from bgrl.step import SLOTS
 from bgrl.tasks.base import Task
@@ -20,7 +21,10 @@ from bgrl.tasks.base import Task
 DTYPES = ("float32", "float64")
 MAX_SEED = 2**31 - 1
 #: Groups of the network that are no populations.
-_GROUPS = ("task", "input", "policy", "dopamine", "readout", "readout_drive", "oracle")
+_GROUPS = (
+    *("task", "input", "policy", "dopamine", "readout", "readout_drive", "oracle"),
+    *("intervention", "modulation", "effect"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,8 +170,14 @@ class Agent:
         projection = self.circuit.projections[name]
         return projection.rule if projection.plastic else None
 
-    def structure(self):
-        """What the compiled program depends on, as JSON values."""
+    def structure(self, interventions=False):
+        """What the compiled program depends on, as JSON values.
+
+        Parameters
+        ----------
+        interventions : bool
+            Whether it can be intervened in what the program does; in what way is state.
+        """
         circuit = self.circuit.to_dict()
         populations = {}
         for name, p in self.circuit.populations.items():
@@ -212,6 +222,7 @@ class Agent:
             },
             "task": self.task.structure(),
             "learning": self.learning.structure(),
+            "interventions": modulated(self) if interventions else None,
             "replicates": int(self.replicates),
             "dtype": self.dtype,
         }
@@ -226,7 +237,7 @@ class Agent:
             "dtype": self.dtype,
         }
 
-    def initial_state(self, layout, seed):
+    def initial_state(self, layout, seed, interventions=()):
         """The state in which a run starts.
 
         Parameters
@@ -235,6 +246,8 @@ class Agent:
             The arrays of the program.
         seed : int
             0 to 2**31 - 1.
+        interventions : sequence of bgrl.interventions.Intervention
+            Of a program whose structure was made for them.
 
         Returns
         -------
@@ -253,6 +266,8 @@ class Agent:
         for name, value in values.items():
             if name in state:
                 state[name][...] = value
+        if "modulation.value" in state:
+            initial_values(self, interventions, state)
         return state
 
     def _replicated(self, value, shape, seed, name):

@@ -19,6 +19,8 @@ Groups and synapses, with R replicates, n neurons, p afferents, m actions:
 ``policy``                  R (x m)        samples the action, or each of continuous ones
 ``dopamine``                R              the TD error
 ``oracle``                  R x blocks     products of gradients with exact ones, on request
+``intervention``            R x rows       which interventions are active, on request; ``effect``
+                                           and ``modulation`` hold what they do
 ==========================  =============  ===================================================
 """
 
@@ -37,6 +39,7 @@ from bgrl.bridge import Exchange
 from bgrl.circuit import IDENTIFIER
 from bgrl.derivatives import check_units, population_step
 from bgrl.errors import InputError
+from bgrl.interventions import MOST, TIMING, Hold, Modulation, Part, Pathway, places
 from bgrl.learning import OPTIMIZERS
 from bgrl.matrices import (
     Clearing,
@@ -121,6 +124,7 @@ class Network:
         self.optimizer = OPTIMIZERS[structure["learning"]["optimizer"]]
         self.clips = structure["learning"]["clip"]
         self.continuing = structure["learning"]["continuing"]
+        self.modulated = structure["interventions"] or {"variables": {}, "pathways": {}}
         self.sizes = sizes(structure)
         self.blocks = blocks(structure)
         self.signalled = [
@@ -145,6 +149,8 @@ class Network:
         self._create_synapses()
         self._create_links()
         self._environment()
+        if structure["interventions"]:
+            self._interventions()
         for name in structure["populations"]:
             self._population_dynamics(name)
         self._striatum()
@@ -302,7 +308,7 @@ class Network:
                 *(["rate_average_reward"] if self.continuing else []),
                 *(["max_norm"] if self.clips else []),
             ],
-            links=["critic", "reward", "done"],
+            links=["critic", "reward", "done", *self._modulation_links("dopamine")],
         )
         self._group(
             "readout",
@@ -314,6 +320,7 @@ class Network:
                 *(["chosen_signal"] if self.chosen else []),
                 *self._plastic_variables(["bias"]),
                 *("dopamine", "discount", "trace_decay"),
+                *self._held("readout"),
                 *self._squares("readout"),
             ],
             shared=["actor_weight", "entropy_weight"],
@@ -322,6 +329,7 @@ class Network:
                 *self._policy_links(),
                 *self._sent(),
                 *self._clip_links(),
+                *self._modulation_links("readout"),
             ],
         )
         for group in (*self.structure["afferents"], "readout_drive"):
@@ -336,6 +344,22 @@ class Network:
         parts = compared(self.structure)
         if parts:
             self._group("oracle", len(parts), ["product", "square", "exact_square"])
+        if self.structure["interventions"]:
+            self._intervention_groups()
+
+    def _intervention_groups(self):
+        """The rows of the table, what they change, and the vector of what that makes."""
+        timing = [(v, "") for v in ("event", "delay", "duration", "since")]
+        self._group(
+            "intervention",
+            MOST,
+            ["active", "applied"],
+            integers=[*timing, ("checkpoint", " (shared)")],
+            links=["done", "reward", "trial_length"],
+        )
+        size = max(last for _, last, _ in places(self.modulated).values())
+        self._group("modulation", size, ["value"])
+        self._group("effect", MOST * size, ["change"], shape=(MOST, size))
 
     def _policy_group(self):
         integers = (("replicate", ""), ("seed", " (shared)"))
@@ -384,6 +408,7 @@ class Network:
                 *(["chosen"] if told else []),
                 *(self._plastic_variables(trained) if self._trains(name) else []),
                 *(self._squares(name) if self._trains(name) else []),
+                *self._held(name),
             ],
             links=[
                 *("task_done", "td_error"),
@@ -391,6 +416,7 @@ class Network:
                 *(f"sent_chosen_{v}" for v in told),
                 *self._sent(),
                 *self._clip_links(),
+                *self._modulation_links(name),
             ],
         )
 
@@ -447,6 +473,8 @@ class Network:
             self._link_afferents(group)
         if self._returning():
             self._link_signals()
+        if self.structure["interventions"]:
+            self._link_interventions()
 
     def _link_policy(self, rows):
         """The policy reads the actor's rows; task, input and the rows read the policy."""
@@ -506,6 +534,18 @@ class Network:
                 self._link(name, f"sent_{kind}_{variable}", *source, index.ravel())
             start += size
 
+    def _link_interventions(self):
+        """Interventions follow the task; the rest of the network reads what they do."""
+        for variable in ("done", "reward", "trial_length"):
+            index = self._per_replicate("intervention")
+            self._link("intervention", variable, "task", variable, index)
+        where = places(self.modulated)
+        for name in self.modulated["variables"]:
+            first, last, _ = where[name]
+            index = np.arange(self.replicates)[:, None] * self._width("modulation")
+            index = (index + np.arange(first, last)).ravel()
+            self._link(*name.split("."), "modulation", "value", index)
+
     def _sources(self, group):
         """(group, variable, offset, size) of each block of the afferents of a group of synapses."""
         if group == "readout_drive":
@@ -549,7 +589,7 @@ class Network:
             if block.drive is None:
                 continue
             group, name = block.group, block.owner
-            variables = ["weight", "mask", *self._block_variables(block)]
+            variables = ["weight", "mask", *self._block_variables(block), *self._held(group)]
             if block.states:
                 variables += self._plastic_variables(["weight"])
             elif self._rule(group):
@@ -562,9 +602,11 @@ class Network:
             self._connect(group, f"{group}_afferents", name, variables, sums)
         fixed = self.structure["readout"]["fixed_feedback"]
         variables = ["weight", "mask", *self._plastic_variables(["weight"])]
+        variables += self._held("readout_drive")
         sums = {"drive_post": "mask*weight*x_pre"}
         if self._returning():
             variables += ["feedback"] if fixed else []
+            variables += ["intact_feedback"] if fixed and self.structure["interventions"] else []
             paths = [] if self.structure["learning"]["feedback"] == "random" else ["mask*weight"]
             paths += ["feedback"] if fixed else []
             for signal in self._returning():
@@ -672,6 +714,59 @@ class Network:
 
         return DRAW.sub(replace, code)
 
+    def _interventions(self):
+        """What is done to the circuit in this step, once the task has said what happened."""
+        self._run("intervention", "environment", _dedent(TIMING))
+        where = places(self.modulated)
+        silent = []
+        for block in self.blocks:
+            for exact, states in ((False, block.states), (True, block.exact)):
+                for name, variable in states:
+                    array, n = block.array(name, variable, exact), self.sizes[name]
+                    entries = prod(self.layout[array][1][2:])
+                    silent.append((where[f"{name}.modulation_rate"][0], array, n, entries))
+        self._operate(
+            "environment",
+            Modulation,
+            tuple(where.values()),
+            self._pathways(),
+            tuple(dict.fromkeys(silent)),
+        )
+
+    def _pathways(self):
+        """What lesions and blocks of plasticity act on."""
+        where = places(self.modulated)
+        return tuple(
+            Pathway(
+                where[f"transmission of {name}"][0],
+                where[f"plasticity of {name}"][0],
+                tuple(self._part(*part) for part in parts),
+            )
+            for name, parts in self.modulated["pathways"].items()
+        )
+
+    def _part(self, group, key, *rectangle):
+        """Some parameters of a group, with all that is kept of them."""
+        first, last, left, right = rectangle
+        _, rows, columns = (*self.layout[f"{group}.{key}"][1], 1)[:3]
+        masks = [f"{group}.{name}" for name in ("mask", "feedback")]
+        cleared = [
+            (name, prod(shape) // (self.replicates * rows * columns))
+            for name, (_, shape) in self.layout.items()
+            for owner, variable in [name.split(".")]
+            if (owner == group or owner.endswith(f"_by_{group}"))
+            and variable.endswith(f"_{key}")
+            and variable != f"held_{key}"
+        ]
+        return Part(
+            (first, last, rows),
+            (left, right, columns),
+            f"{group}.{key}",
+            f"{group}.held_{key}",
+            tuple((m, m.replace(".", ".intact_")) for m in masks if m in self.layout),
+            tuple(cleared),
+        )
+
     def _population_dynamics(self, name):
         p = self.structure["populations"][name]
         variables, local = dynamics(p), self._local_steps[name]
@@ -679,7 +774,9 @@ class Network:
         uncoupled = [b for b in blocks if b.states and not b.coupled]
         lines = ["done = task_done"]
         lines += [f"{v} = done*initial_{v} + (1 - done)*{v}" for v in variables]
-        self._run(name, "reset", "\n".join(lines))
+        silencing = [f"{v} = modulation_rate*{v}" for v in variables]
+        silencing = silencing if self.structure["interventions"] else []
+        self._run(name, "reset", "\n".join([*lines, *silencing]))
         self._clear(blocks)
         for drive in p["drives"]:
             for group in self._feeding(name, drive):
@@ -687,7 +784,14 @@ class Network:
             if len(self._feeding(name, drive)) > 1:
                 parts = " + ".join(f"sum_{group}" for group in self._feeding(name, drive))
                 self._run(name, "drive", f"{drive} = {parts}")
+            if self.structure["interventions"]:
+                driven = drive if self._feeding(name, drive) else "0"
+                change = f"modulation_gain_{drive}*{driven} + modulation_baseline_{drive}"
+                self._run(name, "drive", f"{drive} = {change}")
         self._run(name, "cortex", local.code)
+        if self.structure["interventions"]:
+            # Code of its own: x = a*x is done in place for NumPy, in all that is the same array as x.
+            self._run(name, "cortex", "\n".join([*silencing, *self._scaled(local)]))
         own = self._own_effects(name)
         for block in uncoupled:
             if block.group == name:
@@ -697,6 +801,15 @@ class Network:
                 self._run(block.group, "sensitivity", code)
         self._propagate([b for b in blocks if b.coupled and b.states], exact=False)
         self._propagate([b for b in blocks if b.exact and b.method != "rtrl"], exact=True)
+
+    def _scaled(self, local):
+        """Derivatives of a step whose drives are scaled and whose silent neurons do nothing."""
+        lines = [
+            f"{v} = modulation_rate*{v}" for v in (*local.jacobian.values(), *local.slope.values())
+        ]
+        for (_, drive), v in local.gain.items():
+            lines.append(f"{v} = modulation_rate*modulation_gain_{drive}*{v}")
+        return lines
 
     def _gather(self, group, slot):
         """Put the presynaptic states of synapses side by side, and sum what they transmit."""
@@ -821,10 +934,17 @@ class Network:
 
     def _striatum(self):
         self._gather("readout_drive", "striatum")
-        self._run("readout", "striatum", "activity = drive + (1 - is_actor)*bias")
+        activity = "drive + (1 - is_actor)*bias"
+        if self.structure["interventions"]:
+            activity = f"modulation_gain*({activity}) + modulation_baseline"
+        self._run("readout", "striatum", f"activity = {activity}")
         policy = self._gaussian_code() if self.continuous else self._softmax_code()
         for group, code in zip(("policy", "readout"), policy, strict=True):
             self._run(group, "striatum", _dedent(code))
+        if self.structure["interventions"]:
+            signals = ("learning_signal", "entropy_signal")
+            lines = [f"{signal} = modulation_gain*{signal}" for signal in signals]
+            self._run("readout", "striatum", "\n".join(lines))
         for signal in self._returning():
             self._sum("readout_drive", f"{signal}_pre", "striatum")
         for name in self.structure["populations"]:
@@ -911,6 +1031,8 @@ class Network:
         if self.continuing:
             lines[0] += " - average_reward"
             lines.append("average_reward = average_reward + rate_average_reward*td_error")
+        if self.structure["interventions"]:
+            lines.insert(1, "td_error = modulation_gain*td_error + modulation_baseline")
         lines.append("firing = clip(baseline + gain*td_error, 0, inf)")
         if self.optimizer.state:
             for k, decay in enumerate((self.optimizer.decay_1, self.optimizer.decay_2), 1):
@@ -940,6 +1062,8 @@ class Network:
                     self._run(group, slot, "\n".join(lines))
             for group in filter(self._rule, self.structure["afferents"]):
                 self._run(group, slot, getattr(self, f"_{slot}_by_rule")(group))
+        if self.structure["interventions"]:
+            self._operate("plasticity", Hold, self._width("modulation"), self._pathways())
 
     def _plasticity_by_rule(self, group):
         """The weight's rule; missing synapses keep theirs."""
@@ -1152,6 +1276,17 @@ class Network:
             names += ["learning_rate"]
             names += [v.removeprefix("sent_") for v in self._sent()]
         return names
+
+    def _modulation_links(self, group):
+        """Links by which a group reads what interventions do to it."""
+        names = (name.split(".") for name in self.modulated["variables"])
+        return [variable for owner, variable in names if owner == group]
+
+    def _held(self, group):
+        """Variables for the parameters that interventions hold, and for what they close."""
+        parts = [part for parts in self.modulated["pathways"].values() for part in parts]
+        held = [f"held_{key}" for owner, key, *_ in parts if owner == group]
+        return [*dict.fromkeys(held), *(["intact_mask"] if "held_weight" in held else [])]
 
     def _task_symbols(self, expression):
         task = self.structure["task"]

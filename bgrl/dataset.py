@@ -67,7 +67,7 @@ def assemble(agent, run, names, sink, evaluations, work, stopped=None):
         "/weights": _weights(agent, evaluations, work),
     }
     if names:
-        groups["/traces"] = _traces(agent, names, sink)
+        groups["/traces"] = _traces(agent, run, names, sink)
     return xr.DataTree.from_dict(groups)
 
 
@@ -191,7 +191,7 @@ def _steps(evaluations):
     return np.array([e["step"] for e in evaluations], np.int64)
 
 
-def _traces(agent, names, sink):
+def _traces(agent, run, names, sink):
     frames = sink.read_frames()
     block = max(1, BLOCK // frames.dtype.itemsize)
 
@@ -206,7 +206,7 @@ def _traces(agent, names, sink):
             values = stored(itemgetter(source), axis=0)
             variables[name] = _variable("time", values, source)
             continue
-        dims, labels, long_name, chosen = _units(agent, name, shape)
+        dims, labels, long_name, chosen = _units(agent, run, name, shape)
         values = stored(partial(_channels, source, chosen))
         units = "spikes/s" if name == "firing" else "1"
         dims = ("replicate", "time", *dims)
@@ -228,7 +228,7 @@ def _traces(agent, names, sink):
     return xr.Dataset(variables, coordinates)
 
 
-def _units(agent, name, shape):
+def _units(agent, run, name, shape):
     """Of a recorded array: its dimensions besides replicate and time, their labels, what it is, and
     which channels of it are kept.
     """
@@ -240,6 +240,9 @@ def _units(agent, name, shape):
         channel = [k for k, count in circuit.inputs.items() for _ in range(count)]
         observed = [k for k, kind in enumerate(channel) if kind not in OWN_INPUTS]
         return ("observation_channel",), list(task.observations), long_name, observed
+    if name == "intervention":
+        labels = [str(intervention) for intervention in run.interventions]
+        return ("intervention_name",), labels, long_name, slice(len(labels))
     if name in GRADIENTS:
         labels = [part[0] for part in compared(agent.structure())]
         return ("parameter",), labels, GRADIENTS[name][1], slice(None)

@@ -59,7 +59,7 @@ class Settings:
             "optimizer": self.optimizer,
         }
 
-    def train(self, agent, record=TRACES):
+    def train(self, agent, record=TRACES, interventions=()):
         """Let an agent learn, with 20 evaluations.
 
         Parameters
@@ -67,12 +67,21 @@ class Settings:
         agent : bgrl.agent.Agent
         record : Record
             Its traces early and late in the run, if nothing is said.
+        interventions : tuple of bgrl.interventions.Intervention
+            What is done to the circuit.
 
         Returns
         -------
         xarray.DataTree
         """
-        run = Run(self.steps, self.seed, self.backend, evaluations=20, record=record)
+        run = Run(
+            self.steps,
+            self.seed,
+            self.backend,
+            evaluations=20,
+            record=record,
+            interventions=interventions,
+        )
         return simulate(agent, run, self.work(), self.progress, self.processes)
 
     def work(self):

@@ -44,6 +44,7 @@ VARIABLES = {
     "policy_scale": ("policy.scale", "standard deviation of each continuous action"),
     "entropy": ("policy.entropy", "entropy of the policy"),
     "observation": ("input.x", "observation"),
+    "intervention": ("intervention.active", "1 while an intervention is active"),
 }
 
 
@@ -104,6 +105,8 @@ class Record:
         for name in self.variables:
             if name == "policy" and "policy.mean" in layout:
                 found |= {"policy": "policy.mean", "policy_scale": "policy.scale"}
+            elif name == "intervention" and "intervention.active" not in layout:
+                raise InputError("to record 'intervention', interventions are needed in Run")
             elif name in valid:
                 found[name] = VARIABLES[name][0]
             elif name == "gradients":

@@ -25,6 +25,7 @@ from bgrl.agent import Agent, describe
 from bgrl.backends import LOADERS, load
 from bgrl.bridge import EnvironmentFailed
 from bgrl.errors import InputError, RunError, choose
+from bgrl.interventions import at_checkpoint, changes
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
 from bgrl.sensitivity import cost
@@ -63,6 +64,8 @@ class Run:
         Trials of each of them, and of the last one.
     record : Record
         What is recorded step by step.
+    interventions : tuple of bgrl.interventions.Intervention
+        What is done to the circuit. An evaluation takes place under those in force at its step.
     """
 
     steps: int
@@ -72,6 +75,7 @@ class Run:
     evaluation_trials: int = 20
     final_trials: int = 100
     record: Record = field(default_factory=Record)
+    interventions: tuple = ()
 
     def __post_init__(self):
         choose("backend", self.backend, LOADERS)
@@ -214,7 +218,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
 
 def _simulate(agent, run, folder, progress, processes, weights):
     say = (lambda text: tqdm.write(text)) if progress else None
-    structure = agent.structure()
+    changes(agent, run.interventions)  # refuses what cannot be before anything is built
+    structure = agent.structure(bool(run.interventions))
     check_cost(structure, say)
     program = load(run.backend, structure, say, processes)
     with _environments(agent) as environments:
@@ -245,7 +250,7 @@ def _learn(agent, run, folder, progress, program, environments, say, weights):
         "run": asdict(run),
         "version": __version__,
     }
-    initial = agent.initial_state(program.layout, run.seed)
+    initial = agent.initial_state(program.layout, run.seed, run.interventions)
     if weights is not None:
         from bgrl.dataset import set_weights
 
@@ -354,6 +359,7 @@ def _evaluate(agent, program, state, run, step):
     for name in ("task.seed", "policy.seed"):
         state[name][...] = seed
     state["task.restart"][...] = 1
+    at_checkpoint(state, step)
     taken, steps = 0, _FIRST_EVALUATION
     with tempfile.TemporaryDirectory(prefix="bgrl-evaluation-") as folder:
         sink = Sink(folder)

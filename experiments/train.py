@@ -10,6 +10,7 @@ import models
 from bgrl import tasks
 from bgrl.errors import InputError
 from bgrl.experiment import TRACES, WINDOW, Settings, command, option
+from bgrl.interventions import Intervention
 from bgrl.recording import Record
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
@@ -37,13 +38,25 @@ class Config(Settings):
         "steps between two records, through the whole run (no multiple of a trial's length, which "
         f"would show but one moment of it); 0 records every step of its first and last {WINDOW}",
     )
+    intervene: str = option(
+        "",
+        "what is done to the circuit during the run, separated by semicolons: 'inactivate "
+        "cortex->cortex from 1000 for 500; gain dopamine 2 from reward for 1' "
+        "(bgrl/docs/interventions.md)",
+    )
 
     def recording(self):
         """What is recorded, and when."""
         names = tuple(name.strip() for name in self.record.split(","))
+        names += ("intervention",) if self.intervene else ()
         if self.every == 0:
             return Record(names, windows=TRACES.windows)
         return Record(names, every=self.every)
+
+    def interventions(self):
+        """What is done to the circuit."""
+        texts = filter(str.strip, self.intervene.split(";"))
+        return tuple(Intervention.parse(text.strip()) for text in texts)
 
     def make_task(self):
         """The task with its settings."""
@@ -77,9 +90,9 @@ def run(config):
     -------
     xarray.DataTree
     """
-    task, record = config.make_task(), config.recording()
+    task, record, interventions = config.make_task(), config.recording(), config.interventions()
     agent = models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    return config.train(agent, record)
+    return config.train(agent, record, interventions)
 
 
 if __name__ == "__main__":

@@ -74,6 +74,20 @@ def test_train_records_what_is_asked(tmp_path):
         one_line(command("experiments.train", *words, *wrong), 2, *parts)
 
 
+def test_train_with_interventions(tmp_path):
+    output = tmp_path / "run.nc"
+    words = ("experiments.train", "--task", "memory_chain", *SHORT, "--output", output)
+    texts = ["inactivate cortex from 100 for 50", "gain dopamine 2 from reward for 1"]
+    result = command(*words, "--intervene", "; ".join(texts))
+    assert result.returncode == 0, result.stderr
+    traces = dataset.read(output)["traces"]
+    assert traces["intervention_name"].values.tolist() == texts
+    active = traces["intervention"].values.astype(bool)
+    assert active[..., 0].sum() == 2 * 50 and (traces["cortex"].values[active[..., 0]] == 0).all()
+    wrong = command(*words, "--intervene", "inactivate stn", "--output", tmp_path / "b.nc")
+    one_line(wrong, 2, "unknown target to inactivate 'stn'; valid: action->cortex")
+
+
 @pytest.mark.slow
 def test_cartpole_writes_data_and_figure(tmp_path):
     output, figure = tmp_path / "run.nc", tmp_path / "other.svg"

@@ -56,7 +56,7 @@ def assembled(small_agent, sink):
     agent = small_agent(replicates=3)
     groups = {
         "/trials": dataset._trials(agent, sink),
-        "/traces": dataset._traces(agent, NAMES, sink),
+        "/traces": dataset._traces(agent, Run(1), NAMES, sink),
     }
     attributes = {"schema_version": dataset.SCHEMA_VERSION}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **groups})
@@ -150,6 +150,7 @@ import numpy as np
 import models
 from bgrl import dataset, tasks
 from bgrl.recording import TRIAL, Sink
+from bgrl.simulation import Run
 import xarray as xr
 
 agent = models.agent("rtrrl", tasks.make("memory_chain", length=3), 100, 2, "float64")
@@ -172,7 +173,8 @@ for frames, trials in ((10, 10), (125_000, 2_000_000)):
             rows = np.zeros(min(100_000, trials), TRIAL)
             rows["replicate"] = np.arange(len(rows)) % 3 // 2
             rows.tofile(file)
-    groups = {"trials": dataset._trials(agent, sink), "traces": dataset._traces(agent, names, sink)}
+    traces = dataset._traces(agent, Run(1), names, sink)
+    groups = {"trials": dataset._trials(agent, sink), "traces": traces}
     dataset.write(xr.DataTree.from_dict(groups), sys.argv[1] + "/data.nc")
     note_peak()
 sizes = {k: g.sizes for k, g in groups.items()}
