@@ -7,12 +7,21 @@ from pathlib import Path
 
 import xarray as xr
 
-from analysis import cartpole, circuit, gradient_quality, memory_chain, task_gallery, train
+from analysis import (
+    action_selection,
+    cartpole,
+    circuit,
+    gradient_quality,
+    memory_chain,
+    task_gallery,
+    train,
+)
 from analysis.learning_curve import plot_learning_curve
 from analysis.style import new_figure, save_figure
 
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {
+    "action_selection": action_selection.figure,
     "memory_chain": memory_chain.figure,
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,

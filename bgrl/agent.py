@@ -365,6 +365,8 @@ class Agent:
             "task.restart": 1.0,
             "dopamine.discount": learning.discount,
             "dopamine.baseline": self.circuit.dopamine.baseline,
+            # Before anything has happened there is no error.
+            "dopamine.firing": self.circuit.dopamine.baseline,
             "dopamine.gain": self.circuit.dopamine.gain,
             "input.tonic_dopamine": self.circuit.dopamine.tonic,
             "dopamine.max_norm": learning.max_norm or 0.0,

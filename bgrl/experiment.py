@@ -1,8 +1,9 @@
 """What every experiment shares: settings as a documented class, and the command line made from it.
 
-An experiment is a module with a frozen `Config` (a subclass of `Settings`), ``run(config)`` that
-returns a dataset, `QUICK` settings, and `ANALYSIS`, the name of a module with ``figure(data)`` and
-``summary(data)`` (lines of text), which is imported after the run so that a run starts at once.
+An experiment is a module with a frozen `Config` (a subclass of `Settings`, or of `Basics` where nothing
+is learned), ``run(config)`` that returns a dataset, `QUICK` settings, and `ANALYSIS`, the name of a
+module with ``figure(data)`` and ``summary(data)`` (lines of text), which is imported after the run so
+that a run starts at once.
 """
 
 import argparse
@@ -35,21 +36,31 @@ def option(default, text, choices=None):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Settings of every experiment."""
+class Basics:
+    """Settings of every experiment, also where nothing is learned."""
+
+    backend: str = option("cpp", "what runs the network", tuple(LOADERS))
+    output: str = option("", "data file, results/NAME.nc by default")
+    #: Whether to show progress; set by the command line.
+    progress: bool = False
+
+    def work(self):
+        """Folder of the unfinished run, beside its output."""
+        return Path(f"{self.output}.partial") if self.output else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Basics):
+    """Settings of experiments in which agents learn."""
 
     steps: int = option(200_000, "task steps of learning, each replicate")
     replicates: int = option(10, "independent agents")
     seed: int = option(0, "seed of all randomness")
-    backend: str = option("cpp", "what runs the network", tuple(LOADERS))
     processes: int = option(0, "processes that share the replicates; 0: one for each core")
     units: int = option(32, "neurons in the cortex")
     sensitivity: str = option("rflo", "approximation of the gradient through time", SENSITIVITIES)
     feedback: str = option("symmetric", "weights that carry the learning signal back", FEEDBACKS)
     optimizer: str = option("amsgrad", "how a gradient becomes an update", tuple(OPTIMIZERS))
-    output: str = option("", "data file, results/NAME.nc by default")
-    #: Whether to show progress; set by the command line.
-    progress: bool = False
 
     def learning(self):
         """The settings that `bgrl.learning.Learning` has too."""
@@ -83,10 +94,6 @@ class Settings:
             interventions=interventions,
         )
         return simulate(agent, run, self.work(), self.progress, self.processes)
-
-    def work(self):
-        """Folder of the unfinished run, beside its output."""
-        return Path(f"{self.output}.partial") if self.output else None
 
 
 def _parser(name, module):

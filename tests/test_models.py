@@ -21,9 +21,11 @@ def test_every_model_is_a_description_that_runs_on_numpy(model):
     data = simulate(agent, run)
     for name, weights in data["weights"].data_vars.items():
         first, last = (weights.isel(checkpoint=k).values for k in (0, -1))
+        readouts = (circuit.actor, circuit.critic)
         parts = {
             **circuit.projections,
-            f"{circuit.actor.reads}->{circuit.actor.name}": circuit.actor,
+            **{f"{r.reads}->{r.name}": r for r in readouts},
+            f"{circuit.critic.name}.bias": circuit.critic,
         }
         plastic = name not in parts or parts[name].plastic
         assert np.isfinite(last).all()
