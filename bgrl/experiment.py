@@ -4,24 +4,36 @@ An experiment is a module with a frozen `Config` (a subclass of `Settings`, or o
 is learned), ``run(config)`` that returns a dataset, `QUICK` settings, and `ANALYSIS`, the name of a
 module with ``figure(data)`` and ``summary(data)`` (lines of text), which is imported after the run so
 that a run starts at once.
+
+Where agents of one kind learn one task, `Config` is a subclass of `AgentSettings` and there is
+``agent(config)`` too. Every setting of such an experiment has a name: its own options, those of the
+learning rule (``discount``), and ``task.NAME`` for those of the task; ``--set NAME=VALUE`` sets it, and
+`experiments.sweep` varies it.
 """
 
 import argparse
 import dataclasses
 import importlib
+import math
 import shutil
 import sys
+import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bgrl import tasks
 from bgrl.backends import LOADERS
 from bgrl.cli import Parser, run_command
-from bgrl.errors import InputError
-from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES
+from bgrl.errors import InputError, choose
+from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES, Learning
 from bgrl.recording import Record
 from bgrl.simulation import Run, Stopped, simulate
 
+#: What ``learning_rate`` sets.
+RATES = ("rate_actor", "rate_critic", "rate_network")
+#: Settings of `Learning` that are no value, or that only another experiment uses.
+_NOT_SET = ("overrides", "oracle")
 #: Steps recorded at the start and at the end of a run.
 WINDOW = 3000
 TRACES = Record(
@@ -70,6 +82,66 @@ class Settings(Basics):
             "optimizer": self.optimizer,
         }
 
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings(Settings):
+    """Settings of an experiment in which agents of one kind learn one task."""
+
+    #: Settings of `bgrl.learning.Learning` besides the experiment's own.
+    learning_options: dict = field(default_factory=dict)
+    #: Options of the task besides the experiment's own.
+    task_options: dict = field(default_factory=dict)
+
+    def task_name(self):
+        """Name of the task, see `bgrl.tasks.make`."""
+        raise NotImplementedError
+
+    def learning(self):
+        """The settings of `bgrl.learning.Learning`."""
+        return super().learning() | self.learning_options
+
+    def settable(self):
+        """Name to type of every setting that has a name: own, of the learning rule, of the task."""
+        task = tasks.option_types(self.task_name())
+        learning = {f.name: f.type for f in dataclasses.fields(Learning) if f.name not in _NOT_SET}
+        own = {name: hint for name, (hint, _) in _options(type(self)).items() if name != "output"}
+        named = {f"task.{name}": hint for name, hint in task.items()}
+        return {**learning, **own, "learning_rate": float, **named}
+
+    def with_settings(self, settings):
+        """The same experiment with other settings.
+
+        Parameters
+        ----------
+        settings : iterable of (str, str)
+            Name, see `settable`, and value as text. ``learning_rate`` sets the rates of actor, critic
+            and network, unless these are set too.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with the valid ones, or a value of the wrong type.
+        """
+        result = self
+        # The task before its options, all rates before one of them.
+        order = sorted(settings, key=lambda pair: (pair[0].startswith("task."), pair[0] in RATES))
+        for name, text in order:
+            kinds = result.settable()
+            value = read_value(name, text, kinds[choose("setting", name, kinds)])
+            own = _options(type(self)).get(name)
+            if own:
+                if choices := own[1].metadata["choices"]:
+                    choose(name, value, choices)
+                result = dataclasses.replace(result, **{name: value})
+            elif name.startswith("task."):
+                options = result.task_options | {name.removeprefix("task."): value}
+                result = dataclasses.replace(result, task_options=options)
+            else:
+                names = RATES if name == "learning_rate" else (name,)
+                options = result.learning_options | dict.fromkeys(names, value)
+                result = dataclasses.replace(result, learning_options=options)
+        return result
+
     def train(self, agent, record=TRACES, interventions=()):
         """Let an agent learn, with 20 evaluations.
 
@@ -96,25 +168,91 @@ class Settings(Basics):
         return simulate(agent, run, self.work(), self.progress, self.processes)
 
 
-def _parser(name, module):
+def _options(config):
+    """Name to (type, field) of the options of a class of settings."""
+    hints = typing.get_type_hints(config)
+    fields = dataclasses.fields(config)
+    return {f.name: (hints[f.name], f) for f in fields if "help" in f.metadata}
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+#: Type of a setting to what reads it and how it is called.
+_READERS = {
+    int: (int, "a whole number"),
+    float: (_finite, "a finite number"),
+    bool: ({"True": True, "False": False}.__getitem__, "True or False"),
+    str: (str, "a text"),
+    types.NoneType: ({"None": None}.__getitem__, "None"),
+}
+
+
+def read_value(name, text, kind):
+    """A setting given as text.
+
+    Parameters
+    ----------
+    name, text : str
+    kind : type
+        int, float, bool, str, or one of several of them or None.
+
+    Raises
+    ------
+    InputError
+        If the text is not of the type.
+    """
+    kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
+    readers = [_READERS[k] for k in kinds if k in _READERS]
+    if not set(kinds) & {int, float, bool, str}:
+        raise InputError(f"{name} is neither a number nor a word; it can only be set in Python")
+    for read, _ in readers:
+        try:
+            return read(text)
+        except (ValueError, KeyError):
+            continue
+    needed = " or ".join(called for _, called in readers)
+    raise InputError(f"{name} is {text!r}; {needed} is needed")
+
+
+def name_and_value(text):
+    """Split ``NAME=VALUE``, as given on the command line."""
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise InputError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
+def make_parser(name, module, description=None):
+    """The parser of an experiment's command line, made of its settings."""
     parser = Parser(
         prog=f"python -m experiments.{name}",
-        description=module.__doc__.strip(),
+        description=(description or module.__doc__).strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    hints = typing.get_type_hints(module.Config)
-    for f in dataclasses.fields(module.Config):
-        if "help" in f.metadata:
-            default = f.default
-            shown = f" (default {default})" if default not in ("", None) else ""
-            parser.add_argument(
-                f"--{f.name.replace('_', '-')}",
-                type=hints[f.name],
-                default=None,
-                choices=f.metadata["choices"],
-                metavar=None if f.metadata["choices"] else f.name.upper(),
-                help=f.metadata["help"] + shown,
-            )
+    for option_name, (hint, f) in _options(module.Config).items():
+        shown = f" (default {f.default})" if f.default not in ("", None) else ""
+        parser.add_argument(
+            f"--{option_name.replace('_', '-')}",
+            type=hint,
+            default=None,
+            choices=f.metadata["choices"],
+            metavar=None if f.metadata["choices"] else option_name.upper(),
+            help=f.metadata["help"] + shown,
+        )
+    if issubclass(module.Config, AgentSettings):
+        parser.add_argument(
+            "--set",
+            metavar="NAME=VALUE",
+            action="append",
+            default=[],
+            help="any other setting of the learning rule (discount, rate_critic, ...; learning_rate "
+            "for all three rates), or task.NAME for one of the task; may be given again",
+        )
     parser.add_argument("--figure", metavar="FILE.png", help="figure, beside the data by default")
     quick = ", ".join(f"{k} {v}" for k, v in module.QUICK.items())
     parser.add_argument("--quick", action="store_true", help=f"a short run to try it out: {quick}")
@@ -127,30 +265,62 @@ def command(name, module):
 
 
 def _main(name, module, arguments=None):
-    options = vars(_parser(name, module).parse_args(arguments))
-    figure_path, quick = options.pop("figure"), options.pop("quick")
-    given = {k: v for k, v in options.items() if v is not None}
+    options = vars(make_parser(name, module).parse_args(arguments))
+    config, figure_path = configure(name, module, options)
+    try:
+        data, failure = module.run(config), None
+    except Stopped as error:
+        data, failure = error.data, error
+    save(data, config.output, config.work())
+    figure_path = None if failure else figure_path
+    report(importlib.import_module(module.ANALYSIS), data, config.output, figure_path)
+    if failure:
+        raise failure
+
+
+def configure(name, module, options):
+    """Settings of an experiment, and where its figure goes, from what the command line says.
+
+    Parameters
+    ----------
+    name : str
+        Of the data file, if nothing is said.
+    module : module
+    options : dict
+        What the parser of `make_parser` found.
+
+    Returns
+    -------
+    (Settings, Path)
+
+    Raises
+    ------
+    InputError
+        For a setting that cannot be, or a file that cannot be written.
+    """
+    others = ("figure", "quick", "set")
+    given = {k: v for k, v in options.items() if v is not None and k not in others}
     settings = {"output": f"results/{name}.nc", "progress": True}
-    settings |= (module.QUICK if quick else {}) | given
+    settings |= (module.QUICK if options["quick"] else {}) | given
     output = Path(settings["output"])
-    figure_path = Path(figure_path or output.with_suffix(".png"))
+    figure_path = Path(options["figure"] or output.with_suffix(".png"))
     for path, suffixes in ((output, (".nc",)), (figure_path, (".png", ".svg", ".pdf"))):
         if path.suffix not in suffixes:
             raise InputError(f"{path}: the name must end in {' or '.join(suffixes)}")
         _check_writable(path)
     config = module.Config(**settings)
-    try:
-        data, failure = module.run(config), None
-    except Stopped as error:
-        data, failure = error.data, error
-    save(data, output, config.work())
-    analysis = importlib.import_module(module.ANALYSIS)
+    if options.get("set"):
+        config = config.with_settings(map(name_and_value, options["set"]))
+    return config, figure_path
+
+
+def report(analysis, data, output, figure_path=None):
+    """Print the summary of a dataset that was written, and draw its figure."""
     print("\n".join(analysis.summary(data)))
     print(f"wrote {output}")
-    if failure:
-        raise failure
-    write_figure(analysis.figure(data), figure_path)
-    print(f"wrote {figure_path}")
+    if figure_path:
+        write_figure(analysis.figure(data), figure_path)
+        print(f"wrote {figure_path}")
 
 
 def save(data, output, work):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import models
 from bgrl import tasks
-from bgrl.experiment import Settings, command, option
+from bgrl.experiment import AgentSettings, command, option
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.cartpole"
@@ -17,7 +17,7 @@ QUICK = {"steps": 20_000, "replicates": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(AgentSettings):
     """Settings of the experiment."""
 
     steps: int = option(500_000, "task steps of learning, each replicate")
@@ -27,6 +27,17 @@ class Config(Settings):
         "play CartPole-v1 and see only these of x, x_dot, theta, theta_dot (names or numbers, "
         "separated by commas; all, positions, velocities); StatelessCartPole without it",
     )
+
+    def task_name(self):
+        """Name of the task."""
+        return "cartpole" if self.observe else "stateless_cartpole"
+
+
+def agent(config):
+    """The agent in its task."""
+    own = {"observe": config.observe} if config.observe else {}
+    task = tasks.make(config.task_name(), **own | config.task_options)
+    return models.agent(config.model, task, config.units, config.replicates, **config.learning())
 
 
 def run(config):
@@ -40,13 +51,7 @@ def run(config):
     -------
     xarray.DataTree
     """
-    if config.observe:
-        task = tasks.make("cartpole", observe=config.observe)
-    else:
-        task = tasks.make("stateless_cartpole")
-    return config.train(
-        models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    )
+    return config.train(agent(config))
 
 
 if __name__ == "__main__":

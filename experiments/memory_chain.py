@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import models
 from bgrl import tasks
-from bgrl.experiment import Settings, command, option
+from bgrl.experiment import AgentSettings, command, option
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.memory_chain"
@@ -17,11 +17,21 @@ QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(AgentSettings):
     """Settings of the experiment."""
 
     model: str = option("rtrrl", "circuit, a file in models/", models.names())
     length: int = option(8, "memory length, in steps")
+
+    def task_name(self):
+        """Name of the task."""
+        return "memory_chain"
+
+
+def agent(config):
+    """The agent in its task."""
+    task = tasks.make(config.task_name(), **{"length": config.length} | config.task_options)
+    return models.agent(config.model, task, config.units, config.replicates, **config.learning())
 
 
 def run(config):
@@ -35,10 +45,7 @@ def run(config):
     -------
     xarray.DataTree
     """
-    task = tasks.make("memory_chain", length=config.length)
-    return config.train(
-        models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    )
+    return config.train(agent(config))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """An agent learns any task: ``--task NAME`` or ``--task gymnasium:CartPole-v1 --observe 0,2``.
 
-``python -m experiments tasks`` lists the tasks. The figure shows the learning curve, the return and
+``python -m experiments tasks`` lists the tasks with their settings, which ``--set task.NAME=VALUE``
+changes; of Gymnasium's, ``task.reward_scale``. The figure shows the learning curve, the return and
 length of trials while learning, and dopamine and value late in learning.
 """
 
@@ -8,8 +9,7 @@ from dataclasses import dataclass
 
 import models
 from bgrl import tasks
-from bgrl.errors import InputError
-from bgrl.experiment import TRACES, WINDOW, Settings, command, option
+from bgrl.experiment import TRACES, WINDOW, AgentSettings, command, option
 from bgrl.interventions import Intervention
 from bgrl.recording import Record
 
@@ -19,13 +19,10 @@ QUICK = {"steps": 20_000, "replicates": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(AgentSettings):
     """Settings of the experiment."""
 
     task: str = option("stateless_cartpole", "task, or gymnasium:NAME")
-    options: str = option(
-        "", "settings of the task, name=value separated by commas; of Gymnasium's, reward_scale"
-    )
     observe: str = option("", "what the agent sees of it: numbers separated by commas, even, odd")
     model: str = option("rtrrl", "circuit, a file in models/", models.names())
     record: str = option(
@@ -58,25 +55,15 @@ class Config(Settings):
         texts = filter(str.strip, self.intervene.split(";"))
         return tuple(Intervention.parse(text.strip()) for text in texts)
 
-    def make_task(self):
-        """The task with its settings."""
-        external = self.task.startswith("gymnasium:")
-        defaults = {"reward_scale": 1.0} if external else tasks.options(self.task)
-        return tasks.make_observed(self.task, self.observe, **self._settings(defaults))
+    def task_name(self):
+        """Name of the task."""
+        return self.task
 
-    def _settings(self, defaults):
-        """The settings of the task, of the type of their defaults."""
-        found = {}
-        for part in filter(None, self.options.split(",")):
-            name, _, value = part.partition("=")
-            kind = type(defaults.get(name, ""))
-            try:
-                found[name] = value == "True" if kind is bool else kind(value)
-            except (TypeError, ValueError):
-                raise InputError(
-                    f"option {name!r} is {value!r}; a value like {defaults[name]!r} is needed"
-                ) from None
-        return found
+
+def agent(config):
+    """The agent in its task."""
+    task = tasks.make_observed(config.task, **{"observe": config.observe} | config.task_options)
+    return models.agent(config.model, task, config.units, config.replicates, **config.learning())
 
 
 def run(config):
@@ -90,9 +77,7 @@ def run(config):
     -------
     xarray.DataTree
     """
-    task, record, interventions = config.make_task(), config.recording(), config.interventions()
-    agent = models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    return config.train(agent, record, interventions)
+    return config.train(agent(config), config.recording(), config.interventions())
 
 
 if __name__ == "__main__":

@@ -6,11 +6,12 @@
 import importlib
 import inspect
 import pkgutil
+import typing
 
 from bgrl.errors import InputError, choose
 from bgrl.tasks.base import Task
 
-__all__ = ["Task", "as_gymnasium", "make", "make_observed", "names", "options"]
+__all__ = ["Task", "as_gymnasium", "make", "make_observed", "names", "option_types", "options"]
 
 
 def _factories():
@@ -38,6 +39,15 @@ def options(name):
     return {k: p.default for k, p in inspect.signature(function).parameters.items()}
 
 
+def option_types(name):
+    """Option name to type of a task, or of a Gymnasium environment (``gymnasium:NAME``)."""
+    if name.startswith("gymnasium:"):
+        return {"observe": str, "reward_scale": float}
+    function = _factories()[choose("task", name, names())]
+    hints = typing.get_type_hints(function)
+    return {k: hints[k] for k in inspect.signature(function).parameters}
+
+
 def make(name, **settings):
     """Make a task by name.
 
@@ -55,7 +65,7 @@ def make(name, **settings):
         For an unknown task or option, with the valid ones.
     """
     external = name.startswith("gymnasium:")
-    valid = ("observe", "reward_scale") if external else options(name)
+    valid = option_types(name)
     if unknown := sorted(set(settings) - set(valid)):
         raise InputError(
             f"task {name!r} has no option {', '.join(unknown)}; valid: {', '.join(valid) or 'none'}"

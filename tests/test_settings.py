@@ -1,0 +1,68 @@
+"""Settings by name: what ``--set`` and sweeps take, and what they refuse."""
+
+import pytest
+
+from bgrl import tasks
+from bgrl.errors import InputError
+from experiments import cartpole, memory_chain, train
+
+
+def test_settings_of_learning_and_task_reach_the_agent():
+    settings = [("discount", "0.9"), ("task.length", "5"), ("max_norm", "2"), ("units", "7")]
+    config = memory_chain.Config().with_settings(settings)
+    agent = memory_chain.agent(config)
+    assert agent.learning.discount == 0.9 and agent.learning.max_norm == 2.0
+    assert agent.task.parameters["length"].value == 5
+    assert agent.circuit.populations["cortex"].size == 7
+    assert (
+        agent.learning.rate_actor == memory_chain.agent(memory_chain.Config()).learning.rate_actor
+    )
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_learning_rate_is_all_rates_unless_one_is_set(reverse):
+    settings = [("learning_rate", "1e-4"), ("rate_critic", "1e-2")]
+    config = memory_chain.Config().with_settings(settings[::-1] if reverse else settings)
+    learning = memory_chain.agent(config).learning
+    assert (learning.rate_actor, learning.rate_critic, learning.rate_network) == (1e-4, 1e-2, 1e-4)
+
+
+def test_options_are_those_of_the_task():
+    config = train.Config().with_settings([("task.length", "3"), ("task", "memory_chain")])
+    assert train.agent(config).task.parameters["length"].value == 3
+    assert "task.difficulty" in cartpole.Config().settable()
+    assert "task.observe" in cartpole.Config(observe="positions").settable()
+    assert tasks.option_types("gymnasium:Any-v0") == {"observe": str, "reward_scale": float}
+
+
+@pytest.mark.parametrize("text", ["None", "0.5"])
+def test_optional_values(text):
+    config = memory_chain.Config().with_settings([("max_norm", text)])
+    assert config.learning_options == {"max_norm": None if text == "None" else 0.5}
+
+
+@pytest.mark.parametrize(
+    ("settings", "parts"),
+    [
+        (("pace", "1"), ("unknown setting 'pace'", "discount", "task.length", "units")),
+        (("task.size", "1"), ("task.size", "task.length")),
+        (("output", "a.nc"), ("unknown setting 'output'",)),
+        (("oracle", "True"), ("unknown setting 'oracle'",)),
+        (("length", "long"), ("length is 'long'", "whole number")),
+        (("task.length", "2.5"), ("task.length is '2.5'", "whole number")),
+        (("discount", "inf"), ("discount is 'inf'", "finite number")),
+        (("max_norm", "no"), ("max_norm is 'no'", "finite number or None")),
+        (("model", "gpt"), ("unknown model 'gpt'", "rtrrl")),
+    ],
+    ids=lambda v: v[0] if isinstance(v, tuple) else None,
+)
+def test_what_cannot_be_set_is_refused(settings, parts):
+    with pytest.raises(InputError) as error:
+        memory_chain.Config().with_settings([settings])
+    assert all(part in str(error.value) for part in parts), error.value
+
+
+def test_tables_cannot_be_written_as_text():
+    config = train.Config(task="random_dots")
+    with pytest.raises(InputError, match="task.coherences is neither a number nor a word"):
+        config.with_settings([("task.coherences", "1")])
