@@ -13,6 +13,7 @@ from analysis import (
     circuit,
     gradient_quality,
     memory_chain,
+    sweep,
     task_gallery,
     train,
 )
@@ -26,6 +27,7 @@ FIGURES = {
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,
     "gradient_quality": gradient_quality.figure,
+    "sweep": sweep.figure,
     "task_gallery": task_gallery.figure,
 }
 

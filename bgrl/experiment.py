@@ -87,7 +87,8 @@ class Settings(Basics):
 class AgentSettings(Settings):
     """Settings of an experiment in which agents of one kind learn one task."""
 
-    #: Settings of `bgrl.learning.Learning` besides the experiment's own.
+    #: Settings of `bgrl.learning.Learning` besides the experiment's own; and `learning_rate`, which
+    #: is that of actor, critic and network, unless theirs is given.
     learning_options: dict = field(default_factory=dict)
     #: Options of the task besides the experiment's own.
     task_options: dict = field(default_factory=dict)
@@ -98,7 +99,10 @@ class AgentSettings(Settings):
 
     def learning(self):
         """The settings of `bgrl.learning.Learning`."""
-        return super().learning() | self.learning_options
+        options = dict(self.learning_options)
+        if "learning_rate" in options:
+            options = dict.fromkeys(RATES, options.pop("learning_rate")) | options
+        return super().learning() | options
 
     def settable(self):
         """Name to type of every setting that has a name: own, of the learning rule, of the task."""
@@ -114,8 +118,7 @@ class AgentSettings(Settings):
         Parameters
         ----------
         settings : iterable of (str, str)
-            Name, see `settable`, and value as text. ``learning_rate`` sets the rates of actor, critic
-            and network, unless these are set too.
+            Name, see `settable`, and value as text.
 
         Raises
         ------
@@ -123,9 +126,8 @@ class AgentSettings(Settings):
             For an unknown name, with the valid ones, or a value of the wrong type.
         """
         result = self
-        # The task before its options, all rates before one of them.
-        order = sorted(settings, key=lambda pair: (pair[0].startswith("task."), pair[0] in RATES))
-        for name, text in order:
+        # The task before its options.
+        for name, text in sorted(settings, key=lambda pair: pair[0].startswith("task.")):
             kinds = result.settable()
             value = read_value(name, text, kinds[choose("setting", name, kinds)])
             own = _options(type(self)).get(name)
@@ -137,8 +139,7 @@ class AgentSettings(Settings):
                 options = result.task_options | {name.removeprefix("task."): value}
                 result = dataclasses.replace(result, task_options=options)
             else:
-                names = RATES if name == "learning_rate" else (name,)
-                options = result.learning_options | dict.fromkeys(names, value)
+                options = result.learning_options | {name: value}
                 result = dataclasses.replace(result, learning_options=options)
         return result
 

@@ -1,0 +1,547 @@
+"""An experiment at every combination of some settings, over processes or machines, as one dataset.
+
+``python -m experiments.sweep EXPERIMENT --vary NAME=VALUE,VALUE,... [--vary ...]`` varies any setting of
+the experiment, of the learning rule (discount, rate_critic, ...; learning_rate for all three rates) or
+of the task (task.NAME), and takes all options of the experiment. A point of a sweep is a run of the
+experiment, all with the same seed. Points are spread over the cores of this machine by dask, or over
+the workers of a scheduler that runs already, which must see the same files. Finished points are kept,
+so that a sweep that was stopped or killed goes on when the same command is given again. A point that
+fails is reported; the others finish.
+"""
+
+import contextlib
+import hashlib
+import importlib
+import itertools
+import os
+import pkgutil
+import shutil
+import signal
+import sys
+import threading
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+from tqdm import tqdm
+
+import experiments
+from bgrl import __version__
+from bgrl.agent import describe
+from bgrl.backends import load
+from bgrl.cli import Parser, run_command
+from bgrl.dataset import read, write
+from bgrl.errors import InputError, RunError, check_count, choose
+from bgrl.experiment import (
+    AgentSettings,
+    configure,
+    make_parser,
+    name_and_value,
+    read_value,
+    report,
+    save,
+)
+from bgrl.simulation import Work, check_cost
+
+#: Where `figure` and `summary` of the dataset are; imported once the sweep is done.
+ANALYSIS = "analysis.sweep"
+#: Seconds to wait for a scheduler to answer.
+TIMEOUT = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """One combination of the varied settings.
+
+    Parameters
+    ----------
+    values : dict of str to value
+        Of the varied settings.
+    config : AgentSettings
+        Of the run, whose output is the point's own file.
+    """
+
+    values: dict
+    config: AgentSettings
+
+    def path(self):
+        """The point's file, which exists once it is finished."""
+        return Path(self.config.output)
+
+
+def sweepable():
+    """Name to module of the experiments in which one kind of agent learns one task."""
+    names = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
+    modules = {
+        name: importlib.import_module(f"experiments.{name}")
+        for name in names
+        if not name.startswith("_") and name != "sweep"
+    }
+    return {name: module for name, module in modules.items() if hasattr(module, "agent")}
+
+
+def read_variations(texts):
+    """Varied settings as text, name to list of values, from what ``--vary`` was given.
+
+    Raises
+    ------
+    InputError
+        If nothing varies, or a name is given twice.
+    """
+    found = {}
+    for name, values in map(name_and_value, texts):
+        if name in found:
+            raise InputError(f"{name} is varied twice; give all its values at once")
+        found[name] = values.split(",")
+    if not found:
+        raise InputError("nothing varies; give --vary NAME=VALUE,VALUE,...")
+    return found
+
+
+def expand(config, variations, folder):
+    """The points of a sweep.
+
+    Parameters
+    ----------
+    config : AgentSettings
+        What does not vary.
+    variations : dict of str to list of str
+        Name to values, as text.
+    folder : Path
+        Where the points' files go.
+
+    Returns
+    -------
+    dict of str to list
+        The varied settings with their values.
+    list of Point
+        In the order of the values, the last setting changing first.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, a value of the wrong type or one given twice.
+    """
+    points, coordinates = [], {name: [] for name in variations}
+    for texts in itertools.product(*variations.values()):
+        varied = list(zip(variations, texts, strict=True))
+        found = config.with_settings(varied)
+        kinds = found.settable()
+        values = {name: read_value(name, text, kinds[name]) for name, text in varied}
+        path = Path(folder, f"{_digest(found)}.nc").absolute()
+        points.append(Point(values, replace(found, output=str(path), progress=False)))
+        for name, value in values.items():
+            if value not in coordinates[name]:
+                coordinates[name].append(value)
+    for name, texts in variations.items():
+        if len(coordinates[name]) < len(texts):
+            raise InputError(f"a value of {name} is given twice: {', '.join(texts)}")
+    return coordinates, points
+
+
+def _described(config):
+    """What a run depends on, as JSON values."""
+    settings = asdict(config)
+    del settings["output"], settings["progress"]
+    return settings | {"version": __version__}
+
+
+def _digest(config):
+    return hashlib.sha256(describe(_described(config)).encode()).hexdigest()[:16]
+
+
+def build(backend, structure):
+    """Compile the program of an agent; returns nothing, or why that failed. Runs in a worker."""
+    try:
+        check_cost(structure)
+        load(backend, structure)
+    except (InputError, RunError) as error:
+        return str(error)
+    return None
+
+
+def run_point(experiment, config, failure=None):
+    """Run a point and write its file; returns nothing, or why that failed. Runs in a worker.
+
+    Parameters
+    ----------
+    experiment : str
+    config : AgentSettings
+    failure : str, optional
+        Why its program could not be built.
+    """
+    if failure:
+        return failure
+    try:
+        data = importlib.import_module(f"experiments.{experiment}").run(config)
+        save(data, config.output, config.work())
+    except (InputError, RunError) as error:
+        return str(error)
+    return None
+
+
+def _prepare(client, interpreted):
+    """Let scheduler and workers find this checkout; import Brian2 where it runs in the worker."""
+    from distributed import WorkerPlugin
+
+    root, own = str(Path(__file__).parents[1]), client.cluster is not None
+
+    def find_checkout():
+        if root not in sys.path:
+            sys.path.insert(0, root)
+
+    class Preparation(WorkerPlugin):
+        def setup(self, worker):
+            find_checkout()
+            if interpreted:
+                # It can only be imported in the main thread of a process; tasks run in another.
+                importlib.import_module("brian2")
+            if own:
+                # An interrupt reaches all processes of a terminal; who started the workers stops them.
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                # The default is a lock between processes, of which a killed worker leaves a rest.
+                tqdm.set_lock(threading.RLock())
+
+    client.run_on_scheduler(find_checkout)
+    client.register_plugin(Preparation())
+
+
+def run_points(experiment, points, client, bar):
+    """Run points in the workers of a dask client, each program being compiled once and before.
+
+    Parameters
+    ----------
+    experiment : str
+    points : list of Point
+    client : distributed.Client
+    bar : tqdm
+        Told of every point that has ended.
+
+    Returns
+    -------
+    dict of Point to str
+        Why points failed.
+    """
+    from distributed import as_completed
+
+    _prepare(client, any(point.config.backend != "cpp" for point in points))
+    module = importlib.import_module(f"experiments.{experiment}")
+    failures, programs, futures = {}, {}, {}
+    for point in points:
+        try:
+            structure = module.agent(point.config).structure()
+        except InputError as error:
+            failures[point] = str(error)
+            bar.update()
+            continue
+        backend, program = point.config.backend, None
+        if backend != "numpy":  # it compiles nothing
+            key = (backend, describe(structure))
+            if key not in programs:
+                programs[key] = client.submit(build, backend, structure, pure=False)
+            program = programs[key]
+        future = client.submit(run_point, experiment, point.config, program, pure=False)
+        futures[future] = point
+    for future in as_completed(futures):
+        failure = _failure(future)
+        if failure:
+            failures[futures[future]] = failure
+        bar.update()
+    return failures
+
+
+def _failure(future):
+    """Why a point failed, or None."""
+    from distributed import KilledWorker
+
+    if future.status == "finished":
+        return future.result()
+    if future.status != "error":
+        raise RunError(
+            "the connection to the scheduler is lost; given again, the command goes on with the "
+            "points that are not finished"
+        )
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return "its worker died every time that it was tried"
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
+
+
+@contextlib.contextmanager
+def connect(workers=None, scheduler=None):
+    """A dask client: of a scheduler, or of worker processes of its own with one thread each.
+
+    Parameters
+    ----------
+    workers : int, optional
+        Processes, one for each core by default.
+    scheduler : str, optional
+        Address of a scheduler that runs already.
+
+    Raises
+    ------
+    InputError
+        If dask is not installed, or nothing answers at the address.
+    """
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise InputError(
+            "a sweep needs dask; install the extra sweep: pip install -e .[sweep]"
+        ) from None
+    if scheduler:
+        try:
+            client = Client(scheduler, timeout=TIMEOUT)
+        except (OSError, ValueError):
+            raise InputError(f"no dask scheduler answers at {scheduler!r}") from None
+        with client:
+            yield client
+        return
+    with (
+        LocalCluster(
+            n_workers=workers or len(os.sched_getaffinity(0)),
+            threads_per_worker=1,
+            processes=True,
+            memory_limit=None,
+            dashboard_address=None,
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+def combine(experiment, coordinates, points, failures):
+    """The dataset of a sweep, from the files of its points.
+
+    Parameters
+    ----------
+    experiment : str
+    coordinates : dict of str to list
+        The varied settings with their values.
+    points : list of Point
+    failures : dict of Point to str
+        Why points failed.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``evaluation`` and ``points``, the varied settings being their first dimensions.
+    """
+    found = {point: read(point.path()) for point in points if point not in failures}
+    if not found:
+        raise RunError(f"all points failed, the first as {failures[points[0]]}")
+    evaluations = {point: data["evaluation"].to_dataset() for point, data in found.items()}
+    shape = tuple(map(len, coordinates.values()))
+    sizes = [
+        max(evaluation.sizes[dim] for evaluation in evaluations.values())
+        for dim in ("replicate", "checkpoint")
+    ]
+    mean_return = np.full((*shape, *sizes), np.nan)
+    episodes = np.zeros((*shape, *sizes), np.int64)
+    step = np.full((*shape, sizes[1]), -1, np.int64)
+    final, best = np.full((2, *shape, sizes[0]), np.nan)
+    for place, point in zip(np.ndindex(shape), points, strict=True):
+        if point in failures:
+            continue
+        returns = evaluations[point]["mean_return"].values
+        replicates, checkpoints = returns.shape
+        mean_return[place][:replicates, :checkpoints] = returns
+        episodes[place][:replicates, :checkpoints] = evaluations[point]["episodes"].values
+        step[place][:checkpoints] = evaluations[point]["step"].values
+        final[place][:replicates] = returns[:, -1]
+        best[place][:replicates] = np.fmax.reduce(returns, axis=1)
+    dims = tuple(coordinates)
+    varied = {
+        name: (name, values, _explained(experiment, points, name))
+        for name, values in coordinates.items()
+    }
+    steps = {tuple(evaluation["step"].values) for evaluation in evaluations.values()}
+    if len(steps) == 1:
+        step = np.array(steps.pop(), np.int64)
+    replicate = (*dims, "replicate")
+    checkpoint = (*replicate, "checkpoint")
+    evaluation = xr.Dataset(
+        {
+            "mean_return": _variable(checkpoint, mean_return, "mean return, plasticity off"),
+            "episodes": _variable(checkpoint, episodes, "trials evaluated"),
+            "final_return": _variable(replicate, final, "mean return of the last evaluation"),
+            "best_return": _variable(replicate, best, "mean return of the best evaluation"),
+        },
+        {
+            **varied,
+            "replicate": _variable("replicate", np.arange(sizes[0]), "replicate"),
+            "step": _variable(
+                (*dims, "checkpoint") if step.ndim > 1 else "checkpoint",
+                step,
+                "steps learned; -1 where there was no evaluation",
+                "steps",
+            ),
+        },
+    )
+    text = {
+        "failure": [failures.get(point, "") for point in points],
+        "file": ["" if point in failures else point.path().name for point in points],
+    }
+    explained = {"failure": "why it failed", "file": "file of the whole run"}
+    rows = {
+        name: _variable(dims, np.array(values, object).reshape(shape), explained[name])
+        for name, values in text.items()
+    }
+    root = xr.Dataset(attrs=_shared([data.attrs for data in found.values()]))
+    return xr.DataTree.from_dict(
+        {"/": root, "/evaluation": evaluation, "/points": xr.Dataset(rows, varied)}
+    )
+
+
+def _variable(dims, values, long_name, units="1"):
+    return xr.Variable(dims, values, {"long_name": long_name, "units": units})
+
+
+def _shared(attributes):
+    """What the attributes of all points agree in."""
+    first, *others = attributes
+    return {k: v for k, v in first.items() if all(k in o and o[k] == v for o in others)}
+
+
+def _explained(experiment, points, name):
+    """Name for people and unit of a varied setting."""
+    config = points[0].config
+    fields = type(config).__dataclass_fields__
+    if name in fields:
+        return {
+            "long_name": fields[name].metadata["help"],
+            "units": "steps" if name == "steps" else "1",
+        }
+    units = "1"
+    if name.startswith("task."):
+        module = importlib.import_module(f"experiments.{experiment}")
+        for point in points:
+            with contextlib.suppress(InputError):
+                parameters = module.agent(point.config).task.parameters
+                parameter = parameters.get(name.removeprefix("task."))
+                units = parameter.unit if parameter else "1"
+                break
+    return {"long_name": name.removeprefix("task.").replace("_", " "), "units": units}
+
+
+def sweep(experiment, config, variations, workers=None, scheduler=None):
+    """Run all points that are not finished yet, and combine them.
+
+    Parameters
+    ----------
+    experiment : str
+        One of `sweepable`.
+    config : AgentSettings
+        What does not vary, and where the dataset goes.
+    variations : dict of str to list of str
+        Name to values, as text.
+    workers : int, optional
+        Processes, one for each core by default.
+    scheduler : str, optional
+        Address of a dask scheduler to use instead.
+
+    Returns
+    -------
+    xarray.DataTree
+        See `combine`.
+
+    Raises
+    ------
+    InputError
+        If the sweep cannot be, or another one is unfinished at this place.
+    RunError
+        If every point failed.
+    """
+    folder = config.work() / "points"
+    coordinates, points = expand(config, variations, folder)
+    configuration = {
+        "experiment": experiment,
+        "settings": _described(config),
+        "vary": coordinates,
+    }
+    work = Work(config.work(), configuration)
+    folder.mkdir(exist_ok=True)
+    todo = [point for point in points if not point.path().exists()]
+    failures = {}
+    if todo:
+        workers = min(workers or len(os.sched_getaffinity(0)), len(todo))
+        with (
+            connect(workers, scheduler) as client,
+            tqdm(
+                total=len(points),
+                initial=len(points) - len(todo),
+                unit="point",
+                disable=None if config.progress else True,
+            ) as bar,
+        ):
+            failures = run_points(experiment, todo, client, bar)
+    data = combine(experiment, coordinates, points, failures)
+    data.attrs |= {
+        "title": f"bgrl: sweep of {experiment}",
+        "experiment": "sweep",
+        "configuration": describe(configuration),
+    }
+    data.attrs.setdefault("task", "several")
+    del work
+    return data
+
+
+def main(arguments=None):
+    """The command."""
+    words = sys.argv[1:] if arguments is None else arguments
+    valid = sweepable()
+    if not words or words[0].startswith("-"):
+        parser = Parser(
+            prog="python -m experiments.sweep",
+            usage="%(prog)s EXPERIMENT --vary NAME=VALUE,VALUE,... [options]",
+            description=__doc__,
+        )
+        parser.add_argument("EXPERIMENT", help=f"one of {', '.join(valid)}")
+        parser.parse_args(words)
+    experiment = choose("experiment to sweep", words[0], valid)
+    module = valid[experiment]
+    parser = make_parser(f"sweep {experiment}", module, __doc__)
+    parser.add_argument(
+        "--vary",
+        metavar="NAME=VALUE,VALUE,...",
+        action="append",
+        default=[],
+        help="a setting and the values it takes; may be given again, for all combinations",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--workers", type=int, help="processes (default: one for each core)")
+    where.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler that runs already")
+    options = vars(parser.parse_args(words[1:]))
+    vary, workers, scheduler = (options.pop(k) for k in ("vary", "workers", "scheduler"))
+    if workers is not None:
+        check_count("workers", workers)
+    variations = read_variations(vary)
+    config, figure_path = configure("sweep", module, options)
+    data = sweep(experiment, config, variations, workers, scheduler)
+    write(data, config.output)
+    failed = int((data["points"]["failure"] != "").sum())
+    if not failed:
+        _keep_points(config)
+    report(importlib.import_module(ANALYSIS), data, config.output, figure_path)
+    if failed:
+        raise RunError(
+            f"{failed} of {data['points']['failure'].size} points failed; given again, the command "
+            "tries them again"
+        )
+
+
+def _keep_points(config):
+    """Keep the points' own files beside the dataset, and remove the folder of the sweep."""
+    target = Path(f"{config.output}.points")
+    shutil.rmtree(target, ignore_errors=True)
+    (config.work() / "points").rename(target)
+    shutil.rmtree(config.work())
+
+
+if __name__ == "__main__":
+    import experiments.sweep
+
+    sys.exit(run_command(experiments.sweep.main))

@@ -1,0 +1,314 @@
+"""Sweeps: their points, their dataset, and that they survive kills and failures."""
+
+import os
+import re
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis import sweep as analysis
+from bgrl import dataset
+from bgrl.errors import InputError, RunError
+from experiments import memory_chain, sweep
+from tests.test_commands import ROOT, command, one_line
+
+SHORT = {"steps": 6, "replicates": 2, "units": 3, "backend": "numpy"}
+WORDS = [w for k, v in SHORT.items() for w in (f"--{k}", v)]
+BASE = memory_chain.Config(**SHORT)
+
+
+def expand(folder, config=BASE, **variations):
+    return sweep.expand(
+        config, {k.replace("__", "."): v.split() for k, v in variations.items()}, folder
+    )
+
+
+def test_points_are_all_combinations(tmp_path):
+    coordinates, points = expand(tmp_path, learning_rate="1e-4 1e-3", task__length="4 8 16")
+    assert coordinates == {"learning_rate": [1e-4, 1e-3], "task.length": [4, 8, 16]}
+    assert [tuple(p.values.values()) for p in points] == [
+        *((1e-4, 4), (1e-4, 8), (1e-4, 16), (1e-3, 4), (1e-3, 8), (1e-3, 16))
+    ]
+    agents = [memory_chain.agent(p.config) for p in points]
+    assert [a.task.parameters["length"].value for a in agents] == [4, 8, 16] * 2
+    assert {a.learning.rate_critic for a in agents[:3]} == {1e-4}
+    assert {p.config.seed for p in points} == {0}
+
+
+def test_files_are_named_after_all_settings(tmp_path):
+    def names(config=BASE):
+        return [p.path().name for p in expand(tmp_path, config, discount="0.8 0.9")[1]]
+
+    assert names() == names(replace(BASE, output="other.nc", progress=True))
+    assert len({*names(), *names(replace(BASE, seed=1))}) == 4
+
+
+@pytest.mark.parametrize(
+    ("variations", "part"),
+    [
+        ({"pace": "1"}, "unknown setting 'pace'"),
+        ({"task__size": "1"}, "unknown setting 'task.size'"),
+        ({"length": "3 long"}, "length is 'long'; a whole number is needed"),
+        ({"learning_rate": "1e-3 0.001"}, "a value of learning_rate is given twice"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
+)
+def test_what_cannot_vary_is_refused(tmp_path, variations, part):
+    with pytest.raises(InputError, match=re.escape(part)):
+        expand(tmp_path, **variations)
+
+
+def test_variations_are_read():
+    assert sweep.read_variations(["a=1,2", "task.b=x"]) == {"a": ["1", "2"], "task.b": ["x"]}
+    for texts, part in (
+        (["a=1", "a=2"], "a is varied twice"),
+        (["a"], "NAME=VALUE"),
+        ([], "nothing varies"),
+    ):
+        with pytest.raises(InputError, match=part):
+            sweep.read_variations(texts)
+
+
+def test_what_can_be_swept():
+    assert set(sweep.sweepable()) == {"cartpole", "memory_chain", "train"}
+
+
+def finished(folder, **variations):
+    """Coordinates, points, failures, every point having been run in this process."""
+    coordinates, points = expand(folder, **variations)
+    outcomes = {p: sweep.run_point("memory_chain", p.config) for p in points}
+    return coordinates, points, {p: why for p, why in outcomes.items() if why}
+
+
+def test_dataset_holds_the_points(tmp_path):
+    """Every point is the run of its own; one that failed is NaN and says why."""
+    parts = finished(tmp_path, task__length="2 0 3", discount="0.5 0.9")
+    assert list(parts[2].values()) == ["memory_chain length is 0; a positive integer is needed"] * 2
+    data = sweep.combine("memory_chain", *parts)
+    data.attrs |= {"experiment": "sweep", "configuration": "{}"}
+    dataset.write(data, tmp_path / "all.nc")
+    data = dataset.read(tmp_path / "all.nc")
+    evaluation, points = data["evaluation"].to_dataset(), data["points"].to_dataset()
+    for variable in (*evaluation.variables.values(), *points.variables.values()):
+        assert variable.attrs["units"] and variable.attrs["long_name"]
+    single = memory_chain.run(
+        BASE.with_settings([("task.length", "3"), ("discount", "0.9")]),
+    )["evaluation"]
+    here = evaluation.sel({"task.length": 3, "discount": 0.9})
+    assert np.array_equal(here["mean_return"], single["mean_return"])
+    assert np.array_equal(here["final_return"], single["mean_return"][:, -1])
+    assert np.array_equal(here["best_return"], single["mean_return"].max("checkpoint"))
+    assert np.array_equal(here["step"], single["step"])
+    failed = evaluation.sel({"task.length": 0})
+    assert np.isnan(failed["mean_return"]).all() and np.isnan(failed["final_return"]).all()
+    assert (failed["episodes"] == 0).all()
+    assert evaluation.sel({"task.length": [2, 3]})["mean_return"].notnull().all()
+    assert (points["failure"] != "").sum() == 2
+    assert (tmp_path / points["file"].values[2, 1]).exists() and points["file"].values[1, 1] == ""
+    assert data.attrs["best_return"] == 1.0 and data.attrs["task"] == "memory_chain"
+    assert sum("failed: memory_chain length is 0" in line for line in analysis.summary(data)) == 2
+    assert analysis.figure(data).get_suptitle() == analysis.finding(data)
+
+
+def test_steps_and_replicates_may_vary(tmp_path):
+    data = sweep.combine("memory_chain", *finished(tmp_path, steps="3 8", replicates="1 3"))
+    evaluation = data["evaluation"].to_dataset()
+    assert evaluation["mean_return"].shape == (2, 2, 3, 9)
+    short = evaluation.sel({"steps": 3, "replicates": 3})
+    assert short["step"].values.tolist() == [*range(4), *[-1] * 5]
+    assert short["mean_return"].notnull().sum("checkpoint").values.tolist() == [4] * 3
+    assert short["final_return"].notnull().all()
+    few = evaluation.sel({"steps": 8, "replicates": 1})
+    assert few["final_return"].notnull().values.tolist() == [True, False, False]
+
+
+def test_if_all_points_fail_there_is_no_dataset(tmp_path):
+    with pytest.raises(RunError, match="all points failed, the first as memory_chain length is 0"):
+        sweep.combine("memory_chain", *finished(tmp_path, length="0"))
+
+
+def test_unfinished_sweep_is_not_mixed_with_another(tmp_path, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sweep, "connect", stop)
+    config = replace(BASE, output=str(tmp_path / "a.nc"))
+    with pytest.raises(KeyboardInterrupt):
+        sweep.sweep("memory_chain", config, {"discount": ["0.5", "0.9"]})
+    with pytest.raises(InputError, match="holds another unfinished run"):
+        sweep.sweep("memory_chain", config, {"discount": ["0.5", "0.8"]})
+
+
+def test_without_dask_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match="install the extra sweep"), sweep.connect(1):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["gradient_quality", "--vary", "seed=1,2"], ("gradient_quality", "memory_chain")),
+        (["memory_chain"], ("nothing varies",)),
+        (["memory_chain", "--vary", "pace=1"], ("unknown setting 'pace'", "discount")),
+        (["memory_chain", "--vary", "seed=1,2", "--workers", "0"], ("workers is 0",)),
+        (["memory_chain", "--vary", "seed=1", "--scheduler", "nowhere"], ("'nowhere'",)),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_is_one_line_and_code_2(tmp_path, words, parts):
+    one_line(command("experiments.sweep", *words, cwd=tmp_path), 2, *parts)
+    assert not list(tmp_path.rglob("*.nc"))
+
+
+@pytest.mark.slow
+def test_killed_sweep_resumes_and_equals_one_that_ran_through(tmp_path):
+    """12 points over two workers; all processes are killed after a third of them."""
+    words = ["memory_chain", "--vary", "learning_rate=1e-4,1e-3,1e-2", "--vary", "task.length=2,3"]
+    words += ["--vary", "seed=0,1", "--workers", 2, *WORDS, "--output"]
+    through, killed = tmp_path / "through.nc", tmp_path / "killed.nc"
+    result = command("experiments.sweep", *words, through)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        *("through.nc", "through.nc.points", "through.png")
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments.sweep", *map(str, words), killed],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    )
+
+    def points():
+        return {
+            p.name: p.stat().st_mtime_ns for p in tmp_path.glob("killed.nc.partial/points/*.nc")
+        }
+
+    while len(points()) < 4 and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    before = points()
+    assert 4 <= len(before) < 12 and not killed.exists()
+    result = command("experiments.sweep", *words, killed)
+    assert (result.returncode, result.stderr) == (0, "")
+    after = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("killed.nc.points/*.nc")}
+    assert len(after) == 12 and before.items() <= after.items()
+    expected, found = dataset.read(through), dataset.read(killed)
+    assert found.identical(expected)
+    assert np.isfinite(found["evaluation"]["mean_return"]).all()
+    other = found["evaluation"].to_dataset().isel(seed=0).drop_vars("seed")
+    assert not other.identical(found["evaluation"].to_dataset().isel(seed=1).drop_vars("seed"))
+    for name in after:
+        a, b = (dataset.read(tmp_path / f"{run}.nc.points" / name) for run in ("through", "killed"))
+        assert a.identical(b)
+
+
+@pytest.mark.slow
+def test_impossible_points_are_reported_and_the_others_complete(tmp_path):
+    """One is impossible when it is made, the other when it runs in a worker."""
+    output = tmp_path / "a.nc"
+    words = ("--vary", "length=3,0", "--vary", "seed=1,-1", "--workers", 1, *WORDS)
+    result = command("experiments.sweep", "memory_chain", *words, "--output", output)
+    one_line(result, 1, "3 of 4 points failed", "given again")
+    rows = [line.split(maxsplit=2) for line in result.stdout.splitlines() if "failed: " in line]
+    assert [row[:2] for row in rows] == [["3", "-1"], ["0", "1"], ["0", "-1"]]
+    assert "seed is -1" in rows[0][2] and "length is 0" in rows[1][2] and "length" in rows[2][2]
+    assert (tmp_path / "a.png").exists()
+    final = dataset.read(output)["evaluation"]["final_return"]
+    assert np.isfinite(final[0, 0]).all() and np.isfinite(final).sum() == 2
+    one_line(command("experiments.sweep", "memory_chain", *words, "--output", output), 1, "3 of 4")
+
+
+@pytest.mark.slow
+def test_each_distinct_program_is_compiled_once(tmp_path):
+    """Six points of two structures, two workers: the linker runs twice."""
+    compiler = tmp_path / "compiler"
+    real = shutil.which("g++") or shutil.which("clang++")
+    compiler.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec {real} "$@"\n')
+    compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
+    result = command(
+        "experiments.sweep",
+        *("memory_chain", "--vary", "learning_rate=1e-4,1e-3,1e-2", "--vary", "units=2,3"),
+        *(*WORDS, "--backend", "cpp", "--workers", 2, "--output", tmp_path / "a.nc"),
+        CXX=str(compiler),
+        BGRL_CACHE=str(tmp_path / "cache"),
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert sum(call.endswith("-o main") for call in calls) == 2
+    assert len(list((tmp_path / "cache" / "programs").iterdir())) == 2
+
+
+@pytest.mark.slow
+def test_example_of_the_documentation(tmp_path):
+    text = (ROOT / "README.md").read_text()
+    (example,) = re.findall(r"^python -m (experiments\.sweep .*)$", text, re.M)
+    result = command(*example.split(), *WORDS, "--output", tmp_path / "a.nc")
+    assert result.returncode == 0, result.stderr
+    data = dataset.read(tmp_path / "a.nc")
+    sizes = data["evaluation"].sizes
+    assert (sizes["learning_rate"], sizes["task.length"]) == (2, 3)
+    again = command("analysis.plot", tmp_path / "a.nc")
+    assert again.returncode == 0, again.stderr
+    assert (tmp_path / "a-overview.png").exists()
+
+
+def by_hand(**settings):
+    """A sweep whose final return is the sum of its numbers, each replicate a tenth off."""
+    shape = tuple(map(len, settings.values()))
+    grids = np.meshgrid(*(np.arange(n) for n in shape), indexing="ij")
+    final = sum(grids)[..., None] + np.array([-0.1, 0.0, 0.1])
+    units = {"units": "1", "long_name": "x"}
+    coordinates = {name: (name, values, units) for name, values in settings.items()}
+    rows = ((*settings, "replicate"), final, units)
+    evaluation = {"final_return": rows, "best_return": rows}
+    failure = {"failure": (tuple(settings), np.full(shape, "", object), units)}
+    groups = {"/evaluation": (evaluation, coordinates), "/points": (failure, coordinates)}
+    return xr.DataTree.from_dict({k: xr.Dataset(*v) for k, v in groups.items()})
+
+
+def test_axes_follow_the_values():
+    assert analysis.axes_of(by_hand(model=["a", "b", "c"], rate=[1.0, 2.0])) == (
+        "rate",
+        "model",
+        [],
+    )
+    data = by_hand(seed=[1, 2], rate=[1.0, 2.0, 3.0], model=["a", "b"])
+    assert analysis.axes_of(data) == ("rate", "seed", ["model"])
+    assert analysis.logarithmic([1e-4, 1e-3, 1e-2]) and analysis.logarithmic([4, 8, 16])
+    assert analysis.logarithmic([1e-4, 1e-3]) and not analysis.logarithmic([0.9, 0.99])
+    assert not analysis.logarithmic([1, 2, 3]) and not analysis.logarithmic([0, 1, 10])
+
+
+def test_figure_draws_medians_in_order():
+    data = by_hand(rate=[1.0, 100.0, 10.0], model=["a", "b"])
+    ax = analysis.plot_final_return(data)
+    assert ax.get_xscale() == "log"
+    first, second = ax.get_lines()[:2]
+    assert first.get_xdata().tolist() == [1, 10, 100]
+    assert first.get_ydata().tolist() == [0, 2, 1] and second.get_ydata().tolist() == [1, 3, 2]
+    assert analysis.finding(data) == (
+        "Median final return from 0.00 (rate 1, model a)\nto 3.00 (rate 10, model b)"
+    )
+
+
+def test_figure_marks_failures_and_shows_further_settings_in_panels():
+    data = by_hand(model=["a", "b"], feedback=["x", "y"], optimizer=["p", "q"])
+    data["evaluation"]["final_return"][1, 0, 0] = np.nan
+    data["points"]["failure"][1, 0, 0] = "too high"
+    figure = analysis.figure(data)
+    panels = [ax for ax in figure.axes if ax.axison]
+    assert [ax.get_title(loc="left") for ax in panels] == ["optimizer p", "optimizer q"]
+    crosses = [[line for line in ax.get_lines() if line.get_marker() == "x"] for ax in panels]
+    assert [sum(len(line.get_xdata()) for line in lines) for lines in crosses] == [1, 0]
+    (legend,) = figure.legends
+    assert "failed" in [text.get_text() for text in legend.get_texts()]
