@@ -32,8 +32,9 @@ from bgrl.simulation import Run, Stopped, simulate
 
 #: What ``learning_rate`` sets.
 RATES = ("rate_actor", "rate_critic", "rate_network")
-#: Settings of `Learning` that are no value, or that only another experiment uses.
-_NOT_SET = ("overrides", "oracle")
+#: Options that change nothing in what is found, and settings of `Learning` that are no value or that
+#: only another experiment uses: they have no name.
+_NAMELESS = ("output", "processes", "overrides", "oracle")
 #: Steps recorded at the start and at the end of a run.
 WINDOW = 3000
 TRACES = Record(
@@ -107,10 +108,10 @@ class AgentSettings(Settings):
     def settable(self):
         """Name to type of every setting that has a name: own, of the learning rule, of the task."""
         task = tasks.option_types(self.task_name())
-        learning = {f.name: f.type for f in dataclasses.fields(Learning) if f.name not in _NOT_SET}
-        own = {name: hint for name, (hint, _) in _options(type(self)).items() if name != "output"}
-        named = {f"task.{name}": hint for name, hint in task.items()}
-        return {**learning, **own, "learning_rate": float, **named}
+        found = {f.name: f.type for f in dataclasses.fields(Learning)} | {"learning_rate": float}
+        found |= {name: hint for name, (hint, _) in _options(type(self)).items()}
+        found |= {f"task.{name}": hint for name, hint in task.items()}
+        return {name: hint for name, hint in found.items() if name not in _NAMELESS}
 
     def with_settings(self, settings):
         """The same experiment with other settings.

@@ -3,10 +3,10 @@
 ``python -m experiments.sweep EXPERIMENT --vary NAME=VALUE,VALUE,... [--vary ...]`` varies any setting of
 the experiment, of the learning rule (discount, rate_critic, ...; learning_rate for all three rates) or
 of the task (task.NAME), and takes all options of the experiment. A point of a sweep is a run of the
-experiment, all with the same seed. Points are spread over the cores of this machine by dask, or over
-the workers of a scheduler that runs already, which must see the same files. Finished points are kept,
-so that a sweep that was stopped or killed goes on when the same command is given again. A point that
-fails is reported; the others finish.
+experiment, all with the same seed. Points are spread over the cores of this machine by dask, each in
+one process if --processes says nothing else, or over the workers of a scheduler that runs already,
+which must see the same files. Finished points are kept, so that a sweep that was stopped or killed goes
+on when the same command is given again. A point that fails is reported; the others finish.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from bgrl import __version__
 from bgrl.agent import describe
 from bgrl.backends import load
 from bgrl.cli import Parser, run_command
-from bgrl.dataset import read, write
+from bgrl.dataset import write
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import (
     AgentSettings,
@@ -130,7 +130,9 @@ def expand(config, variations, folder):
         kinds = found.settable()
         values = {name: read_value(name, text, kinds[name]) for name, text in varied}
         path = Path(folder, f"{_digest(found)}.nc").absolute()
-        points.append(Point(values, replace(found, output=str(path), progress=False)))
+        # The cores are shared among points, not among a point's replicates.
+        own = {"output": str(path), "progress": False, "processes": config.processes or 1}
+        points.append(Point(values, replace(found, **own)))
         for name, value in values.items():
             if value not in coordinates[name]:
                 coordinates[name].append(value)
@@ -142,20 +144,19 @@ def expand(config, variations, folder):
 
 def _described(config):
     """What a run depends on, as JSON values."""
-    settings = asdict(config)
-    del settings["output"], settings["progress"]
-    return settings | {"version": __version__}
+    settings = asdict(config) | {"version": __version__}
+    return {k: v for k, v in settings.items() if k not in ("output", "progress", "processes")}
 
 
 def _digest(config):
     return hashlib.sha256(describe(_described(config)).encode()).hexdigest()[:16]
 
 
-def build(backend, structure):
+def build(backend, structure, processes):
     """Compile the program of an agent; returns nothing, or why that failed. Runs in a worker."""
     try:
         check_cost(structure)
-        load(backend, structure)
+        load(backend, structure, processes=processes)
     except (InputError, RunError) as error:
         return str(error)
     return None
@@ -225,7 +226,7 @@ def run_points(experiment, points, client, bar):
     """
     from distributed import as_completed
 
-    _prepare(client, any(point.config.backend != "cpp" for point in points))
+    _prepare(client, not all(point.config.backend.startswith("cpp") for point in points))
     module = importlib.import_module(f"experiments.{experiment}")
     failures, programs, futures = {}, {}, {}
     for point in points:
@@ -239,7 +240,8 @@ def run_points(experiment, points, client, bar):
         if backend != "numpy":  # it compiles nothing
             key = (backend, describe(structure))
             if key not in programs:
-                programs[key] = client.submit(build, backend, structure, pure=False)
+                work = (build, backend, structure, point.config.processes)
+                programs[key] = client.submit(*work, pure=False)
             program = programs[key]
         future = client.submit(run_point, experiment, point.config, program, pure=False)
         futures[future] = point
@@ -330,10 +332,14 @@ def combine(experiment, coordinates, points, failures):
     xarray.DataTree
         Groups ``evaluation`` and ``points``, the varied settings being their first dimensions.
     """
-    found = {point: read(point.path()) for point in points if point not in failures}
-    if not found:
+    evaluations, attributes = {}, []
+    for point in points:
+        if point not in failures:
+            with xr.open_datatree(point.path(), engine="netcdf4") as data:
+                evaluations[point] = data["evaluation"].to_dataset().load()
+                attributes.append(data.attrs)
+    if not evaluations:
         raise RunError(f"all points failed, the first as {failures[points[0]]}")
-    evaluations = {point: data["evaluation"].to_dataset() for point, data in found.items()}
     shape = tuple(map(len, coordinates.values()))
     sizes = [
         max(evaluation.sizes[dim] for evaluation in evaluations.values())
@@ -390,7 +396,7 @@ def combine(experiment, coordinates, points, failures):
         name: _variable(dims, np.array(values, object).reshape(shape), explained[name])
         for name, values in text.items()
     }
-    root = xr.Dataset(attrs=_shared([data.attrs for data in found.values()]))
+    root = xr.Dataset(attrs=_shared(attributes))
     return xr.DataTree.from_dict(
         {"/": root, "/evaluation": evaluation, "/points": xr.Dataset(rows, varied)}
     )

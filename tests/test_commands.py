@@ -55,7 +55,7 @@ def test_memory_chain_writes_data_and_figure(tmp_path):
 
 def test_train_records_what_is_asked(tmp_path):
     output = tmp_path / "run.nc"
-    words = ("--task", "memory_chain", "--options", "length=3", *SHORT, "--output", output)
+    words = ("--task", "memory_chain", "--set", "task.length=3", *SHORT, "--output", output)
     result = command("experiments.train", *words, "--record", "dopamine, cortex", "--every", 7)
     assert result.returncode == 0, result.stderr
     traces = dataset.read(output)["traces"]
