@@ -13,13 +13,13 @@ import contextlib
 import hashlib
 import importlib
 import itertools
-import os
+import logging
 import pkgutil
 import shutil
 import signal
 import sys
 import threading
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,11 @@ import experiments
 from bgrl import __version__
 from bgrl.agent import describe
 from bgrl.backends import load
+from bgrl.backends.groups import cores
 from bgrl.cli import Parser, run_command
 from bgrl.dataset import write
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import (
-    AgentSettings,
     configure,
     make_parser,
     name_and_value,
@@ -48,26 +48,6 @@ from bgrl.simulation import Work, check_cost
 ANALYSIS = "analysis.sweep"
 #: Seconds to wait for a scheduler to answer.
 TIMEOUT = 10
-
-
-@dataclass(frozen=True, eq=False)
-class Point:
-    """One combination of the varied settings.
-
-    Parameters
-    ----------
-    values : dict of str to value
-        Of the varied settings.
-    config : AgentSettings
-        Of the run, whose output is the point's own file.
-    """
-
-    values: dict
-    config: AgentSettings
-
-    def path(self):
-        """The point's file, which exists once it is finished."""
-        return Path(self.config.output)
 
 
 def sweepable():
@@ -115,8 +95,9 @@ def expand(config, variations, folder):
     -------
     dict of str to list
         The varied settings with their values.
-    list of Point
-        In the order of the values, the last setting changing first.
+    list of AgentSettings
+        Of each point, in the order of the values, the last setting changing first. Its output is
+        the point's own file, which exists once the point is finished.
 
     Raises
     ------
@@ -132,7 +113,7 @@ def expand(config, variations, folder):
         path = Path(folder, f"{_digest(found)}.nc").absolute()
         # The cores are shared among points, not among a point's replicates.
         own = {"output": str(path), "progress": False, "processes": config.processes or 1}
-        points.append(Point(values, replace(found, **own)))
+        points.append(replace(found, **own))
         for name, value in values.items():
             if value not in coordinates[name]:
                 coordinates[name].append(value)
@@ -214,41 +195,41 @@ def run_points(experiment, points, client, bar):
     Parameters
     ----------
     experiment : str
-    points : list of Point
+    points : list of AgentSettings
     client : distributed.Client
     bar : tqdm
         Told of every point that has ended.
 
     Returns
     -------
-    dict of Point to str
-        Why points failed.
+    dict of str to str
+        File of each point that failed to why.
     """
     from distributed import as_completed
 
-    _prepare(client, not all(point.config.backend.startswith("cpp") for point in points))
+    _prepare(client, not all(point.backend.startswith("cpp") for point in points))
     module = importlib.import_module(f"experiments.{experiment}")
     failures, programs, futures = {}, {}, {}
     for point in points:
         try:
-            structure = module.agent(point.config).structure()
+            structure = module.agent(point).structure()
         except InputError as error:
-            failures[point] = str(error)
+            failures[point.output] = str(error)
             bar.update()
             continue
-        backend, program = point.config.backend, None
+        backend, program = point.backend, None
         if backend != "numpy":  # it compiles nothing
             key = (backend, describe(structure))
             if key not in programs:
-                work = (build, backend, structure, point.config.processes)
+                work = (build, backend, structure, point.processes)
                 programs[key] = client.submit(*work, pure=False)
             program = programs[key]
-        future = client.submit(run_point, experiment, point.config, program, pure=False)
+        future = client.submit(run_point, experiment, point, program, pure=False)
         futures[future] = point
     for future in as_completed(futures):
         failure = _failure(future)
         if failure:
-            failures[futures[future]] = failure
+            failures[futures[future].output] = failure
         bar.update()
     return failures
 
@@ -293,6 +274,8 @@ def connect(workers=None, scheduler=None):
         raise InputError(
             "a sweep needs dask; install the extra sweep: pip install -e .[sweep]"
         ) from None
+    # What it would say of a lost connection is said by `run_points`, in one line.
+    logging.getLogger("distributed.client").setLevel("CRITICAL")
     if scheduler:
         try:
             client = Client(scheduler, timeout=TIMEOUT)
@@ -303,7 +286,7 @@ def connect(workers=None, scheduler=None):
         return
     with (
         LocalCluster(
-            n_workers=workers or len(os.sched_getaffinity(0)),
+            n_workers=workers or cores(),
             threads_per_worker=1,
             processes=True,
             memory_limit=None,
@@ -323,9 +306,9 @@ def combine(experiment, coordinates, points, failures):
     experiment : str
     coordinates : dict of str to list
         The varied settings with their values.
-    points : list of Point
-    failures : dict of Point to str
-        Why points failed.
+    points : list of AgentSettings
+    failures : dict of str to str
+        File of each point that failed to why.
 
     Returns
     -------
@@ -334,12 +317,12 @@ def combine(experiment, coordinates, points, failures):
     """
     evaluations, attributes = {}, []
     for point in points:
-        if point not in failures:
-            with xr.open_datatree(point.path(), engine="netcdf4") as data:
-                evaluations[point] = data["evaluation"].to_dataset().load()
+        if point.output not in failures:
+            with xr.open_datatree(point.output, engine="netcdf4") as data:
+                evaluations[point.output] = data["evaluation"].to_dataset().load()
                 attributes.append(data.attrs)
     if not evaluations:
-        raise RunError(f"all points failed, the first as {failures[points[0]]}")
+        raise RunError(f"all points failed, the first as {failures[points[0].output]}")
     shape = tuple(map(len, coordinates.values()))
     sizes = [
         max(evaluation.sizes[dim] for evaluation in evaluations.values())
@@ -350,13 +333,13 @@ def combine(experiment, coordinates, points, failures):
     step = np.full((*shape, sizes[1]), -1, np.int64)
     final, best = np.full((2, *shape, sizes[0]), np.nan)
     for place, point in zip(np.ndindex(shape), points, strict=True):
-        if point in failures:
+        if point.output in failures:
             continue
-        returns = evaluations[point]["mean_return"].values
+        returns = evaluations[point.output]["mean_return"].values
         replicates, checkpoints = returns.shape
         mean_return[place][:replicates, :checkpoints] = returns
-        episodes[place][:replicates, :checkpoints] = evaluations[point]["episodes"].values
-        step[place][:checkpoints] = evaluations[point]["step"].values
+        episodes[place][:replicates, :checkpoints] = evaluations[point.output]["episodes"].values
+        step[place][:checkpoints] = evaluations[point.output]["step"].values
         final[place][:replicates] = returns[:, -1]
         best[place][:replicates] = np.fmax.reduce(returns, axis=1)
     dims = tuple(coordinates)
@@ -388,8 +371,8 @@ def combine(experiment, coordinates, points, failures):
         },
     )
     text = {
-        "failure": [failures.get(point, "") for point in points],
-        "file": ["" if point in failures else point.path().name for point in points],
+        "failure": [failures.get(point.output, "") for point in points],
+        "file": ["" if p.output in failures else Path(p.output).name for p in points],
     }
     explained = {"failure": "why it failed", "file": "file of the whole run"}
     rows = {
@@ -414,7 +397,7 @@ def _shared(attributes):
 
 def _explained(experiment, points, name):
     """Name for people and unit of a varied setting."""
-    config = points[0].config
+    config = points[0]
     fields = type(config).__dataclass_fields__
     if name in fields:
         return {
@@ -426,7 +409,7 @@ def _explained(experiment, points, name):
         module = importlib.import_module(f"experiments.{experiment}")
         for point in points:
             with contextlib.suppress(InputError):
-                parameters = module.agent(point.config).task.parameters
+                parameters = module.agent(point).task.parameters
                 parameter = parameters.get(name.removeprefix("task."))
                 units = parameter.unit if parameter else "1"
                 break
@@ -470,10 +453,10 @@ def sweep(experiment, config, variations, workers=None, scheduler=None):
     }
     work = Work(config.work(), configuration)
     folder.mkdir(exist_ok=True)
-    todo = [point for point in points if not point.path().exists()]
+    todo = [point for point in points if not Path(point.output).exists()]
     failures = {}
     if todo:
-        workers = min(workers or len(os.sched_getaffinity(0)), len(todo))
+        workers = min(workers or cores(), len(todo))
         with (
             connect(workers, scheduler) as client,
             tqdm(

@@ -34,20 +34,17 @@ def expand(folder, config=BASE, **variations):
 def test_points_are_all_combinations(tmp_path):
     coordinates, points = expand(tmp_path, learning_rate="1e-4 1e-3", task__length="4 8 16")
     assert coordinates == {"learning_rate": [1e-4, 1e-3], "task.length": [4, 8, 16]}
-    assert [tuple(p.values.values()) for p in points] == [
-        *((1e-4, 4), (1e-4, 8), (1e-4, 16), (1e-3, 4), (1e-3, 8), (1e-3, 16))
-    ]
-    agents = [memory_chain.agent(p.config) for p in points]
+    agents = [memory_chain.agent(p) for p in points]
     assert [a.task.parameters["length"].value for a in agents] == [4, 8, 16] * 2
-    assert {a.learning.rate_critic for a in agents[:3]} == {1e-4}
-    assert {p.config.seed for p in points} == {0}
+    assert [a.learning.rate_critic for a in agents] == [1e-4] * 3 + [1e-3] * 3
+    assert {p.seed for p in points} == {0} and {p.processes for p in points} == {1}
 
 
 def test_files_are_named_after_all_settings(tmp_path):
     def names(config=BASE):
-        return [p.path().name for p in expand(tmp_path, config, discount="0.8 0.9")[1]]
+        return [p.output for p in expand(tmp_path, config, discount="0.8 0.9")[1]]
 
-    assert names() == names(replace(BASE, output="other.nc", progress=True))
+    assert names() == names(replace(BASE, output="other.nc", processes=2))
     assert len({*names(), *names(replace(BASE, seed=1))}) == 4
 
 
@@ -84,7 +81,7 @@ def test_what_can_be_swept():
 def finished(folder, **variations):
     """Coordinates, points, failures, every point having been run in this process."""
     coordinates, points = expand(folder, **variations)
-    outcomes = {p: sweep.run_point("memory_chain", p.config) for p in points}
+    outcomes = {p.output: sweep.run_point("memory_chain", p) for p in points}
     return coordinates, points, {p: why for p, why in outcomes.items() if why}
 
 
