@@ -35,6 +35,7 @@ from bgrl.cli import Parser, run_command
 from bgrl.dataset import write
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import (
+    AgentSettings,
     configure,
     make_parser,
     name_and_value,
@@ -58,7 +59,11 @@ def sweepable():
         for name in names
         if not name.startswith("_") and name != "sweep"
     }
-    return {name: module for name, module in modules.items() if hasattr(module, "agent")}
+    return {
+        name: module
+        for name, module in modules.items()
+        if issubclass(getattr(module, "Config", object), AgentSettings)
+    }
 
 
 def read_variations(texts):
