@@ -61,6 +61,10 @@ class Settings(Basics):
     sensitivity: str = option("rflo", "approximation of the gradient through time", SENSITIVITIES)
     feedback: str = option("symmetric", "weights that carry the learning signal back", FEEDBACKS)
     optimizer: str = option("amsgrad", "how a gradient becomes an update", tuple(OPTIMIZERS))
+    #: Edits of the circuit, see `edited`: name to value, name to factor, NAME[:FRACTION[:SEED]].
+    circuit_options: dict = field(default_factory=dict)
+    scales: dict = field(default_factory=dict)
+    lesions: tuple = ()
 
     def learning(self):
         """The settings that `bgrl.learning.Learning` has too."""
@@ -69,6 +73,31 @@ class Settings(Basics):
             "feedback": self.feedback,
             "optimizer": self.optimizer,
         }
+
+    def edited(self, agent):
+        """An agent whose circuit has the edits of the command line.
+
+        Values and sizes are set first, then weights are scaled, then lesions made.
+
+        Parameters
+        ----------
+        agent : bgrl.agent.Agent
+
+        Returns
+        -------
+        bgrl.agent.Agent
+        """
+        circuit = agent.circuit
+        for name, value in self.circuit_options.items():
+            circuit = circuit.set(name, value)
+        for name, factor in self.scales.items():
+            circuit = circuit.scale(name, factor)
+        for text in self.lesions:
+            name, *numbers = text.split(":")
+            if len(numbers) > 2 or (numbers[1:] and not numbers[1].isdecimal()):
+                raise InputError(f"lesion {text!r} is not of the form NAME[:FRACTION[:SEED]]")
+            circuit = circuit.lesion(name, *numbers[:1], *map(int, numbers[1:]))
+        return dataclasses.replace(agent, circuit=circuit)
 
     def train(self, agent, record=TRACES, interventions=()):
         """Let an agent learn, with 20 evaluations.
@@ -115,10 +144,36 @@ def _parser(name, module):
                 metavar=None if f.metadata["choices"] else f.name.upper(),
                 help=f.metadata["help"] + shown,
             )
+    if "model" in hints:
+        _add_edits(parser)
     parser.add_argument("--figure", metavar="FILE.png", help="figure, beside the data by default")
     quick = ", ".join(f"{k} {v}" for k, v in module.QUICK.items())
     parser.add_argument("--quick", action="store_true", help=f"a short run to try it out: {quick}")
     return parser
+
+
+def _add_edits(parser):
+    """Options that edit the circuit, which may be given again."""
+    for name, form, text in (
+        ("set", "NAME=VALUE", "of the circuit: cortex.size=64, cortex.tau=40, dt=10"),
+        ("scale", "NAME=FACTOR", "initial weights of a pathway: cortex->cortex=0.5"),
+        ("lesion", "NAME[:FRACTION[:SEED]]", "cut off a nucleus or pathway, or a share of it"),
+    ):
+        text += "; may be given again"
+        parser.add_argument(f"--{name}", metavar=form, action="append", default=[], help=text)
+
+
+def _pairs(texts):
+    """Name to value of texts of the form NAME=VALUE; no name has an equals sign."""
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise InputError(f"{text!r} is not of the form NAME=VALUE")
+        if name in found:
+            raise InputError(f"{name} is given twice")
+        found[name] = value
+    return found
 
 
 def command(name, module):
@@ -129,6 +184,12 @@ def command(name, module):
 def _main(name, module, arguments=None):
     options = vars(_parser(name, module).parse_args(arguments))
     figure_path, quick = options.pop("figure"), options.pop("quick")
+    if "lesion" in options:
+        options |= {
+            "circuit_options": _pairs(options.pop("set")),
+            "scales": _pairs(options.pop("scale")),
+            "lesions": tuple(options.pop("lesion")),
+        }
     given = {k: v for k, v in options.items() if v is not None}
     settings = {"output": f"results/{name}.nc", "progress": True}
     settings |= (module.QUICK if quick else {}) | given

@@ -44,9 +44,8 @@ def run(config):
         task = tasks.make("cartpole", observe=config.observe)
     else:
         task = tasks.make("stateless_cartpole")
-    return config.train(
-        models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    )
+    agent = models.agent(config.model, task, config.units, config.replicates, **config.learning())
+    return config.train(config.edited(agent))
 
 
 if __name__ == "__main__":

@@ -89,6 +89,7 @@ def train(config, length, method):
     learning = config.learning() | {"sensitivity": method, "oracle": True}
     task = tasks.make("memory_chain", length=length)
     agent = models.agent(config.model, task, config.units, config.replicates, **learning)
+    agent = config.edited(agent)
     record = Record(("gradients",), every=config.every)
     work = config.work() and config.work() / f"{length}-{method}"
     run = Run(config.steps, config.seed, config.backend, evaluations=20, record=record)

@@ -36,9 +36,8 @@ def run(config):
     xarray.DataTree
     """
     task = tasks.make("memory_chain", length=config.length)
-    return config.train(
-        models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    )
+    agent = models.agent(config.model, task, config.units, config.replicates, **config.learning())
+    return config.train(config.edited(agent))
 
 
 if __name__ == "__main__":

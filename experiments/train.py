@@ -92,7 +92,7 @@ def run(config):
     """
     task, record, interventions = config.make_task(), config.recording(), config.interventions()
     agent = models.agent(config.model, task, config.units, config.replicates, **config.learning())
-    return config.train(agent, record, interventions)
+    return config.train(config.edited(agent), record, interventions)
 
 
 if __name__ == "__main__":
