@@ -341,14 +341,18 @@ class Agent:
             w = feedback = mask = np.zeros((self.replicates, channels, size))
             if (population, variable) in readout.states():
                 start = readout.variables.index(variable) * size
-                w = drawn["weights"][..., start : start + size]
-                feedback = drawn["feedback"][..., start : start + size]
                 mask = np.ones_like(w)
+                if readout.mask is not None:
+                    mask = mask * readout.mask[start : start + size]
+                w = drawn["weights"][..., start : start + size] * mask
+                feedback = drawn["feedback"][..., start : start + size] * mask
             elif (state := f"{population}.{variable}") in readout.feedback_to:
                 name = f"{readout.name}.feedback.{state}"
                 feedback = self._replicated(
                     readout.feedback_to[state], (channels, size), seed, name
                 )
+                lesioned = self.circuit.populations[population].lesioned
+                feedback = feedback if lesioned is None else feedback * (1 - lesioned)
             for kind, part in (("weight", w), ("feedback", feedback), ("mask", mask)):
                 blocks[kind].append(part)
         return {kind: np.concatenate(parts, axis=-1) for kind, parts in blocks.items()}

@@ -1,8 +1,8 @@
 """What a circuit is: nuclei, pathways and readouts, as plain frozen descriptions.
 
 Nothing here knows Brian2. A description prints, compares, pickles, and goes through JSON in the
-shape of the recorded circuits (`tests/fixtures/README.md`). Times are in ms, everything else is
-dimensionless unless a unit is given.
+shape of the recorded circuits (`tests/fixtures/README.md`). How one is edited is in `bgrl.editing`.
+Times are in ms, everything else is dimensionless unless a unit is given.
 """
 
 import json
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bgrl.editing import Editing
 from bgrl.errors import InputError, choose
 
 #: Inputs that an agent gives itself: the previous action and reward, and dopamine.
@@ -88,6 +89,18 @@ class Distribution:
             draws /= self._TRUNCATED_STD
         return self.a + self.b * draws
 
+    def __mul__(self, factor):
+        """The distribution of what is drawn, times a number."""
+        a, b = self.a * factor, self.b * abs(factor)
+        if self.kind == "uniform":
+            a, b = sorted((a, self.b * factor))
+        return Distribution(self.kind, a, b)
+
+    def __str__(self):
+        if self.kind == "uniform":
+            return f"uniform({self.a:g}, {self.b:g})"
+        return f"{self.kind}({self.b:g}, {self.a:g})" if self.a else f"{self.kind}({self.b:g})"
+
 
 def normal(std, mean=0.0):
     """Normal initial values."""
@@ -132,6 +145,7 @@ class Parameter:
 
     def __post_init__(self):
         choose("unit", self.unit, ("1", "ms"))
+        object.__setattr__(self, "value", _frozen(self.value))
 
 
 @dataclass(frozen=True)
@@ -203,6 +217,8 @@ class Population:
         State at the start of a run and of every trial; zero where nothing is said.
     functions : dict of str to Function
         The user's own functions in the equations.
+    lesioned : array of 0 and 1 (size,), optional
+        Neurons that a lesion took: no synapse of a circuit reaches or leaves them.
     """
 
     size: int
@@ -213,6 +229,7 @@ class Population:
     drives: tuple = ("drive",)
     initial: dict = field(default_factory=dict)
     functions: dict = field(default_factory=dict)
+    lesioned: object = None
 
     def __post_init__(self):
         derivatives, units = _parse_equations(self.equations) if self.equations else (None, {})
@@ -237,8 +254,11 @@ class Population:
                     f"parameter nor a drive; parameters: {', '.join(parameters) or 'none'}"
                 )
             object.__setattr__(self, "derivatives", derivatives)
+        initial = {name: _frozen(value) for name, value in self.initial.items()}
         object.__setattr__(self, "parameters", dict(parameters))
         object.__setattr__(self, "drives", tuple(self.drives))
+        object.__setattr__(self, "initial", initial)
+        object.__setattr__(self, "lesioned", _frozen(self.lesioned))
 
     @property
     def dynamics(self):
@@ -268,6 +288,7 @@ class Population:
             _check_value(f"initial {name}.{variable}", value, (self.size,))
         for parameter, p in self.parameters.items():
             _check_value(f"{name}.{parameter}", p.value, (self.size,))
+        _check_binary(f"lesion of {name!r}", self.lesioned, (self.size,), "neurons")
 
 
 #: What the equations of a `Rule` may use besides the names of the target population.
@@ -327,6 +348,8 @@ class Projection:
         Whether learning changes the weights.
     rule : Rule, optional
         How it does that, if not by the gradient.
+    lesioned : array of 0 and 1 (target size, source size), optional
+        Synapses that a lesion took; the mask is zero there.
     """
 
     source: str
@@ -338,6 +361,12 @@ class Projection:
     sign: int | None = None
     plastic: bool = True
     rule: Rule | None = None
+    lesioned: object = None
+
+    def __post_init__(self):
+        for name in ("weights", "mask", "lesioned"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        _cut(self)
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,6 +390,10 @@ class Readout:
         Fixed weights that carry the learning signal to further populations, by "population.variable".
     plastic : bool
         Whether learning changes its weights.
+    mask : array of 0 and 1 (variables x source size,), optional
+        What it reads; all of it where nothing is said. Feedback follows it.
+    lesioned : array of 0 and 1 (variables x source size,), optional
+        What a lesion took of it; the mask is zero there.
     """
 
     name: str
@@ -370,10 +403,17 @@ class Readout:
     feedback: object = 0.0
     feedback_to: dict = field(default_factory=dict)
     plastic: bool = True
+    mask: object = None
+    lesioned: object = None
 
     def __post_init__(self):
         variables = (self.variables,) if isinstance(self.variables, str) else self.variables
         object.__setattr__(self, "variables", tuple(variables))
+        for name in ("weights", "feedback", "mask", "lesioned"):
+            object.__setattr__(self, name, _frozen(getattr(self, name)))
+        _cut(self)
+        feedback_to = {state: _frozen(value) for state, value in self.feedback_to.items()}
+        object.__setattr__(self, "feedback_to", feedback_to)
 
     def states(self):
         """(population, variable) of everything that it reads, in the order of its weights."""
@@ -415,8 +455,10 @@ class Dopamine:
 
 
 @dataclass(frozen=True, eq=False)
-class Circuit:
+class Circuit(Editing):
     """Populations, the projections between them, and the two readouts.
+
+    It does not change; the methods of `bgrl.editing.Editing` return another circuit.
 
     Parameters
     ----------
@@ -455,6 +497,10 @@ class Circuit:
         for name, channels in self.inputs.items():
             if not isinstance(channels, int | np.integer) or channels < 1:
                 raise InputError(f"input {name!r}: {channels!r} channels; at least 1 is needed")
+        if both := {*self.populations, *self.inputs} & set(self.projections):
+            raise InputError(
+                f"both a projection and a population or input: {', '.join(sorted(both))}"
+            )
         for name, population in self.populations.items():
             population.check(name)
         for name, projection in self.projections.items():
@@ -462,6 +508,25 @@ class Circuit:
         for readout in (self.actor, self.critic):
             if readout is not None:
                 self._check_readout(readout)
+        for name in ("populations", "projections", "inputs"):
+            object.__setattr__(self, name, dict(getattr(self, name)))
+        self._cut_lesioned()
+
+    def _cut_lesioned(self):
+        """Take the synapses of lesioned neurons, whenever and however they were made."""
+        gone = {
+            name: np.zeros(p.size, bool) if p.lesioned is None else p.lesioned.astype(bool)
+            for name, p in self.populations.items()
+        }
+        gone |= {name: np.zeros(channels, bool) for name, channels in self.inputs.items()}
+        for name, p in self.projections.items():
+            self.projections[name] = _without(
+                p, np.logical_or.outer(gone[p.target], gone[p.source])
+            )
+        for kind in ("actor", "critic"):
+            if (readout := getattr(self, kind)) is not None:
+                lost = np.tile(gone[readout.reads], len(readout.variables))
+                object.__setattr__(self, kind, _without(readout, lost))
 
     def _check_readout(self, readout):
         choose(f"population read by {readout.name!r}", readout.reads, self.populations)
@@ -473,6 +538,8 @@ class Circuit:
         width = len(readout.variables) * population.size
         _check_rows(f"weights of {readout.name!r}", readout.weights, width)
         _check_rows(f"feedback of {readout.name!r}", readout.feedback, width)
+        for what, value in (("mask", readout.mask), ("lesion", readout.lesioned)):
+            _check_binary(f"{what} of {readout.name!r}", value, (width,), "variables x neurons")
         read = [".".join(state) for state in readout.states()]
         for state, weights in readout.feedback_to.items():
             valid = [f"{k}.{v}" for k, p in self.populations.items() for v in p.dynamics]
@@ -500,13 +567,8 @@ class Circuit:
             projection.rule.check(name, self.populations[projection.target])
         shape = self.shape(projection)
         _check_value(f"weights of {name!r}", projection.weights, shape)
-        if projection.mask is not None:
-            mask = np.asarray(projection.mask)
-            if mask.shape != shape or not np.isin(mask, (0, 1)).all():
-                raise InputError(
-                    f"mask of {name!r} has shape {mask.shape}; zeros and ones of shape {shape} "
-                    "(target, source) are needed"
-                )
+        for what, value in (("mask", projection.mask), ("lesion", projection.lesioned)):
+            _check_binary(f"{what} of {name!r}", value, shape, "target, source")
 
     @property
     def step(self):
@@ -558,6 +620,7 @@ class Circuit:
                 "drives": list(p.drives),
                 "initial": _to_json(p.initial),
                 **({"functions": _functions_to_json(p.functions)} if p.functions else {}),
+                "lesioned": _to_json(p.lesioned),
             }
         readouts = {
             kind: _to_json(_fields(readout))
@@ -636,26 +699,69 @@ class Circuit:
         return isinstance(other, Circuit) and self.to_dict() == other.to_dict()
 
     def __str__(self):
-        lines = [f"circuit, {self.substeps} Euler step(s) of {self.dt:g} ms a task step"]
+        steps = "Euler step" if self.substeps == 1 else "Euler steps"
+        lines = [f"circuit, {self.substeps} {steps} of {self.dt:g} ms a task step"]
         lines += [
-            f"  input {name}: {channels} channel(s)" for name, channels in self.inputs.items()
+            f"  input {name}: {channels} channel{'s' if channels > 1 else ''}"
+            for name, channels in self.inputs.items()
         ]
         for name, p in self.populations.items():
-            lines.append(f"  population {name}: {p.size} neurons")
+            lines.append(
+                f"  population {name}: {p.size} neuron{'s' if p.size > 1 else ''}"
+                + _lesion(p.lesioned, p.size)
+            )
             for variable, expression in p.dynamics.items():
                 left = f"next {variable}" if p.derivatives is None else f"d{variable}/dt"
                 lines.append(f"    {left} = {expression}")
-            trained = [k for k, v in p.parameters.items() if v.trainable]
-            if trained:
-                lines.append(f"    trained: {', '.join(trained)}")
-        for name, p in self.projections.items():
-            shape = " x ".join(map(str, self.shape(p)))
-            lines.append(f"  {name}: {shape}, {'plastic' if p.plastic else 'fixed'}")
+            for key, q in p.parameters.items():
+                unit = " ms" if q.unit == "ms" else ""
+                trained = ", trained" if q.trainable else ""
+                lines.append(f"    {key}: {summary(q.value)}{unit}{trained}")
+        lines += [f"  {name}: {self._pathway(p)}" for name, p in self.projections.items()]
         for kind in ("actor", "critic"):
             if (readout := getattr(self, kind)) is not None:
                 read = ", ".join(".".join(state) for state in readout.states())
-                lines.append(f"  {kind} {readout.name} reads {read}")
+                fixed = "" if readout.plastic else ", fixed"
+                lines.append(f"  {kind} {readout.name} reads {read}{fixed}{_synapses(readout)}")
+        if self.dopamine != Dopamine():
+            values = (f"{name} {value:g}" for name, value in _fields(self.dopamine).items())
+            lines.append(f"  dopamine: {', '.join(values)}")
         return "\n".join(lines)
+
+    def _pathway(self, projection):
+        """A projection as one line."""
+        p = projection
+        learns = ("plastic by a rule" if p.rule else "plastic") if p.plastic else "fixed"
+        parts = [" x ".join(map(str, self.shape(p))), learns]
+        if p.drive != "drive":
+            parts.append(f"drive {p.drive}")
+        if p.reads != "rate" and p.source in self.populations:
+            parts.append(f"reads {p.reads}")
+        if p.sign:
+            parts.append("excitatory" if p.sign > 0 else "inhibitory")
+        return ", ".join(parts) + _synapses(p)
+
+
+def _synapses(pathway):
+    """Which synapses of a projection or readout there are, and their weights, as text."""
+    mask, lost = pathway.mask, pathway.lesioned
+    text = "" if mask is None else f", density {mask.mean():.2g}"
+    text += f", weights {summary(pathway.weights)}"
+    return text if lost is None else text + _lesion(lost, lost.sum() + mask.sum())
+
+
+def _lesion(lost, total):
+    """What share of all that there was is lesioned, as text."""
+    percent = 0 if lost is None else 100 * lost.sum() / total
+    return f", lesioned {percent:.{0 if percent >= 1 else 2}f} %" if percent else ""
+
+
+def summary(value):
+    """A number, array or Distribution in a few words."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        shape = " x ".join(map(str, value.shape))
+        return f"array {shape} (mean {value.mean():.3g}, sd {value.std():.3g})"
+    return str(value) if isinstance(value, Distribution) else f"{float(value):g}"
 
 
 def sample(value, shape, seed, replicate, name):
@@ -733,6 +839,46 @@ def _check_value(what, value, shape):
         raise InputError(f"{what}: shape {array.shape}; a number or shape {shape} is needed")
     if not np.isfinite(array).all():
         raise InputError(f"{what}: contains NaN or infinity")
+
+
+def _check_binary(what, value, shape, axes):
+    if value is not None and (
+        np.shape(value) != shape or not np.isin(np.asarray(value), (0, 1)).all()
+    ):
+        raise InputError(
+            f"{what} has shape {np.shape(value)}; zeros and ones of shape {shape} ({axes}) are needed"
+        )
+
+
+def _cut(pathway):
+    """Keep the mask of a projection or readout zero where it is lesioned."""
+    mask, lesioned = pathway.mask, pathway.lesioned
+    if lesioned is not None:
+        mask = np.ones(np.shape(lesioned), int) if mask is None else mask
+        if np.shape(mask) == np.shape(lesioned):  # else refused by the circuit
+            object.__setattr__(pathway, "mask", _frozen(np.where(lesioned, 0, mask)))
+
+
+def _without(pathway, lost):
+    """The projection or readout with some more of its synapses lesioned."""
+    if pathway.mask is not None:
+        lost = lost & pathway.mask.astype(bool)
+    if not lost.any():
+        return pathway
+    lesioned = lost if pathway.lesioned is None else lost | pathway.lesioned.astype(bool)
+    return replace(pathway, lesioned=lesioned.astype(int))
+
+
+def _frozen(value):
+    """The same value; arrays and lists as an array that nobody can write to."""
+    if not isinstance(value, list | tuple | np.ndarray):
+        return value
+    try:
+        array = np.array(value)
+    except ValueError:  # ragged: refused by the checks, which say of what
+        return value
+    array.setflags(write=False)
+    return array
 
 
 def _fields(instance):

@@ -93,6 +93,10 @@ class AgentSettings(Settings):
     learning_options: dict = field(default_factory=dict)
     #: Options of the task besides the experiment's own.
     task_options: dict = field(default_factory=dict)
+    #: Edits of the circuit, see `edited`: name to value, name to factor, NAME[:FRACTION[:SEED]].
+    circuit_options: dict = field(default_factory=dict)
+    scales: dict = field(default_factory=dict)
+    lesions: tuple = ()
 
     def task_name(self):
         """Name of the task, see `bgrl.tasks.make`."""
@@ -119,7 +123,7 @@ class AgentSettings(Settings):
         Parameters
         ----------
         settings : iterable of (str, str)
-            Name, see `settable`, and value as text.
+            Name, see `settable`, or what `bgrl.circuit.Circuit.set` takes; and value as text.
 
         Raises
         ------
@@ -129,6 +133,10 @@ class AgentSettings(Settings):
         result = self
         # The task before its options.
         for name, text in sorted(settings, key=lambda pair: pair[0].startswith("task.")):
+            if _of_circuit(name):
+                options = result.circuit_options | {name: text}
+                result = dataclasses.replace(result, circuit_options=options)
+                continue
             kinds = result.settable()
             value = read_value(name, text, kinds[choose("setting", name, kinds)])
             own = _options(type(self)).get(name)
@@ -143,6 +151,42 @@ class AgentSettings(Settings):
                 options = result.learning_options | {name: value}
                 result = dataclasses.replace(result, learning_options=options)
         return result
+
+    def value(self, name, text):
+        """A setting given as text, as what it is; a circuit's, whose type only the circuit knows, as
+        a number if it is one.
+        """
+        if not _of_circuit(name):
+            return read_value(name, text, self.settable()[name])
+        try:
+            return _finite(text)
+        except ValueError:
+            return text
+
+    def edited(self, agent):
+        """An agent whose circuit has these edits.
+
+        Values and sizes are set first, then weights are scaled, then lesions made.
+
+        Parameters
+        ----------
+        agent : bgrl.agent.Agent
+
+        Returns
+        -------
+        bgrl.agent.Agent
+        """
+        circuit = agent.circuit
+        for name, value in self.circuit_options.items():
+            circuit = circuit.set(name, value)
+        for name, factor in self.scales.items():
+            circuit = circuit.scale(name, factor)
+        for text in self.lesions:
+            name, *numbers = text.split(":")
+            if len(numbers) > 2 or (numbers[1:] and not numbers[1].isdecimal()):
+                raise InputError(f"lesion {text!r} is not of the form NAME[:FRACTION[:SEED]]")
+            circuit = circuit.lesion(name, *numbers[:1], *map(int, numbers[1:]))
+        return dataclasses.replace(agent, circuit=circuit)
 
     def train(self, agent, record=TRACES, interventions=()):
         """Let an agent learn, with 20 evaluations.
@@ -168,6 +212,11 @@ class AgentSettings(Settings):
             interventions=interventions,
         )
         return simulate(agent, run, self.work(), self.progress, self.processes)
+
+
+def _of_circuit(name):
+    """Whether a setting is one of the circuit: "dt", or a name with a dot but no option of a task."""
+    return name in ("dt", "substeps") or ("." in name and not name.startswith("task."))
 
 
 def _options(config):
@@ -253,8 +302,17 @@ def make_parser(name, module, description=None):
             action="append",
             default=[],
             help="any other setting of the learning rule (discount, rate_critic, ...; learning_rate "
-            "for all three rates), or task.NAME for one of the task; may be given again",
+            "for all three rates), task.NAME for one of the task, or one of the circuit "
+            "(cortex.size=64, cortex.tau=40, dt=10); may be given again",
         )
+        for option_name, form, text in (
+            ("scale", "NAME=FACTOR", "initial weights of a pathway: cortex->cortex=0.5"),
+            ("lesion", "NAME[:FRACTION[:SEED]]", "cut off a nucleus or pathway, or a share of it"),
+        ):
+            text += "; may be given again"
+            parser.add_argument(
+                f"--{option_name}", metavar=form, action="append", default=[], help=text
+            )
     parser.add_argument("--figure", metavar="FILE.png", help="figure, beside the data by default")
     quick = ", ".join(f"{k} {v}" for k, v in module.QUICK.items())
     parser.add_argument("--quick", action="store_true", help=f"a short run to try it out: {quick}")
@@ -300,7 +358,7 @@ def configure(name, module, options):
     InputError
         For a setting that cannot be, or a file that cannot be written.
     """
-    others = ("figure", "quick", "set")
+    others = ("figure", "quick", "set", "scale", "lesion")
     given = {k: v for k, v in options.items() if v is not None and k not in others}
     settings = {"output": f"results/{name}.nc", "progress": True}
     settings |= (module.QUICK if options["quick"] else {}) | given
@@ -310,6 +368,9 @@ def configure(name, module, options):
         if path.suffix not in suffixes:
             raise InputError(f"{path}: the name must end in {' or '.join(suffixes)}")
         _check_writable(path)
+    if "lesion" in options:
+        settings["scales"] = dict(map(name_and_value, options["scale"]))
+        settings["lesions"] = tuple(options["lesion"])
     config = module.Config(**settings)
     if options.get("set"):
         config = config.with_settings(map(name_and_value, options["set"]))

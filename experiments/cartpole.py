@@ -37,7 +37,9 @@ def agent(config):
     """The agent in its task."""
     own = {"observe": config.observe} if config.observe else {}
     task = tasks.make(config.task_name(), **own | config.task_options)
-    return models.agent(config.model, task, config.units, config.replicates, **config.learning())
+    learning = config.learning()
+    agent = models.agent(config.model, task, config.units, config.replicates, **learning)
+    return config.edited(agent)
 
 
 def run(config):

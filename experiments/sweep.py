@@ -39,7 +39,6 @@ from bgrl.experiment import (
     configure,
     make_parser,
     name_and_value,
-    read_value,
     report,
     save,
 )
@@ -113,8 +112,7 @@ def expand(config, variations, folder):
     for texts in itertools.product(*variations.values()):
         varied = list(zip(variations, texts, strict=True))
         found = config.with_settings(varied)
-        kinds = found.settable()
-        values = {name: read_value(name, text, kinds[name]) for name, text in varied}
+        values = {name: found.value(name, text) for name, text in varied}
         path = Path(folder, f"{_digest(found)}.nc").absolute()
         # The cores are shared among points, not among a point's replicates.
         own = {"output": str(path), "progress": False, "processes": config.processes or 1}

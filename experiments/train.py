@@ -63,7 +63,9 @@ class Config(AgentSettings):
 def agent(config):
     """The agent in its task."""
     task = tasks.make_observed(config.task, **{"observe": config.observe} | config.task_options)
-    return models.agent(config.model, task, config.units, config.replicates, **config.learning())
+    learning = config.learning()
+    agent = models.agent(config.model, task, config.units, config.replicates, **learning)
+    return config.edited(agent)
 
 
 def run(config):

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import models
-from bgrl import dataset
+from bgrl import dataset, tasks
+from bgrl.circuit import Circuit
 from experiments import gradient_quality, memory_chain
 from tests.conftest import FIXTURES
 
@@ -86,6 +87,20 @@ def test_train_with_interventions(tmp_path):
     assert active[..., 0].sum() == 2 * 50 and (traces["cortex"].values[active[..., 0]] == 0).all()
     wrong = command(*words, "--intervene", "inactivate stn", "--output", tmp_path / "b.nc")
     one_line(wrong, 2, "unknown target to inactivate 'stn'; valid: action->cortex")
+
+
+def test_circuits_are_edited_from_the_command_line(tmp_path):
+    """Sizes first, whatever the order: what was resized is lesioned, not the other way round."""
+    output = tmp_path / "run.nc"
+    words = ("--lesion", "cortex:0.4:1", "--set", "cortex.size=10", "--set", "cortex.tau=40")
+    words += ("--scale", "cortex->cortex=0.5", "--lesion", "reward->cortex")
+    result = command("experiments.memory_chain", *SHORT, *words, "--output", output)
+    assert result.returncode == 0, result.stderr
+    circuit = dataset.configuration(dataset.read(output))["agent"]["circuit"]
+    task = tasks.make("memory_chain", length=8)
+    expected = models.circuit("rtrrl", task, 5).resize("cortex", 10).set("cortex.tau", 40.0)
+    expected = expected.scale("cortex->cortex", 0.5).lesion("cortex", 0.4, seed=1)
+    assert Circuit.from_dict(circuit) == expected.lesion("reward->cortex")
 
 
 @pytest.mark.slow
@@ -177,6 +192,13 @@ def test_list_of_experiments():
         (("--processes", "-1"), ("processes is -1",)),
         (("--output", "data.txt"), ("data.txt", ".nc")),
         (("--output", "/proc/none/data.nc"), ("cannot write /proc/none/data.nc",)),
+        (("--lesion", "stn"), ("'stn'; valid: action->cortex, cortex,",)),
+        (("--lesion", "cortex:half"), ("fraction is 'half'",)),
+        (("--lesion", "cortex:1:two"), ("'cortex:1:two'", "NAME[:FRACTION[:SEED]]")),
+        (("--scale", "stn->gpi=0.5"), ("'stn->gpi'; valid: action->cortex",)),
+        (("--scale", "cortex->cortex"), ("'cortex->cortex'", "NAME=VALUE")),
+        (("--set", "cortex.size=many"), ("cortex.size is 'many'; a positive integer",)),
+        (("--set", "cortex.mood=2"), ("'mood'; valid: bias",)),
         (("--colour", "red"), ("--colour",)),
     ],
     ids=lambda value: "=".join(value) if isinstance(value, tuple) else None,

@@ -27,6 +27,17 @@ def test_learning_rate_is_all_rates_unless_one_is_set(reverse):
     assert (learning.rate_actor, learning.rate_critic, learning.rate_network) == (1e-4, 1e-2, 1e-4)
 
 
+def test_settings_of_the_circuit_reach_it():
+    settings = [("cortex.size", "7"), ("cortex.tau", "40"), ("dt", "10")]
+    config = memory_chain.Config(scales={"cortex->cortex": "0"}).with_settings(settings)
+    circuit = memory_chain.agent(config).circuit
+    assert circuit.populations["cortex"].size == 7 and circuit.dt == 10
+    assert circuit.populations["cortex"].parameters["tau"].value == 40
+    assert config.value("cortex.tau", "40") == 40 and config.value("actor.reads", "stn") == "stn"
+    with pytest.raises(InputError, match="'mood'; valid: bias"):
+        memory_chain.agent(memory_chain.Config().with_settings([("cortex.mood", "2")]))
+
+
 def test_options_are_those_of_the_task():
     config = train.Config().with_settings([("task.length", "3"), ("task", "memory_chain")])
     assert train.agent(config).task.parameters["length"].value == 3

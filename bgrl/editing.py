@@ -1,0 +1,442 @@
+"""How a circuit is edited: by name, one line an edit, each returning another circuit.
+
+The circuit that was asked stays as it was. Names are those that ``print(circuit)`` shows: populations
+("stn"), projections ("d1->gpi"), what actor and critic read ("cortex->dorsal_striatum"); a name that
+matches nothing is refused with those that exist. Draws (`lesion`, `with_density`, `wire`) follow from a
+seed and the name alone. Nothing here knows Brian2.
+"""
+
+import ast
+import math
+import re
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from bgrl import wiring
+from bgrl.errors import InputError, check_count, choose
+
+DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
+CALL = re.compile(rf"({'|'.join(DISTRIBUTIONS)})\((.+)\)\Z")
+
+
+class Editing:
+    """The edits of a `bgrl.circuit.Circuit`, which inherits them."""
+
+    def lesion(self, name, fraction=1.0, seed=0):
+        """Cut neurons off, or remove synapses.
+
+        Neurons lose all their synapses, those to actor and critic and those that are made later
+        included; they stay in the circuit (and in recordings), and nothing reaches or leaves them.
+        Nothing changes size, so the program that was compiled for the circuit runs the lesioned one.
+
+        Parameters
+        ----------
+        name : str
+            A population, a projection, or what a readout reads ("cortex->dorsal_striatum").
+        fraction : float
+            Of the neurons or synapses that are left, 0 to 1, drawn at random. What a smaller fraction
+            takes, a larger one with the same seed takes too.
+        seed : int
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with those that exist, or a fraction out of range.
+        """
+        choose("population or projection", name, [*self.populations, *self._pathways()])
+        fraction = _fraction("fraction", fraction)
+        if name in self.populations:
+            p = self.populations[name]
+            lesioned = np.zeros(p.size, int) if p.lesioned is None else p.lesioned
+            taken = _drawn(1 - lesioned, fraction, seed, name)
+            return self._with_population(name, lesioned=lesioned + taken) if taken.any() else self
+        pathway = self._pathway_of(name)
+        if name in self.projections:
+            shape = self.shape(pathway)
+        else:
+            shape = len(pathway.variables) * self.populations[pathway.reads].size
+        mask = np.ones(shape, int) if pathway.mask is None else pathway.mask
+        taken = _drawn(mask, fraction, seed, name)
+        lesioned = 0 if pathway.lesioned is None else pathway.lesioned
+        return self._with_pathway(name, lesioned=lesioned + taken) if taken.any() else self
+
+    def connect(self, source, target, name=None, **fields):
+        """Add a projection.
+
+        Parameters
+        ----------
+        source, target : str
+            A population or input, and a population.
+        name : str, optional
+            "source->target" where nothing is said.
+        **fields
+            Of `bgrl.circuit.Projection`. Weights are LeCun-normal over all afferents of the drive,
+            the new ones included, where nothing is said.
+
+        Raises
+        ------
+        InputError
+            For a name that exists already, or a projection that cannot be.
+        """
+        from bgrl.circuit import Projection, truncated_normal
+
+        name = f"{source}->{target}" if name is None else name
+        if name in self._pathways():
+            raise InputError(f"{name!r} exists already; give the new one another name=")
+        for key in fields:
+            choose("field of a projection", key, set(Projection.__dataclass_fields__))
+        choose("source", source, [*self.populations, *self.inputs])
+        choose("target", target, self.populations)
+        drive = fields.get("drive", "drive")
+        others = [self.projections[key].source for key in self.afferents(target, drive)]
+        fan_in = sum(self.size(end) for end in (*others, source))
+        fields.setdefault("weights", truncated_normal(1 / math.sqrt(fan_in)))
+        projections = {**self.projections, name: Projection(source, target, **fields)}
+        return replace(self, projections=projections)
+
+    def disconnect(self, name):
+        """Remove a projection. Unlike `lesion`, this makes another program."""
+        choose("projection", name, self.projections)
+        return replace(self, projections={k: v for k, v in self.projections.items() if k != name})
+
+    def add_population(self, name, population):
+        """Add a nucleus, a `bgrl.circuit.Population`, which `connect` then connects."""
+        if name in self.populations:
+            raise InputError(f"population {name!r} exists already")
+        return replace(self, populations={**self.populations, name: population})
+
+    def remove_population(self, name):
+        """Remove a nucleus with all its projections; one that actor or critic use cannot go."""
+        choose("population", name, self.populations)
+        for readout in self._readouts().values():
+            if name in {readout.reads, *(state.split(".")[0] for state in readout.feedback_to)}:
+                raise InputError(f"{readout.name!r} reads or feeds back to {name!r}; lesion it")
+        return replace(
+            self,
+            populations={k: p for k, p in self.populations.items() if k != name},
+            projections={
+                k: p for k, p in self.projections.items() if name not in (p.source, p.target)
+            },
+        )
+
+    def scale(self, name, factor):
+        """Multiply the initial weights of a projection or readout by a number, at least 0."""
+        choose("projection", name, self._pathways())
+        factor = _number("factor", factor)
+        if factor < 0:
+            raise InputError(
+                f"factor is {factor:g}; at least 0 is needed, with_sign changes the sign"
+            )
+        return self._with_pathway(name, weights=self._pathway_of(name).weights * factor)
+
+    def wire(self, name, pattern, seed=0, **options):
+        """Choose which synapses of a projection exist.
+
+        Parameters
+        ----------
+        name : str
+            A projection.
+        pattern : callable
+            One of `bgrl.wiring`, or any function (targets, sources, seed=..., **options) that returns
+            an array of 0 and 1.
+        seed : int
+            The same seed draws other synapses for another projection.
+        **options
+            Of the pattern.
+        """
+        choose("projection", name, self.projections)
+        shape = self.shape(self.projections[name])
+        try:
+            mask = pattern(*shape, seed=wiring.key(seed, name), **options)
+        except TypeError as error:
+            raise InputError(f"wiring of {name!r}: {error}") from None
+        return self.set(f"{name}.mask", mask)
+
+    def with_density(self, name, density, seed=0):
+        """Draw which synapses of a projection exist, `density` (0 to 1) of all that could."""
+        return self.wire(name, wiring.random, seed, density=_fraction("density", density))
+
+    def with_sign(self, name, sign):
+        """Make a projection excitatory (1), inhibitory (-1) or neither (None), see `Projection`."""
+        return self.set(f"{name}.sign", sign)
+
+    def resize(self, name, size):
+        """Give a population another number of neurons.
+
+        Numbers and distributions follow as they are: the width of initial weights stays, which `scale`
+        changes.
+
+        Raises
+        ------
+        InputError
+            Where weights, wiring, parameters, initial values or a lesion are arrays.
+        """
+        choose("population", name, self.populations)
+        check_count(f"size of {name!r}", size)
+        p = self.populations[name]
+        fixed = {f"{name}.{k}": q.value for k, q in p.parameters.items()}
+        fixed |= {f"{name}.{v}": value for v, value in p.initial.items()}
+        fixed[f"{name}.lesioned"] = p.lesioned
+        for key, q in self.projections.items():
+            if name in (q.source, q.target):
+                fixed |= {f"{key}.{f}": getattr(q, f) for f in ("weights", "lesioned", "mask")}
+        for kind, readout in self._readouts().items():
+            if readout.reads == name:
+                fixed |= {
+                    f"{kind}.{f}": getattr(readout, f) for f in ("weights", "feedback", "mask")
+                }
+            for state, value in readout.feedback_to.items():
+                if state.split(".")[0] == name:
+                    fixed[f"feedback of {readout.name} to {state}"] = value
+        for what, value in fixed.items():
+            if size != p.size and np.ndim(value):
+                raise InputError(
+                    f"{what} is an array for {p.size} neurons of {name!r}; resize first, or give it anew"
+                )
+        return self._with_population(name, size=int(size))
+
+    def set(self, path, value):
+        """Set one field, by name.
+
+        Parameters
+        ----------
+        path : str
+            "dt" (ms), "substeps"; of a population "cortex.size", "cortex.equations", a parameter
+            ("cortex.tau", in its unit), "cortex.tau.trainable", "cortex.tau.minimum" or the initial
+            value of a variable ("cortex.rate"); of a projection "cortex->cortex.plastic", "weights",
+            "mask", "sign", "drive", "reads"; of a readout "actor.weights", "feedback", "mask", "reads",
+            "plastic"; of dopamine neurons "dopamine.tonic", "dopamine.baseline", "dopamine.gain".
+        value : object
+            Or text, as on the command line: "20", "False", "None", "uniform(20, 100)".
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with those that exist, or a value that cannot be.
+        """
+        if path in ("dt", "substeps"):
+            read = _number if path == "dt" else _count
+            return replace(self, **{path: read(path, value)})
+        if path in (names := [f"dopamine.{name}" for name in ("baseline", "gain", "tonic")]):
+            changed = {path.removeprefix("dopamine."): _number(path, value)}
+            return replace(self, dopamine=replace(self.dopamine, **changed))
+        owners = [*self.populations, *self._pathways(), *self._readouts()]
+        owner = max((o for o in owners if path.startswith(f"{o}.")), key=len, default=None)
+        if owner is None:
+            choose("name", path.rpartition(".")[0] or path, [*owners, "dt", "substeps", *names])
+            raise InputError(f"what of {path!r} is meant is not said; {path}.NAME is needed")
+        name = path.removeprefix(f"{owner}.")
+        if owner not in self.populations:
+            fields = _PROJECTION if owner in self.projections else _READOUT
+            value = fields[choose(f"field of {owner!r}", name, fields)](path, value)
+            if name == "mask" and self._pathway_of(owner).lesioned is not None:
+                raise InputError(f"{owner!r} is lesioned; wire it first, then lesion")
+            return self._with_pathway(owner, **{name: value})
+        p = self.populations[owner]
+        parameters = [f"{k}{f}" for k in p.parameters for f in ("", ".trainable", ".minimum")]
+        choose(f"field of {owner!r}", name, ["size", "equations", *parameters, *p.dynamics])
+        if name == "size":
+            return self.resize(owner, _count(path, value))
+        if name == "equations":
+            text = _text(path, value)
+            return self._with_population(owner, equations=text, derivatives=None, map=None)
+        if name in parameters:
+            key, _, field = name.partition(".")
+            changed = {field or "value": _PARAMETER[field](path, value)}
+            changed = {**p.parameters, key: replace(p.parameters[key], **changed)}
+            return self._with_population(owner, parameters=changed)
+        return self._with_population(owner, initial={**p.initial, name: _initial(path, value)})
+
+    def diff(self, other):
+        """What makes this circuit another one, as text: a line for each difference, none if equal."""
+        before, after = _described(self), _described(other)
+        lines = []
+        for owner in dict.fromkeys((*before, *after)):
+            if owner not in before or owner not in after:
+                lines.append(f"{'+' if owner in after else '-'} {owner}")
+                continue
+            old, new = before[owner], after[owner]
+            for name in dict.fromkeys((*old, *new)):
+                values = old.get(name), new.get(name)
+                if values[0] != values[1] and not (name == "mask" and _only_lesion(old, new)):
+                    path = ".".join(filter(None, (owner.split(" ")[-1], name)))
+                    lines.append(f"{path}: {_change(name, *values)}")
+        return "\n".join(lines)
+
+    def _readouts(self):
+        """Actor and critic, where there are."""
+        return {k: r for k in ("actor", "critic") if (r := getattr(self, k)) is not None}
+
+    def _pathways(self):
+        """Name to "actor" or "critic", or None for a projection."""
+        readouts = {f"{r.reads}->{r.name}": kind for kind, r in self._readouts().items()}
+        return readouts | dict.fromkeys(self.projections)
+
+    def _pathway_of(self, name):
+        kind = self._pathways().get(name, name)
+        return self.projections[name] if kind is None else getattr(self, kind)
+
+    def _with_pathway(self, name, **changes):
+        kind = self._pathways().get(name, name)
+        changed = replace(self._pathway_of(name), **changes)
+        if kind is not None:
+            return replace(self, **{kind: changed})
+        return replace(self, projections={**self.projections, name: changed})
+
+    def _with_population(self, name, **changes):
+        changed = replace(self.populations[name], **changes)
+        return replace(self, populations={**self.populations, name: changed})
+
+
+def _drawn(present, fraction, seed, name):
+    """A share of the ones of an array, as an array of 0 and 1."""
+    taken = np.zeros(present.shape, int)
+    there = np.flatnonzero(present)
+    order = wiring.generator(wiring.key(seed, name)).permutation(there)
+    taken.flat[order[: round(fraction * len(there))]] = 1
+    return taken
+
+
+def _described(circuit):
+    """Owner to name to JSON value of all that a circuit is, named as `Editing.set` names it."""
+    d = circuit.to_dict()
+    found = {f" {k}": {"": d[k]} for k in ("dt", "substeps")}
+    found |= {f"input {name}": {"": channels} for name, channels in d["inputs"].items()}
+    for name, p in d["populations"].items():
+        fields = {k: v for k, v in p.items() if k not in ("parameters", "initial")}
+        for key, parameter in p["parameters"].items():
+            fields |= {f"{key}.{k}".removesuffix(".value"): v for k, v in parameter.items()}
+        found[f"population {name}"] = fields | p["initial"]
+    found |= {f"projection {name}": fields for name, fields in d["projections"].items()}
+    found |= {f"readout {k}": d[k] for k in ("actor", "critic") if k in d}
+    return found | {" dopamine": d["dopamine"]}
+
+
+def _only_lesion(old, new):
+    """Whether two different masks are the same wiring with different lesions, a line of their own."""
+    if old.get("lesioned") == new.get("lesioned"):
+        return False
+    wirings = [
+        np.ones(()) if fields["mask"] is None else np.add(fields["mask"], fields["lesioned"] or 0)
+        for fields in (old, new)
+    ]
+    shapes = {wiring.shape for wiring in wirings} - {()}
+    return len(shapes) < 2 and bool(np.all(wirings[0] == wirings[1]))
+
+
+def _change(name, old, new):
+    """Two different JSON values of a field, as text."""
+    if name in ("mask", "lesioned"):
+        size = max(np.size(v) for v in (old, new) if v is not None)
+        nothing = size if name == "mask" else 0
+        counts = [nothing if v is None else int(np.sum(v)) for v in (old, new)]
+        if counts[0] != counts[1]:
+            return f"{counts[0]} -> {counts[1]} of {size}"
+        return f"{counts[0]} of {size}, others"
+    if isinstance(old, list) and isinstance(new, list) and np.shape(old) == np.shape(new):
+        return f"{np.sum(np.not_equal(old, new))} of {np.size(old)} differ"
+    return f"{_short(old)} -> {_short(new)}"
+
+
+def _short(value):
+    from bgrl.circuit import Distribution
+
+    if isinstance(value, list):
+        return f"array of {np.size(value)}"
+    if isinstance(value, dict):
+        if len(value) == 1 and (kind := next(iter(value))) in DISTRIBUTIONS:
+            return str(Distribution(kind, *value[kind]))
+        return ", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "none"
+    return " ".join(str(value).split())
+
+
+def _read(value):
+    """Text as the number, word, list or distribution that it says; anything else as it is."""
+    from bgrl import circuit
+
+    if not isinstance(value, str):
+        return value
+    try:
+        if match := CALL.match(value):
+            return getattr(circuit, match[1])(*map(float, match[2].split(",")))
+        return ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError):
+        return value
+
+
+def _number(path, value):
+    number = _read(value)
+    if isinstance(number, bool) or not isinstance(number, int | float | np.number):
+        raise InputError(f"{path} is {value!r}; a number is needed")
+    if not math.isfinite(number):
+        raise InputError(f"{path} is {value!r}; a finite number is needed")
+    return float(number)
+
+
+def _fraction(path, value):
+    number = _number(path, value)
+    if not 0 <= number <= 1:
+        raise InputError(f"{path} is {number:g}; a number from 0 to 1 is needed")
+    return number
+
+
+def _count(path, value):
+    check_count(path, _read(value))
+    return int(_read(value))
+
+
+def _one_of(choices, path, value):
+    found = _read(value)
+    found = found.item() if isinstance(found, np.generic) else found
+    # By type too: True is not 1 here.
+    if not any(type(found) is type(c) and found == c for c in choices):
+        raise InputError(f"{path} is {value!r}; valid: {', '.join(map(str, choices))}")
+    return found
+
+
+def _text(path, value):
+    if not isinstance(value, str):
+        raise InputError(f"{path} is {value!r}; a name is needed")
+    return value
+
+
+def _values(path, value):
+    """A number, array or Distribution; the circuit checks its shape."""
+    found = _read(value)
+    if isinstance(found, str | bool) or found is None:
+        raise InputError(f"{path} is {value!r}; a number, array, or normal(sd), uniform(low, high)")
+    return found
+
+
+def _initial(path, value):
+    """A number or array: a run starts where the description says, drawn by nobody."""
+    found = _values(path, value)
+    if not isinstance(found, int | float | list | np.ndarray | np.number):
+        raise InputError(f"{path} is {value!r}; a number or array is needed")
+    return found
+
+
+def _minimum(path, value):
+    return None if _read(value) is None else _number(path, value)
+
+
+_bool = partial(_one_of, (True, False))
+#: Fields that `Editing.set` sets, and what reads them.
+_PROJECTION = {
+    "weights": _values,
+    "mask": lambda path, value: _read(value),
+    "sign": partial(_one_of, (1, -1, None)),
+    "plastic": _bool,
+    "drive": _text,
+    "reads": _text,
+}
+_READOUT = {
+    "weights": _values,
+    "feedback": _values,
+    "mask": _PROJECTION["mask"],
+    "reads": _text,
+    "plastic": _bool,
+}
+_PARAMETER = {"": _values, "trainable": _bool, "minimum": _minimum}
