@@ -106,9 +106,7 @@ def circuit(task, units=32):
                 mask=_topography(task),
                 rule=Rule(f"weight {change}", "pre*chosen"),
             ),
-            f"dopamine->{name}": _fixed(
-                "dopamine", name, np.full((actions, 1), sign), "modulation"
-            ),
+            f"dopamine->{name}": _fixed("dopamine", name, sign, "modulation"),
             f"{name}->thalamus": _fixed(name, "thalamus", sign * BETA * each),
         }
     actor = Readout(
@@ -124,9 +122,7 @@ def circuit(task, units=32):
 
 
 def _fixed(source, target, weights, drive="drive"):
-    """A pathway of the synapses whose weight is not 0, which do not learn."""
-    mask = (weights != 0).astype(int)
-    return Projection(source, target, drive, weights=weights, mask=mask, plastic=False)
+    return Projection(source, target, drive, weights=weights, plastic=False)
 
 
 def _topography(task):
