@@ -10,6 +10,7 @@ The level rho is ours. With the drug in training and test the interaction has th
 patients avoid B better than they choose A off medication, which takes 0.9 here. How often B is tried in
 training is part of it: if dopamine turned d1 and d2 up alike, the interaction would be 0.09 instead of
 0.12. With the drug in the test alone it would be 0.02 instead of 0.15, and B be avoided more, not less.
+With the drug in training alone there is none (-0.02, 95 % interval -0.04 to 0.01).
 """
 
 from dataclasses import asdict, dataclass
