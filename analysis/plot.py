@@ -12,6 +12,7 @@ from analysis import (
     cartpole,
     circuit,
     gradient_quality,
+    medication,
     memory_chain,
     sweep,
     task_gallery,
@@ -23,6 +24,7 @@ from analysis.style import new_figure, save_figure
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {
     "action_selection": action_selection.figure,
+    "medication": medication.figure,
     "memory_chain": memory_chain.figure,
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,
