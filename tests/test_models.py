@@ -21,10 +21,11 @@ def test_every_model_is_a_description_that_runs_on_numpy(model):
     data = simulate(agent, run)
     for name, weights in data["weights"].data_vars.items():
         first, last = (weights.isel(checkpoint=k).values for k in (0, -1))
-        parts = {
-            **circuit.projections,
-            f"{circuit.actor.reads}->{circuit.actor.name}": circuit.actor,
-        }
+        parts = dict(circuit.projections)
+        for readout in (circuit.actor, circuit.critic):
+            parts |= dict.fromkeys(
+                (f"{readout.reads}->{readout.name}", f"{readout.name}.bias"), readout
+            )
         plastic = name not in parts or parts[name].plastic
         assert np.isfinite(last).all()
         if "reward" not in name:
