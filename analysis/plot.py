@@ -7,7 +7,15 @@ from pathlib import Path
 
 import xarray as xr
 
-from analysis import cartpole, circuit, gradient_quality, memory_chain, task_gallery, train
+from analysis import (
+    cartpole,
+    circuit,
+    distributional,
+    gradient_quality,
+    memory_chain,
+    task_gallery,
+    train,
+)
 from analysis.learning_curve import plot_learning_curve
 from analysis.style import new_figure, save_figure
 
@@ -17,6 +25,7 @@ FIGURES = {
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,
     "gradient_quality": gradient_quality.figure,
+    "distributional": distributional.figure,
     "task_gallery": task_gallery.figure,
 }
 

@@ -20,7 +20,11 @@ ventral_striatum
     The critic, the mean value of `vta`, with fixed weights. So if nothing later than the next reward
     counts (`discount` 0) the TD error, from which actor and cortex learn, is the mean error of the
     dopamine neurons. With other discounts it is that plus a shaping term, the discounted change of a
-    potential (Ng, Harada & Russell 1999, ICML), which leaves the best policy what it is.
+    potential (Ng, Harada & Russell 1999, ICML), which leaves the best policy what it is; but values of
+    the next reward take no variance from the rewards after it. Bernoulli bandit, five replicates after
+    150,000 steps: with discount 0 four choose the better arm nearly always, with 0.9 none does (with the
+    critic of `models.rtrrl` five and four do). Cortex learns for the actor, and for the critic by methods
+    that cross synapses (`rtrl`).
 
 Timing
 ------
@@ -52,8 +56,7 @@ from bgrl.ctrnn import EQUATIONS, meta_inputs
 from bgrl.errors import InputError, check_count
 from models.rtrrl import STEP, TAU_STEPS
 
-#: Expectile of each dopamine neuron, evenly spaced; the paper's neurons, measured, range from about 0.1
-#: to 0.9 (its Fig. 4).
+#: Expectile of each dopamine neuron, evenly spaced; their number and `RATE` are ours.
 EXPECTILES = tuple((k + 0.5) / 20 for k in range(20))
 #: Step of the values for a response of 1 and one active synapse.
 RATE = 0.02
@@ -116,9 +119,7 @@ def circuit(task, units=32, expectiles=EXPECTILES):
         weights=glorot_normal(units, neurons),
         rule=Rule("weight + rate*response*eligibility", "pre"),
     )
-    projections["reward->vta"] = Projection(
-        "reward", "vta", "reward", weights=1.0, plastic=False
-    )
+    projections["reward->vta"] = Projection("reward", "vta", "reward", weights=1.0, plastic=False)
     draw = glorot_normal(units, task.actor_channels)
     actor = Readout("dorsal_striatum", weights=draw, feedback=draw)
     mean = np.full((1, neurons), 1 / neurons)
