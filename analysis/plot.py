@@ -11,6 +11,7 @@ from analysis import (
     action_selection,
     cartpole,
     circuit,
+    distributional,
     gradient_quality,
     medication,
     memory_chain,
@@ -30,6 +31,7 @@ FIGURES = {
     "stateless_cartpole": cartpole.figure,
     "gradient_quality": gradient_quality.figure,
     "sweep": sweep.figure,
+    "distributional": distributional.figure,
     "task_gallery": task_gallery.figure,
 }
 

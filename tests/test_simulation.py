@@ -148,7 +148,7 @@ simulation._FIRST_CHUNK = 500
 agent = models.agent("rtrrl", tasks.make("memory_chain", length=3), 5, 2, "float64")
 record = Record(("dopamine", "cortex"), every=3, windows=((0, 500), (2000, None)))
 run = simulation.Run(6000, backend="cpp", evaluations=3, evaluation_trials=5, record=record)
-dataset.write(simulate(agent, run, sys.argv[1]), sys.argv[2])
+dataset.write(simulation.simulate(agent, run, sys.argv[1]), sys.argv[2])
 """
 
 
