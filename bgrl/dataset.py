@@ -233,8 +233,6 @@ def _projection(block, target, source, key):
 
 
 def _attributes(agent, run, stopped):
-    packages = ("brian2", "numpy", "xarray")
-    versions = {name: metadata.version(name) for name in packages}
     task = agent.task
     attributes = {
         "title": f"bgrl: {task.name}",
@@ -244,9 +242,7 @@ def _attributes(agent, run, stopped):
         "backend": run.backend,
         "dtype": agent.dtype,
         "sensitivity": agent.learning.sensitivity,
-        "versions": describe({"python": platform.python_version(), **versions}),
-        "source_revision": _revision(),
-        "schema_version": SCHEMA_VERSION,
+        **provenance(),
         "step_duration_ms": float(agent.circuit.step),
         "events": describe(dict(task.events)),
     }
@@ -256,6 +252,16 @@ def _attributes(agent, run, stopped):
     if stopped:
         attributes["stopped"] = stopped
     return attributes
+
+
+def provenance():
+    """Root attributes that say what made a file: versions, source revision, schema version."""
+    versions = {name: metadata.version(name) for name in ("brian2", "numpy", "xarray")}
+    return {
+        "versions": describe({"python": platform.python_version(), **versions}),
+        "source_revision": _revision(),
+        "schema_version": SCHEMA_VERSION,
+    }
 
 
 def _revision():

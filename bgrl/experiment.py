@@ -104,10 +104,11 @@ def _parser(name, module):
 
 def command(name, module):
     """Run an experiment from the command line and exit."""
-    sys.exit(run_command(lambda: _main(name, module)))
+    sys.exit(run_command(lambda: main(name, module)))
 
 
-def _main(name, module, arguments=None):
+def main(name, module, arguments=None):
+    """The command of an experiment; `arguments` are those of the command line by default."""
     options = vars(_parser(name, module).parse_args(arguments))
     figure_path, quick = options.pop("figure"), options.pop("quick")
     given = {k: v for k, v in options.items() if v is not None}
