@@ -7,7 +7,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from analysis import cartpole, gradient_quality, memory_chain, task_gallery, train
+from analysis import benchmark, cartpole, gradient_quality, memory_chain, task_gallery, train
 from analysis.learning_curve import plot_learning_curve
 from analysis.style import new_figure
 
@@ -16,6 +16,7 @@ FIGURES = {
     "memory_chain": memory_chain.figure,
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,
+    "benchmark": benchmark.figure,
     "gradient_quality": gradient_quality.figure,
     "task_gallery": task_gallery.figure,
 }
