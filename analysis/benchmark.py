@@ -223,8 +223,7 @@ def plot_slots(data, *, ax=None):
     replicates, units = _sweeps(data)
     seconds = data["benchmark"]["slot_seconds"].sel(units=units, replicates=replicates)
     seconds = seconds.dropna("method")
-    total = seconds.sum("slot")
-    share = seconds / total
+    share = seconds / seconds.sum("slot")
     others = [slot for slot in share["slot"].values if slot not in SLOTS]
     parts = [(slot, share.sel(slot=slot).values, colour) for slot, colour in SLOTS.items()]
     parts.append((", ".join(others), share.sel(slot=others).sum("slot").values, _OTHERS))
@@ -232,7 +231,8 @@ def plot_slots(data, *, ax=None):
     for name, width, colour in parts:
         ax.barh(methods, width, 0.65, left, color=colour, label=name, edgecolor="white")
         left = left + width
-    for k, time in enumerate(total.values):
+    rate = _rate(data).sel(units=units, replicates=replicates).median("repeat").dropna("method")
+    for k, time in enumerate(replicates / rate.values):
         ax.text(1.01, k, f"{time * 1e6:,.3g} µs", va="center", fontsize=8)
     ax.set(xlim=(0, 1), xlabel=f"share of a step ({units} neurons, replicates: {replicates})")
     ax.invert_yaxis()

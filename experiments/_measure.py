@@ -2,7 +2,9 @@
 
 ``python -m experiments._measure NAME SETTINGS`` prints what the function of that name returns; both are
 JSON. A process of its own because the peak of memory is that of a whole process, and because the
-libraries of linear algebra read how many threads they may use when they are loaded.
+libraries of linear algebra read how many threads they may use when they are loaded. Times are those of
+the processor, in which a program of one thread gets as far as it would have the machine to itself: what
+else runs hardly disturbs them.
 """
 
 import json
@@ -52,19 +54,19 @@ def measure(seconds, **configuration):
     Returns
     -------
     dict
-        `steps_per_second` (one for each repeat, all replicates together; reading and writing the
-        state is subtracted), `timed_steps`, `state_size` and `peak_memory` in bytes (the latter of the
-        program or of the Python process that started it, whichever is larger), and for each slot of
-        a step `slot_seconds`, `slot_bytes`, `slot_operations`.
+        `steps_per_second` of processor time (one for each repeat, all replicates together; starting,
+        reading and writing the state is subtracted), `timed_steps`, `state_size` and `peak_memory`
+        in bytes (the latter of the program or of the Python process that started it, whichever is
+        larger), and for each slot of a step `slot_seconds`, `slot_bytes`, `slot_operations`.
     """
     learner = agent(**configuration)
     program = load("cpp", learner.structure())
     state = program.advance(learner.initial_state(program.layout, 0), 0, 1, learn=False)
 
     def elapsed(steps):
-        started = time.perf_counter()
+        started = _used()
         program.advance(state, 1, steps)
-        return time.perf_counter() - started
+        return _used() - started
 
     fixed = median(elapsed(1) for _ in range(REPEATS))
     wanted = max(seconds / REPEATS, 3 * fixed)
@@ -73,7 +75,6 @@ def measure(seconds, **configuration):
         factor = min(max(1.2 * wanted / max(taken, 1e-9), 1.5), 100)
         steps = int(steps * factor)
         taken = elapsed(steps) - fixed
-    # A pair each, so that what else the machine does meets both alike.
     durations = [(elapsed(steps) - elapsed(1)) / (steps - 1) for _ in range(REPEATS)]
     peak = max(
         resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -88,6 +89,12 @@ def measure(seconds, **configuration):
         "slot_bytes": moved,
         "slot_operations": operations,
     }
+
+
+def _used():
+    """Processor time of the programs that have ended, in seconds."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def peak():
@@ -119,8 +126,8 @@ def _seconds(call, at_least=0.02):
     call()
     found = []
     for _ in range(REPEATS):
-        count, started = 0, time.perf_counter()
-        while (taken := time.perf_counter() - started) < at_least:
+        count, started = 0, time.process_time()
+        while (taken := time.process_time() - started) < at_least:
             call()
             count += 1
         found.append(taken / count)

@@ -4,7 +4,8 @@ Every configuration is built from nothing and then measured in a process of its 
 time by slot of the step, build time, memory. In the same run, the fastest matrix product and the
 bandwidth of memory are measured, on one core, as a program uses one. With the bytes and operations that
 a step needs, counted in the generated code (`bgrl.backends.work`), they give the time that a step
-cannot go below, and the fraction of this limit that is reached.
+cannot go below, and the fraction of this limit that is reached. Builds are timed by the clock on the
+wall, all else by the time that the processor spent on it.
 
 The sizes are measured with one replicate, the replicates with 32 neurons. `nucleus` is left out: in a
 cortex of one nucleus it is the same program as `rtrl`.
@@ -14,6 +15,7 @@ import json
 import math
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -46,7 +48,11 @@ METHODS = {
 _COMMON_UNITS = 32
 #: What is measured: name to dimensions after those of the grid, units, what it is.
 _MEASURED = {
-    "steps_per_second": (("repeat",), "1/s", "task steps per second, all replicates together"),
+    "steps_per_second": (
+        ("repeat",),
+        "1/s",
+        "task steps per second of processor time, all replicates",
+    ),
     "timed_steps": ((), "steps", "task steps timed in each repeat"),
     "build_seconds": ((), "s", "time to generate and compile the program"),
     "state_size": ((), "bytes", "state of the program, the working set of a step"),
@@ -105,7 +111,7 @@ def _counts(name, text):
 
 
 def run(config):
-    """Measure the grid, and the machine before and after it.
+    """Measure the grid, and what the machine can do before each method.
 
     Parameters
     ----------
@@ -119,10 +125,12 @@ def run(config):
     """
     grid, compiler_path = config.grid(), compiler()
     rows, skipped, load_before = {}, [], os.getloadavg()[0]
-    peaks = [_measured("peak")]
+    peaks = {}
     with tqdm(grid, unit="program", disable=None if config.progress else True) as bar:
         for method, units, replicates in bar:
             bar.set_postfix_str(_name(method, units, replicates))
+            if method not in peaks:
+                peaks[method] = _measured("peak")
             try:
                 rows[method, units, replicates] = _configuration(
                     method, units, replicates, config.seconds
@@ -131,7 +139,6 @@ def run(config):
                 skipped.append(f"{_name(method, units, replicates)}: {error}")
     if not rows:
         raise RunError(f"nothing could be measured: {skipped[0]}")
-    peaks.append(_measured("peak"))
     attributes = {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -139,7 +146,7 @@ def run(config):
         "load_average_before": load_before,
         "load_average_after": os.getloadavg()[0],
     }
-    return dataset(config, rows, skipped, peaks, attributes)
+    return dataset(config, rows, skipped, list(peaks.values()), attributes)
 
 
 def _name(method, units, replicates):
@@ -164,6 +171,9 @@ def _configuration(method, units, replicates, seconds):
 def _measured(name, settings=None, cache=""):
     """What a function of `experiments._measure` returns, run in a process of its own, on one core."""
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    if re.search(r"\bavx512f\b", _cpuinfo()):
+        # Of a processor that it does not know, OpenBLAS would use half of each vector unit.
+        one["OPENBLAS_CORETYPE"] = "SkylakeX"
     path = os.pathsep.join(filter(None, sys.path))
     result = subprocess.run(
         [sys.executable, "-m", "experiments._measure", name, json.dumps(settings or {})],
@@ -177,13 +187,18 @@ def _measured(name, settings=None, cache=""):
     return json.loads(result.stdout)
 
 
+def _cpuinfo():
+    """What the system says about the processor, if it does."""
+    try:
+        return Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return ""
+
+
 def _processor():
     """Model of the processor."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(s.partition(":")[2].strip() for s in lines if s.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    found = re.search(r"^model name\s*: (.+)$", _cpuinfo(), re.MULTILINE)
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def _first_line(words):

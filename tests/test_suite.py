@@ -208,7 +208,10 @@ def test_command(tmp_path):
     assert found.sizes["repeat"] == _measure.REPEATS
     rate = float(found["steps_per_second"].median())
     assert 1e4 < rate < 1e8
-    # Two clocks: the program's own, which counts itself, and the driver's.
-    assert 0.3 < float(found["slot_seconds"].sum()) * rate < 5
+    # The program's clock counts itself, and time that other processes took.
+    assert 0.3 < float(found["slot_seconds"].sum()) * rate < 20
     assert 5e2 < float(found["state_size"]) < 1e5 < float(found["peak_memory"]) < 1e9
     assert float(found["build_seconds"]) > 0.5
+    machine = dataset.read(tmp_path / "a.nc")["machine"]
+    assert 1e8 < float(machine["sgemm"]) < 1e13
+    assert (machine["bandwidth"] > 1e8).all() and (machine["bandwidth"] < 1e13).all()
