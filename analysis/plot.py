@@ -9,6 +9,7 @@ import xarray as xr
 
 from analysis import (
     action_selection,
+    benchmark,
     cartpole,
     circuit,
     distributional,
@@ -29,6 +30,7 @@ FIGURES = {
     "memory_chain": memory_chain.figure,
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,
+    "benchmark": benchmark.figure,
     "gradient_quality": gradient_quality.figure,
     "sweep": sweep.figure,
     "distributional": distributional.figure,

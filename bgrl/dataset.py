@@ -361,8 +361,6 @@ def set_weights(agent, state, data, checkpoint=-1):
 
 
 def _attributes(agent, run, stopped):
-    packages = ("brian2", "numpy", "xarray")
-    versions = {name: metadata.version(name) for name in packages}
     task = agent.task
     attributes = {
         "title": f"bgrl: {task.name}",
@@ -372,9 +370,7 @@ def _attributes(agent, run, stopped):
         "backend": run.backend,
         "dtype": agent.dtype,
         "sensitivity": agent.learning.sensitivity,
-        "versions": describe({"python": platform.python_version(), **versions}),
-        "source_revision": _revision(),
-        "schema_version": SCHEMA_VERSION,
+        **provenance(),
         "step_duration_ms": float(agent.circuit.step),
         "events": describe(dict(task.events)),
     }
@@ -384,6 +380,16 @@ def _attributes(agent, run, stopped):
     if stopped:
         attributes["stopped"] = stopped
     return attributes
+
+
+def provenance():
+    """Root attributes that say what made a file: versions, source revision, schema version."""
+    versions = {name: metadata.version(name) for name in ("brian2", "numpy", "xarray")}
+    return {
+        "versions": describe({"python": platform.python_version(), **versions}),
+        "source_revision": _revision(),
+        "schema_version": SCHEMA_VERSION,
+    }
 
 
 def _revision():

@@ -321,10 +321,11 @@ def make_parser(name, module, description=None):
 
 def command(name, module):
     """Run an experiment from the command line and exit."""
-    sys.exit(run_command(lambda: _main(name, module)))
+    sys.exit(run_command(lambda: main(name, module)))
 
 
-def _main(name, module, arguments=None):
+def main(name, module, arguments=None):
+    """The command of an experiment; `arguments` are those of the command line by default."""
     options = vars(make_parser(name, module).parse_args(arguments))
     config, figure_path = configure(name, module, options)
     try:

@@ -1,21 +1,23 @@
-"""How fast an agent learns on this machine: one line of JSON.
+"""How fast an agent learns on this machine: one line of JSON; --suite draws a grid of sizes.
 
 `steps_per_second` is task steps x replicates / wall time of the run, the build not included.
 """
 
+import argparse
 import json
 import resource
 import sys
 import time
 
 import models
-from bgrl import tasks
+from bgrl import experiment, tasks
 from bgrl.backends import LOADERS, load
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, choose
 from bgrl.learning import SENSITIVITIES
 from bgrl.sensitivity import cost
 from bgrl.simulation import check_cost
+from experiments import suite
 
 
 def measure(agent, steps, backend="cpp", processes=1):
@@ -56,6 +58,10 @@ def measure(agent, steps, backend="cpp", processes=1):
 
 def main(arguments=None):
     """The command."""
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    if "--suite" in words:
+        words.remove("--suite")
+        return experiment.main("benchmark", suite, words)
     parser = Parser(prog="python -m experiments.benchmark", description=__doc__)
     add = parser.add_argument
     add(
@@ -77,7 +83,14 @@ def main(arguments=None):
     )
     add("--dtype", default="float32", help="float32 (default) or float64")
     add("--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)")
-    options = parser.parse_args(arguments)
+    add(
+        "--suite",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="measure many sizes and methods, compare with what the machine can do, write "
+        "results/benchmark.nc and .png; `--suite --help` shows its options",
+    )
+    options = parser.parse_args(words)
     choose("backend", options.backend, LOADERS)
     agent = models.agent(
         options.model,
