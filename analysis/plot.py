@@ -14,8 +14,10 @@ from analysis import (
     circuit,
     distributional,
     gradient_quality,
+    lesions,
     medication,
     memory_chain,
+    recovery,
     sweep,
     task_gallery,
     train,
@@ -34,6 +36,8 @@ FIGURES = {
     "gradient_quality": gradient_quality.figure,
     "sweep": sweep.figure,
     "distributional": distributional.figure,
+    "lesions": lesions.figure,
+    "recovery": recovery.figure,
     "task_gallery": task_gallery.figure,
 }
 
