@@ -93,7 +93,7 @@ class AgentSettings(Settings):
     learning_options: dict = field(default_factory=dict)
     #: Options of the task besides the experiment's own.
     task_options: dict = field(default_factory=dict)
-    #: Edits of the circuit, see `edited`: name to value, name to factor, NAME[:FRACTION[:SEED]].
+    #: Edits of the circuit, see `edit`.
     circuit_options: dict = field(default_factory=dict)
     scales: dict = field(default_factory=dict)
     lesions: tuple = ()
@@ -166,8 +166,6 @@ class AgentSettings(Settings):
     def edited(self, agent):
         """An agent whose circuit has these edits.
 
-        Values and sizes are set first, then weights are scaled, then lesions made.
-
         Parameters
         ----------
         agent : bgrl.agent.Agent
@@ -176,16 +174,7 @@ class AgentSettings(Settings):
         -------
         bgrl.agent.Agent
         """
-        circuit = agent.circuit
-        for name, value in self.circuit_options.items():
-            circuit = circuit.set(name, value)
-        for name, factor in self.scales.items():
-            circuit = circuit.scale(name, factor)
-        for text in self.lesions:
-            name, *numbers = text.split(":")
-            if len(numbers) > 2 or (numbers[1:] and not numbers[1].isdecimal()):
-                raise InputError(f"lesion {text!r} is not of the form NAME[:FRACTION[:SEED]]")
-            circuit = circuit.lesion(name, *numbers[:1], *map(int, numbers[1:]))
+        circuit = edit(agent.circuit, self.circuit_options, self.scales, self.lesions)
         return dataclasses.replace(agent, circuit=circuit)
 
     def train(self, agent, record=TRACES, interventions=()):
@@ -305,18 +294,57 @@ def make_parser(name, module, description=None):
             "for all three rates), task.NAME for one of the task, or one of the circuit "
             "(cortex.size=64, cortex.tau=40, dt=10); may be given again",
         )
-        for option_name, form, text in (
-            ("scale", "NAME=FACTOR", "initial weights of a pathway: cortex->cortex=0.5"),
-            ("lesion", "NAME[:FRACTION[:SEED]]", "cut off a nucleus or pathway, or a share of it"),
-        ):
-            text += "; may be given again"
-            parser.add_argument(
-                f"--{option_name}", metavar=form, action="append", default=[], help=text
-            )
+        add_edits(parser)
     parser.add_argument("--figure", metavar="FILE.png", help="figure, beside the data by default")
     quick = ", ".join(f"{k} {v}" for k, v in module.QUICK.items())
     parser.add_argument("--quick", action="store_true", help=f"a short run to try it out: {quick}")
     return parser
+
+
+def add_edits(parser):
+    """Add the options ``--scale`` and ``--lesion``, which may be given again."""
+    for name, form, text in (
+        ("scale", "NAME=FACTOR", "initial weights of a pathway: cortex->cortex=0.5"),
+        ("lesion", "NAME[:FRACTION[:SEED]]", "cut off a nucleus or pathway, or a share of it"),
+    ):
+        text += "; may be given again"
+        parser.add_argument(f"--{name}", metavar=form, action="append", default=[], help=text)
+
+
+def edit(circuit, values, scales, lesions):
+    """A circuit with edits given as text.
+
+    Values and sizes are set first, then weights are scaled, then lesions made.
+
+    Parameters
+    ----------
+    circuit : bgrl.circuit.Circuit
+    values : dict of str to str
+        Name to value, see `bgrl.editing.Editing.set`.
+    scales : dict of str to str
+        Pathway to factor.
+    lesions : sequence of str
+        NAME[:FRACTION[:SEED]].
+
+    Returns
+    -------
+    bgrl.circuit.Circuit
+
+    Raises
+    ------
+    InputError
+        For a name that does not exist, or a value that cannot be.
+    """
+    for name, value in values.items():
+        circuit = circuit.set(name, value)
+    for name, factor in scales.items():
+        circuit = circuit.scale(name, factor)
+    for text in lesions:
+        name, *numbers = text.split(":")
+        if len(numbers) > 2 or (numbers[1:] and not numbers[1].isdecimal()):
+            raise InputError(f"lesion {text!r} is not of the form NAME[:FRACTION[:SEED]]")
+        circuit = circuit.lesion(name, *numbers[:1], *map(int, numbers[1:]))
+    return circuit
 
 
 def command(name, module):

@@ -1,7 +1,7 @@
 """Draws the circuit of a model as it is before any run: ``python -m experiments.draw MODEL``.
 
-Nuclei in their anatomical places, projections by sign, strength and plasticity. What a run learned is
-drawn from its file: ``python -m analysis.plot FILE.nc --kind circuit``.
+Nuclei in their anatomical places, projections by sign, strength, plasticity and lesion. What a run
+learned is drawn from its file: ``python -m analysis.plot FILE.nc --kind circuit``.
 """
 
 import sys
@@ -11,6 +11,7 @@ import models
 from bgrl import tasks
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError
+from bgrl.experiment import add_edits, edit, name_and_value
 
 
 def main(arguments=None):
@@ -29,8 +30,18 @@ def main(arguments=None):
         metavar="FILE.svg",
         help="where to write, SVG, PNG or PDF by its suffix; results/MODEL.svg by default",
     )
+    add(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="of the circuit: cortex.size=64, gpi.bias=2; may be given again",
+    )
+    add_edits(parser)
     options = parser.parse_args(arguments)
     circuit = models.circuit(options.model, tasks.make(options.task), options.units)
+    values, scales = (dict(map(name_and_value, texts)) for texts in (options.set, options.scale))
+    circuit = edit(circuit, values, scales, options.lesion)
     path = Path(options.output or f"results/{options.model}.svg")
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise InputError(f"{path}: the name must end in .svg or .png or .pdf")

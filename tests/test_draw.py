@@ -16,6 +16,7 @@ from analysis.pathways import read_circuit
 from analysis.style import new_figure, save_figure
 from bgrl import dataset, tasks
 from bgrl.circuit import Distribution
+from bgrl.errors import InputError
 from bgrl.simulation import Run, simulate
 from experiments import draw
 
@@ -445,3 +446,13 @@ def test_command_draws_a_model(tmp_path, capsys):
     ):
         with pytest.raises(ValueError, match=part):
             draw.main(words)
+
+
+def test_command_draws_what_edits_leave(tmp_path):
+    path = tmp_path / "edited.svg"
+    words = ["basal_ganglia", "--lesion", "stn", "--set", "cortex.size=40", "--output", str(path)]
+    draw.main(words)
+    text = path.read_text()
+    assert "n = 8, lesioned" in text and "n = 40" in text
+    with pytest.raises(InputError, match="unknown population or projection 'snr'; valid: action->"):
+        draw.main(["basal_ganglia", "--lesion", "snr"])

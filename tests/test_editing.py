@@ -13,7 +13,17 @@ import models
 from bgrl import verify, wiring
 from bgrl.agent import Agent
 from bgrl.backends import load
-from bgrl.circuit import Circuit, Parameter, Population, Readout, normal, sample, uniform
+from bgrl.circuit import (
+    Circuit,
+    Dopamine,
+    Parameter,
+    Population,
+    Readout,
+    Rule,
+    normal,
+    sample,
+    uniform,
+)
 from bgrl.editing import Editing
 from bgrl.errors import InputError
 from bgrl.learning import Learning
@@ -94,6 +104,40 @@ def test_lesioned_projection_carries_no_signal_sensitivity_eligibility_or_update
     # And the intact circuit does something else.
     _, intact = advanced(edited)
     assert np.abs(end["cortex.rate"] - intact["cortex.rate"]).max() > 1e-3
+
+
+def test_lesions_hold_for_synapses_with_a_rule_of_their_own():
+    rule = Rule("weight + 0.1*dopamine*eligibility + 0.01", "trace_decay*eligibility + pre + 1")
+    circuit = looped().connect("observation", "stn", rule=rule).lesion("stn", 0.4)
+    assert "3 x 3, plastic by a rule, density" in str(circuit)
+    start, end = advanced(agent(circuit, "rflo"))
+    lost = circuit.projections["observation->stn"].lesioned.astype(bool)
+    assert lost.sum() == 3
+    for name in ("weight", "eligibility_weight"):
+        values = end[f"observation_to_stn.{name}"][0]
+        assert (values[lost] == 0).all() and (values[~lost] != 0).all()
+    assert (start["observation_to_stn.weight"] != end["observation_to_stn.weight"]).any()
+
+
+def test_lesions_of_the_basal_ganglia():
+    """Without pallidum the thalamus says nothing of the striatum, so choices no longer depend on it."""
+    circuit = models.circuit("basal_ganglia", TASK, 6)
+    intact = agent(circuit, "rflo")
+    for name in ("stn", "gpi", "d1->gpi"):
+        lesioned = replace(intact, circuit=circuit.lesion(name))
+        assert lesioned.structure() == intact.structure()
+    rates = [
+        advanced(agent(circuit.lesion("gpi").scale("cortex->d1", factor), "rflo"), 20)[1]
+        for factor in (1, 3)
+    ]
+    np.testing.assert_array_equal(*(found["thalamus.rate"] for found in rates))
+    assert (rates[0]["d1.rate"] != rates[1]["d1.rate"]).any()
+    halved = circuit.scale("d1->gpi", 0.5).projections["d1->gpi"].weights
+    np.testing.assert_array_equal(halved, circuit.projections["d1->gpi"].weights / 2)
+    # Weights are an array, which another number of neurons does not fit; of the cortex none is.
+    assert circuit.resize("cortex", 64).size("cortex") == 64
+    with pytest.raises(InputError, match="array for 8 neurons of 'gpi'; resize first"):
+        circuit.resize("gpi", 9)
 
 
 def test_lesioned_part_of_a_projection():
@@ -235,6 +279,8 @@ def test_values_are_set_by_name():
         .set("stn->cortex.sign", "None")
         .set("actor.weights", "uniform(-1, 1)")
         .set("cortex->ventral_striatum.weights", 0.5)
+        .set("actor.plastic", False)
+        .set("dopamine.tonic", "-0.5")
         .set("dt", "10")
         .set("substeps", 2)
     )
@@ -246,6 +292,9 @@ def test_values_are_set_by_name():
     assert edited.projections["cortex->cortex"].plastic is False
     assert edited.projections["stn->cortex"].sign is None
     assert edited.actor.weights == uniform(-1, 1) and edited.critic.weights == 0.5
+    assert not edited.actor.plastic and edited.critic.plastic
+    assert edited.dopamine == Dopamine(tonic=-0.5)
+    assert "dopamine: baseline 5, gain 20, tonic -0.5" in str(edited)
     assert (edited.dt, edited.substeps) == (10.0, 2)
     relu = edited.set("stn.equations", "drate/dt = (-rate + clip(drive, 0, 1) + bias)/tau : 1")
     assert relu.populations["stn"].derivatives == {"rate": "(-rate + clip(drive, 0, 1) + bias)/tau"}
