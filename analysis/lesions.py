@@ -105,8 +105,8 @@ def figure(data):
             plot_lesions(data, task, pathways[k], ax=ax)
             ax.set_title(pathways[k].replace("->", " \u2192 "), fontsize=8)
         part.suptitle(
-            f"{TASKS.get(task, task).capitalize()} ({task}). Removal costs most after learning: "
-            f"{worst(data, task, 'after')}; before: {worst(data, task, 'before')}",
+            f"{TASKS.get(task, task).capitalize()} ({task}): removal after learning costs most in\n"
+            f"{worst(data, task, 'after')}; before learning in {worst(data, task, 'before')}",
             x=0.01,
             ha="left",
             fontsize=9.5,

@@ -12,6 +12,8 @@ CONDITIONS = {
 }
 #: Share of the intact return that counts as regained.
 REGAINED = 0.9
+#: Steps that nobody waits for.
+NEVER = 1e18
 
 
 def curves(data, condition):
@@ -33,10 +35,10 @@ def steps_to_regain(data, condition="lesioned"):
 
 
 def _median(values, digits=0):
-    low, high = bootstrap_interval(values, np.median)
-    text = [
-        f"{v:,.{digits}f}" if np.isfinite(v) else "never" for v in (np.median(values), low, high)
-    ]
+    # Intervals cannot be interpolated to infinity.
+    values = np.minimum(values, NEVER)
+    found = (np.median(values), *bootstrap_interval(values, np.median))
+    text = ["never" if v > NEVER / 2 else f"{v:,.{digits}f}" for v in found]
     return f"{text[0]} ({text[1]} to {text[2]})"
 
 

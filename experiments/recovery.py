@@ -16,7 +16,7 @@ from experiments import lesions
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.recovery"
-QUICK = {"steps": 20_000, "replicates": 4}
+QUICK = {"steps": 5000, "replicates": 4}
 CHECKPOINTS = 40
 
 
@@ -24,9 +24,10 @@ CHECKPOINTS = 40
 class Config(lesions.Config):
     """Settings of the experiment."""
 
+    steps: int = option(20_000, "task steps of learning, before and after the lesion")
     task: str = option("memory_chain", "task", tuple(lesions.TASKS))
-    pathways: str = option("d1->gpi", "pathway to lesion")
-    fractions: str = option("0.5", "share of its synapses")
+    pathways: str = option("cortex->cortex", "pathway to lesion")
+    fractions: str = option("1", "share of its synapses")
 
 
 def run(config):
