@@ -31,12 +31,6 @@ def test_recorded_traces(path, backend):
     assert worst <= tolerance == 1e-10
 
 
-@pytest.mark.slow
-def test_recorded_trace_with_cython():
-    worst, tolerance = run(FIXTURES / "traces" / "rflo_fa_adam.npz", "cython")
-    assert worst <= tolerance
-
-
 @pytest.mark.parametrize("task", sorted({p.stem.rsplit("_", 1)[0] for p in TASKS}))
 def test_recorded_trajectories(task, monkeypatch):
     """Every recorded file; files of one task share a program."""
@@ -106,8 +100,20 @@ def test_contraction_over_the_wrong_index_is_caught(monkeypatch):
     assert verify.replay_trace(fixture, program, start)["e_W"] > 1e-6
 
 
-@pytest.mark.parametrize("backend", [*BACKENDS, pytest.param("cython", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("breaks", [broken_trace_decay, transposed_feedback, late_trace])
+BREAKS = (broken_trace_decay, transposed_feedback, late_trace)
+
+
+@pytest.mark.slow
+def test_recorded_trace_with_cython_and_broken_rules():
+    """In one test, which compiles what they share once."""
+    worst, tolerance = run(FIXTURES / "traces" / "rflo_fa_adam.npz", "cython")
+    assert worst <= tolerance
+    for breaks in BREAKS:
+        test_broken_rules_are_caught(breaks, "cython")
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("breaks", BREAKS)
 def test_broken_rules_are_caught(breaks, backend):
     fixture = verify.read_fixture(FIXTURES / "traces" / "rflo_fa_adam.npz")
     agent = verify.trace_agent(fixture)
