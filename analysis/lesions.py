@@ -103,6 +103,7 @@ def figure(data):
                 ax.axis("off")
                 continue
             plot_lesions(data, task, pathways[k], ax=ax)
+            ax.tick_params(labelbottom=k + columns >= len(pathways))
             ax.set_title(pathways[k].replace("->", " \u2192 "), fontsize=8)
         part.suptitle(
             f"{TASKS.get(task, task).capitalize()} ({task}): removal after learning costs most in\n"
