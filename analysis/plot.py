@@ -43,8 +43,8 @@ FIGURES = {
 
 
 def _overview(data):
-    task = data.attrs.get("experiment", data.attrs["task"])
-    return FIGURES.get(task, train.figure)(data)
+    name = data.attrs["experiment"] if "experiment" in data.attrs else data.attrs["task"]
+    return FIGURES.get(name, train.figure)(data)
 
 
 def _single(plot):

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from analysis import lesions as lesion_figures
+from analysis import plot
 from analysis import recovery as recovery_figures
+from bgrl.dataset import write
 from bgrl.errors import InputError
 from experiments import lesions, recovery
 
@@ -31,6 +33,12 @@ def test_a_share_of_zero_is_the_intact_circuit(lesioned):
     bandit = returns.sel(task="bernoulli_bandit")
     assert (bandit.isel(fraction=1) != bandit.isel(fraction=0)).any()
     assert lesioned["lesions"]["chance_return"].values.tolist() == [0.0, 50.0]
+
+
+def test_figure_from_a_file(lesioned, tmp_path):
+    write(lesioned, tmp_path / "lesions.nc")
+    assert plot.main([str(tmp_path / "lesions.nc")]) == 0
+    assert (tmp_path / "lesions-overview.png").exists()
 
 
 def test_figure_and_summary_of_lesions(lesioned):
