@@ -209,9 +209,7 @@ def plot_fraction(data, *, ax=None):
     ticks = [m * 10.0**k for k in decades for m in (1, 2, 5) if low <= m * 10.0**k <= high]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.yaxis.set_minor_locator(NullLocator())
-    ends = [
-        f"{v:.2g} ({m}, {n} neurons)" for v, m, n in (min(_entries(values)), max(_entries(values)))
-    ]
+    ends = [f"{v:.2g} ({m} at {n})" for v, m, n in (min(_entries(values)), max(_entries(values)))]
     ax.set_title(f"Of the limit: {' to '.join(ends)}", fontsize=_TITLE)
     return ax
 
@@ -277,7 +275,7 @@ def plot_memory(data, *, ax=None):
 @styled
 def figure(data):
     """Rates, fraction of the limit, where the time goes, build and memory."""
-    result = new_figure(13.5, 7.2)
+    result = new_figure(12.4, 6.8)
     axes = result.subplots(2, 3)
     plot_rate(data, "units", ax=axes[0, 0])
     plot_fraction(data, ax=axes[0, 1])

@@ -111,7 +111,7 @@ def test_figure_says_what_was_found():
     figure = benchmark.figure(by_hand())
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
         "At 32 neurons, rflo is 10 times as fast as rtrl",
-        "Of the limit: 0.04 (rflo, 8 neurons) to 0.5 (rtrl, 32 neurons)",
+        "Of the limit: 0.04 (rflo at 8) to 0.5 (rtrl at 32)",
         "rflo gains most by replicates: 2.0 times, with 4",
         "environment is 90% of rflo; in rtrl no slot is above 60%",
         "A build takes 3.0 to 3.0 s",
