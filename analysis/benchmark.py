@@ -178,22 +178,23 @@ def plot_rate(data, dimension, *, ax=None):
     _plot_lines(middle, dimension, ax, rates.min("repeat"), rates.max("repeat"))
     _plot_dashed(limit_rate(data).sel(_selected(data, dimension)), dimension, ax)
     ax.set(yscale="log", ylabel="task steps per second")
+    last = max(at for _, _, at in _entries(middle))
     if dimension == "units":
-        n = max(n for _, _, n in _entries(middle))
-        ends = [(rate, method) for rate, method, at in _entries(middle) if at == n]
-        (fast, fastest), (slow, slowest) = max(ends), min(ends)
-        title = f"At {n} neurons, {fastest} is {_times(fast / slow)} as fast as {slowest}"
+        (low, slowest), (high, fastest) = _extremes(middle, last)
+        ends = f"{low:,.0f} ({slowest}) to {high:,.0f} ({fastest})"
+        title = f"At {last} neurons: {ends} steps/s"
     else:
-        gain, method, most = max(_entries(middle / middle.isel(replicates=0)), key=lambda e: e[0])
-        title = f"{method} gains most by replicates: {_times(gain)}, with {most}"
-        if most == 1:
-            title = "No method gains by replicates"
+        first = middle["replicates"].values[0]
+        (low, worst), (high, best) = _extremes(middle / middle.isel(replicates=0), last)
+        title = f"Rate with {last} over {first}: {low:.2f} ({worst}) to {high:.2f} ({best})"
     ax.set_title(title, fontsize=_TITLE)
     return ax
 
 
-def _times(ratio):
-    return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
+def _extremes(values, last):
+    """The smallest and the largest value at the end of a sweep, and their methods."""
+    found = [(value, method) for value, method, at in _entries(values) if at == last]
+    return min(found), max(found)
 
 
 @styled
@@ -209,9 +210,7 @@ def plot_fraction(data, *, ax=None):
     ticks = [m * 10.0**k for k in decades for m in (1, 2, 5) if low <= m * 10.0**k <= high]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.yaxis.set_minor_locator(NullLocator())
-    ends = [
-        f"{v:.2g} ({m}, {n} neurons)" for v, m, n in (min(_entries(values)), max(_entries(values)))
-    ]
+    ends = [f"{v:.2g} ({m} at {n})" for v, m, n in (min(_entries(values)), max(_entries(values)))]
     ax.set_title(f"Of the limit: {' to '.join(ends)}", fontsize=_TITLE)
     return ax
 
@@ -277,7 +276,7 @@ def plot_memory(data, *, ax=None):
 @styled
 def figure(data):
     """Rates, fraction of the limit, where the time goes, build and memory."""
-    result = new_figure(13.5, 7.2)
+    result = new_figure(12.4, 6.8)
     axes = result.subplots(2, 3)
     plot_rate(data, "units", ax=axes[0, 0])
     plot_fraction(data, ax=axes[0, 1])

@@ -29,7 +29,7 @@ def run_command(main):
         return 1
     except KeyboardInterrupt:
         print(
-            "interrupted; given again, the command goes on from its last checkpoint",
+            "interrupted; a run goes on from its last checkpoint when the command is given again",
             file=sys.stderr,
         )
         return 130

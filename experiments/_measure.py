@@ -2,9 +2,8 @@
 
 ``python -m experiments._measure NAME SETTINGS`` prints what the function of that name returns; both are
 JSON. A process of its own because the peak of memory is that of a whole process, and because the
-libraries of linear algebra read how many threads they may use when they are loaded. Times are those of
-the processor, in which a program of one thread gets as far as it would have the machine to itself: what
-else runs hardly disturbs them.
+libraries of linear algebra read how many threads they may use when they are loaded. Rates are per second
+of processor time, in which a program of one thread gets about as far as on an idle machine.
 """
 
 import json

@@ -4,8 +4,9 @@ Every configuration is built from nothing and then measured in a process of its 
 time by slot of the step, build time, memory. In the same run, the fastest matrix product and the
 bandwidth of memory are measured, on one core, as a program uses one. With the bytes and operations that
 a step needs, counted in the generated code (`bgrl.backends.work`), they give the time that a step
-cannot go below, and the fraction of this limit that is reached. Builds are timed by the clock on the
-wall, all else by the time that the processor spent on it.
+cannot go below, and the fraction of this limit that is reached. Rates and limit are timed by what the
+processor spent on the process, so that other processes disturb them little; builds and slots by the
+clock on the wall, the latter to be read as shares.
 
 The sizes are measured with one replicate, the replicates with 32 neurons. `nucleus` is left out: in a
 cortex of one nucleus it is the same program as `rtrl`.

@@ -110,9 +110,9 @@ def test_dataset_is_labelled_and_redrawn_from_its_file(tmp_path):
 def test_figure_says_what_was_found():
     figure = benchmark.figure(by_hand())
     assert [ax.get_title(loc="left") for ax in figure.axes] == [
-        "At 32 neurons, rflo is 10 times as fast as rtrl",
-        "Of the limit: 0.04 (rflo, 8 neurons) to 0.5 (rtrl, 32 neurons)",
-        "rflo gains most by replicates: 2.0 times, with 4",
+        "At 32 neurons: 10,000 (rtrl) to 100,000 (rflo) steps/s",
+        "Of the limit: 0.04 (rflo at 8) to 0.5 (rtrl at 32)",
+        "Rate with 4 over 1: 1.00 (rtrl) to 2.00 (rflo)",
         "environment is 90% of rflo; in rtrl no slot is above 60%",
         "A build takes 3.0 to 3.0 s",
         "At most 40 MB, for rtrl at 32 neurons",
@@ -126,6 +126,10 @@ def test_figure_says_what_was_found():
         "peak memory (MB)",
     ]
     assert all(ax.get_xlabel() for ax in figure.axes)
+    # A line for each method, its limit, and none of what was not measured.
+    rate = figure.axes[0]
+    assert [len(line.get_xdata()) for line in rate.lines] == [2, 2, 2, 2]
+    np.testing.assert_allclose(rate.lines[-1].get_ydata()[1], 1 / 5e-5)
     slots = figure.axes[3].get_legend().get_texts()
     assert [text.get_text() for text in slots][-1] == "environment, reset, dopamine"
     lines = figure.axes[4].get_legend().get_texts()
