@@ -12,6 +12,8 @@ WHEN = {
     "before": ("lesion before learning", COLOURS["blue"], "s", "--"),
 }
 TASKS = {"memory_chain": "memory", "bernoulli_bandit": "choice"}
+#: Panels side by side, at most.
+COLUMNS = 9
 
 
 def loss(data, task, when):
@@ -92,8 +94,8 @@ def figure(data):
     """A row for each task, a panel for each pathway."""
     group = data["lesions"]
     tasks, pathways = group["task"].values, group["pathway"].values
-    columns = min(len(pathways), 7)
-    lines = -(-len(pathways) // columns)
+    lines = -(-len(pathways) // COLUMNS)
+    columns = -(-len(pathways) // lines)
     fig = new_figure(max(7.0, 1.55 * columns + 0.8), 2.1 * lines * len(tasks) + 0.7)
     parts = fig.subfigures(len(tasks) + 1, 1, height_ratios=[*[1.0] * len(tasks), 0.12])
     for part, task in zip(parts, tasks, strict=False):

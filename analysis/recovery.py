@@ -95,8 +95,10 @@ def figure(data):
     ax = plot_recovery(data, ax=fig.add_subplot())
     lesioned, _ = curves(data, "lesioned")
     intact, _ = curves(data, "intact")
-    regained = np.median(steps_to_regain(data))
-    when = f"regained after {regained:,.0f} steps" if np.isfinite(regained) else "not regained"
+    after = steps_to_regain(data)
+    when = "not regained"
+    if np.isfinite(np.median(after)):
+        when = f"regained after {_median(after)} steps"
     lost = np.median(intact[:, 0]) - np.median(lesioned[:, 0])
     ax.set_title(
         f"{100 * data.attrs['fraction']:g} % of {data.attrs['pathway']} removed: return falls by "

@@ -4,22 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from analysis import lesions as lesion_figures
 from analysis import plot
 from analysis import recovery as recovery_figures
+from bgrl import simulation
 from bgrl.dataset import write
 from bgrl.errors import InputError
 from experiments import lesions, recovery
 
 SMALL = {"steps": 40, "replicates": 2, "units": 4, "backend": "numpy", "model": "cortex_thalamus"}
+#: A trial of the bandit has 100 steps.
+MEMORY = {"memory_chain": lesions.TASKS["memory_chain"]}
 
 
 @pytest.fixture(scope="module")
 def lesioned():
     names = "cortex->cortex,thalamus->cortex"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lesions, "TRIALS", 3)
+        patch.setattr(lesions, "TRIALS", 1)
         return lesions.run(lesions.Config(**SMALL, pathways=names, fractions="1"))
 
 
@@ -58,9 +62,18 @@ def test_figure_and_summary_of_lesions(lesioned):
 
 
 def test_recovery_starts_from_what_was_learned(monkeypatch):
+    seeds = []
+
+    def spy(agent, run, *rest):
+        seeds.append(run.seed)
+        return simulation.simulate(agent, run, *rest)
+
     monkeypatch.setattr(recovery, "CHECKPOINTS", 2)
-    config = recovery.Config(**SMALL, pathways="thalamus->cortex", fractions="1")
-    data = recovery.run(config)
+    monkeypatch.setattr(lesions, "TRIALS", 2)
+    monkeypatch.setattr(lesions, "simulate", spy)
+    data = recovery.run(recovery.Config(**SMALL | {"seed": 7}, pathway="thalamus->cortex"))
+    # Feedback to the cortex is drawn from the seed; those that learn on must keep theirs.
+    assert seeds == [7] * 4
     group = data["recovery"]
     assert group["condition"].values.tolist() == ["intact", "lesioned", "naive"]
     assert group["step"].values.tolist() == [0, 20, 40]
@@ -72,15 +85,82 @@ def test_recovery_starts_from_what_was_learned(monkeypatch):
     assert recovery_figures.steps_to_regain(data).tolist() == [40, 20]
     assert recovery_figures.steps_to_regain(data, "naive").tolist() == [np.inf] * 2
     title = recovery_figures.figure(data).axes[0].get_title("left")
-    assert title.endswith("removed: return falls by 0.70, 90 % regained after 30 steps")
+    assert title.endswith("removed: return falls by 0.70, 90 % regained after 30 (20 to 40) steps")
     assert any("after never" in row for row in recovery_figures.summary(data))
+
+
+def test_agents_that_cannot_choose_are_at_chance_whatever_they_learned(monkeypatch):
+    """The same trials of a uniform policy, before and after learning; without a lesion others."""
+    monkeypatch.setattr(lesions, "TRIALS", 20)
+    config = lesions.Config(**SMALL | {"steps": 120})
+    agent = config.agent("memory_chain")
+    learned = config.play(agent, 120, "learned")
+    blind = replace(agent, circuit=agent.circuit.lesion("cortex->dorsal_striatum"))
+
+    def first(*of):
+        return config.play(of[0], 1, "", *of[1:])["evaluation"]["mean_return"].values[:, 0].tolist()
+
+    assert first(blind, learned) == first(blind)
+    assert first(agent, learned) != first(agent)
+
+
+def test_a_killed_experiment_goes_on_and_ends_with_the_same(monkeypatch, tmp_path):
+    monkeypatch.setattr(lesions, "TRIALS", 1)
+    monkeypatch.setattr(lesions, "TASKS", MEMORY)
+    small = SMALL | {"steps": 10, "pathways": "cortex->cortex", "fractions": "1"}
+    config = lesions.Config(**small, output=str(tmp_path / "lesions.nc"))
+    expected = lesions.run(lesions.Config(**small))
+    played = []
+
+    def killed(agent, run, *rest):
+        if len(played) == 2:
+            raise KeyboardInterrupt
+        played.append(run)
+        return simulation.simulate(agent, run, *rest)
+
+    monkeypatch.setattr(lesions, "simulate", killed)
+    with pytest.raises(KeyboardInterrupt):
+        lesions.run(config)
+    assert len(list(config.work().iterdir())) == 2
+    monkeypatch.setattr(lesions, "simulate", simulation.simulate)
+    xr.testing.assert_identical(lesions.run(config), expected)
+
+
+def test_fractions_have_draws_of_their_own(monkeypatch):
+    """What half removes is not what a quarter does and more."""
+    drawn = {}
+
+    def spy(agent, run, *rest):
+        lost = agent.circuit.projections["cortex->cortex"].lesioned
+        if lost is not None:
+            drawn.setdefault(int(lost.sum()), []).append(lost)
+        return simulation.simulate(agent, run, *rest)
+
+    monkeypatch.setattr(lesions, "TRIALS", 1)
+    monkeypatch.setattr(lesions, "simulate", spy)
+    monkeypatch.setattr(lesions, "TASKS", MEMORY)
+    settings = SMALL | {"steps": 2, "pathways": "cortex->cortex", "fractions": "0.25,0.5"}
+    lesions.run(lesions.Config(**settings))
+    assert {k: len(v) for k, v in drawn.items()} == {4: 2, 8: 2}
+    for masks in drawn.values():
+        assert all((mask == masks[0]).all() for mask in masks)
+    assert (drawn[4][0] > drawn[8][0]).any()
+
+
+def test_pathways_of_other_models_are_all():
+    names = lesions.Config(model="rtrrl").pathway_names()
+    inputs = ["observation->cortex", "action->cortex", "reward->cortex"]
+    readouts = ["cortex->dorsal_striatum", "cortex->ventral_striatum"]
+    assert sorted(names) == sorted([*inputs, "cortex->cortex", *readouts])
+    config = lesions.Config()
+    assert set(config.pathway_names()) < set(config.valid_pathways())
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"pathways": "d1->gpi"}, "unknown pathway 'd1->gpi'; valid: cortex->cortex"),
-        ({"fractions": "0"}, "fractions is '0'; numbers above 0"),
+        ({"pathways": "d1->gpi"}, "unknown pathway 'd1->gpi'; valid: action->cortex, "),
+        ({"fractions": "0"}, "fractions is '0'; rising numbers above 0"),
         ({"fractions": "half"}, "fractions is 'half'"),
     ],
 )
@@ -88,3 +168,15 @@ def test_refuses_lesions_that_cannot_be(settings, message):
     config = replace(lesions.Config(**SMALL), **settings)
     with pytest.raises(InputError, match=message):
         lesions.run(config)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pathway": "d1->gpi"}, "unknown pathway 'd1->gpi'; valid: action->cortex, "),
+        ({"fraction": 1.5}, "fraction is 1.5"),
+    ],
+)
+def test_recovery_refuses_lesions_that_cannot_be(settings, message):
+    with pytest.raises(InputError, match=message):
+        recovery.run(recovery.Config(**SMALL, **settings))
