@@ -24,7 +24,7 @@ CHECKPOINTS = 40
 class Config(lesions.LesionSettings):
     """Settings of the experiment."""
 
-    steps: int = option(10_000, "task steps of learning, before and after the lesion")
+    steps: int = option(20_000, "task steps of learning, before and after the lesion")
     task: str = option("memory_chain", "task", tuple(lesions.TASKS))
     pathway: str = option("cortex->cortex", "pathway to lesion")
     fraction: float = option(1.0, "share of its synapses that is removed, 0 to 1")

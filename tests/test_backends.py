@@ -56,8 +56,7 @@ def masked(agent):
     ("model", "settings"),
     [
         ("rtrrl", {"sensitivity": "snap1", "optimizer": "amsgrad", "feedback": "symmetric"}),
-        ("lru", {"sensitivity": "rflo", "max_norm": 0.1}),
-        ("cortex_thalamus", {"sensitivity": "rtrl"}),
+        ("cortex_thalamus", {"sensitivity": "rtrl", "max_norm": 0.1}),
     ],
 )
 def test_dense_kernels_equal_plain_ones(model, settings):

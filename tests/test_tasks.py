@@ -1,20 +1,30 @@
 """Tasks by themselves: distribution of resets, rules, refusals."""
 
+import functools
+import json
+
 import numpy as np
 import pytest
 
 import models
 from bgrl import tasks
+from bgrl.agent import describe
 from bgrl.backends import load
 from bgrl.errors import InputError
 from bgrl.recording import Sink
 from bgrl.tasks.base import Task
 
 
+@functools.lru_cache(maxsize=4)
+def interpreted(structure):
+    """The program of a structure, described; tasks with other numbers have the same."""
+    return load("numpy", json.loads(structure))
+
+
 def play(task, steps, directory, replicates=1, seed=0, names=()):
     """Frames and trials of a random agent (its readouts are zero, so it picks at random)."""
     agent = models.agent("rtrrl", task, 1, replicates, "float64", sensitivity="none")
-    program = load("numpy", agent.structure())
+    program = interpreted(describe(agent.structure()))
     state = agent.initial_state(program.layout, seed)
     for name in program.layout:
         if name.endswith("_striatum.weight"):
