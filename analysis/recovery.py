@@ -98,11 +98,11 @@ def figure(data):
     after = steps_to_regain(data)
     when = "not regained"
     if np.isfinite(np.median(after)):
-        when = f"regained after {_median(after)} steps"
+        when = f"regained after {_median(after)} steps (median, 95 % interval)"
     lost = np.median(intact[:, 0]) - np.median(lesioned[:, 0])
     ax.set_title(
         f"{100 * data.attrs['fraction']:g} % of {data.attrs['pathway']} removed: return falls by "
-        f"{lost:.2f}, {100 * REGAINED:.0f} % {when}"
+        f"{lost:.2f},\n{100 * REGAINED:.0f} % {when}"
     )
     fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return fig

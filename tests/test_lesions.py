@@ -58,6 +58,10 @@ def test_figure_and_summary_of_lesions(lesioned):
     np.testing.assert_allclose(lost, [0, (0.85 - 0.1) / 0.85], atol=1e-12)
     assert "thalamus->cortex (88 %" in lesion_figures.worst(data, "memory_chain", "after")
     assert lesion_figures.worst(data, "bernoulli_bandit", "after") == "nothing was learned"
+    assert lesion_figures.made_up(data, "memory_chain") == (
+        "learning makes up most for thalamus->cortex (88 % lost after learning, 0 % before)"
+    )
+    assert lesion_figures.made_up(data, "bernoulli_bandit").startswith("no pathway")
     assert any("costs most: thalamus->cortex" in row for row in lesion_figures.summary(data))
 
 
@@ -85,7 +89,10 @@ def test_recovery_starts_from_what_was_learned(monkeypatch):
     assert recovery_figures.steps_to_regain(data).tolist() == [40, 20]
     assert recovery_figures.steps_to_regain(data, "naive").tolist() == [np.inf] * 2
     title = recovery_figures.figure(data).axes[0].get_title("left")
-    assert title.endswith("removed: return falls by 0.70, 90 % regained after 30 (20 to 40) steps")
+    assert title.endswith(
+        "removed: return falls by 0.70,\n"
+        "90 % regained after 30 (20 to 40) steps (median, 95 % interval)"
+    )
     assert any("after never" in row for row in recovery_figures.summary(data))
 
 
