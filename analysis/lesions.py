@@ -45,8 +45,8 @@ def worst(data, task, when):
 def made_up(data, task):
     """Pathway whose removal costs most beyond what it costs those that learn without it, as text.
 
-    Nothing is named where nothing was learned, or where the 95 % interval of the difference between the two, in the median over
-    replicates, holds 0.
+    None is where nothing was learned, or where the 95 % interval of the difference between the two,
+    in the median over replicates, holds 0.
     """
     extra = loss(data, task, "after") - loss(data, task, "before")
     k = int(np.argmax(extra))
@@ -57,6 +57,14 @@ def made_up(data, task):
     after, before = (100 * loss(data, task, when)[k] for when in ("after", "before"))
     name = data["lesions"]["pathway"].values[k]
     return f"learning makes up most for {name} ({after:.0f} % lost after learning, {before:.0f} % before)"
+
+
+def finding(data, task):
+    """What came out of a task, as lines of a title."""
+    if not learned(data, task):
+        return "nothing was learned in these steps"
+    most = ", ".join(f"{worst(data, task, when)} {when}" for when in WHEN)
+    return f"removal costs most in\n{most} learning;\n{made_up(data, task)}"
 
 
 def summary(data):
@@ -119,7 +127,7 @@ def figure(data):
     tasks, pathways = group["task"].values, group["pathway"].values
     lines = -(-len(pathways) // COLUMNS)
     columns = -(-len(pathways) // lines)
-    fig = new_figure(max(7.0, 1.42 * columns + 0.8), 2.1 * lines * len(tasks) + 0.7)
+    fig = new_figure(max(8.0, 1.42 * columns + 0.8), 2.25 * lines * len(tasks) + 0.7)
     parts = fig.subfigures(len(tasks) + 1, 1, height_ratios=[*[1.0] * len(tasks), 0.12])
     for part, task in zip(parts, tasks, strict=False):
         grid = part.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flat
@@ -131,9 +139,7 @@ def figure(data):
             ax.tick_params(labelbottom=k + columns >= len(pathways))
             ax.set_title(pathways[k].replace("->", " \u2192 "), fontsize=8)
         part.suptitle(
-            f"{TASKS.get(task, task).capitalize()} ({task}): removal costs most in "
-            f"{worst(data, task, 'after')} after learning,\n"
-            f"{worst(data, task, 'before')} before; {made_up(data, task)}",
+            f"{TASKS.get(task, task).capitalize()} ({task}): {finding(data, task)}",
             x=0.01,
             ha="left",
             fontsize=9.5,

@@ -62,6 +62,7 @@ def test_figure_and_summary_of_lesions(lesioned):
         "learning makes up most for thalamus->cortex (88 % lost after learning, 0 % before)"
     )
     assert lesion_figures.made_up(data, "bernoulli_bandit").startswith("no pathway")
+    assert lesion_figures.finding(data, "bernoulli_bandit") == "nothing was learned in these steps"
     assert any("costs most: thalamus->cortex" in row for row in lesion_figures.summary(data))
 
 
