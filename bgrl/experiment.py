@@ -19,6 +19,7 @@ import shutil
 import sys
 import types
 import typing
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +86,7 @@ class Settings(Basics):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentSettings(Settings):
+class AgentSettings(Settings, ABC):
     """Settings of an experiment in which agents of one kind learn one task."""
 
     #: Settings of `bgrl.learning.Learning` besides the experiment's own; and `learning_rate`, which
@@ -98,9 +99,9 @@ class AgentSettings(Settings):
     scales: dict = field(default_factory=dict)
     lesions: tuple = ()
 
+    @abstractmethod
     def task_name(self):
         """Name of the task, see `bgrl.tasks.make`."""
-        raise NotImplementedError
 
     def learning(self):
         """The settings of `bgrl.learning.Learning`."""
