@@ -17,6 +17,7 @@ import importlib
 import math
 import shutil
 import sys
+import tempfile
 import types
 import typing
 from abc import ABC, abstractmethod
@@ -420,16 +421,16 @@ def save(data, output, work):
     """Write the dataset, then remove the folder of the unfinished run."""
     from bgrl.dataset import write
 
+    Path(output).parent.mkdir(parents=True, exist_ok=True)
     write(data, output)
     shutil.rmtree(work, ignore_errors=True)
 
 
 def _check_writable(path):
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        probe = path.with_name(f".{path.name}.probe")
-        probe.touch()
-        probe.unlink()
+        # What is refused later on leaves nothing behind, so no folder is made yet.
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
     if path.is_dir():
@@ -440,6 +441,7 @@ def write_figure(figure, path):
     """Save a matplotlib figure: to a temporary name, then renamed."""
     temporary = path.with_name(f".{path.stem}.part{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(temporary)
         temporary.replace(path)
     except OSError as error:
