@@ -37,8 +37,8 @@ def plot_trial_length(data, *, ax=None, bins=40):
     """Length of the trials during learning, binned over steps."""
     ax = axes_or_new(ax)
     trials = data["trials"]
-    end, length = trials["end_step"].values, trials["length"].values.astype(float)
-    edges = np.linspace(0, max(end.max(), 1), bins + 1)
+    end, length = trials["end_step"].values, trials["length"].values
+    edges = np.linspace(0, np.nanmax(end, initial=1), bins + 1)
     table = np.full((len(end), bins), np.nan)
     for r in range(len(end)):
         valid = end[r] >= 0

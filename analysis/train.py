@@ -30,7 +30,7 @@ def plot_trials(data, variable, *, ax=None, windows=WINDOWS):
     ax = axes_or_new(ax)
     # One replicate at a time, for a long run has millions of trials; they are in order of time.
     trials = [data["trials"].isel(replicate=r) for r in range(data["trials"].sizes["replicate"])]
-    last = max(int(one["end_step"].values.max(initial=1)) for one in trials)
+    last = max(int(np.nanmax(one["end_step"].values, initial=1)) for one in trials)
     edges = np.linspace(0, last + 1, windows + 1)
     means = np.full((len(trials), windows), np.nan)
     for r, one in enumerate(trials):

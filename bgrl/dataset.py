@@ -9,6 +9,9 @@ group           contents
 ``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter
 =============== ==================================================================================
 
+Replicates have different numbers of trials: where one has none any more everything is NaN, in memory as
+in the file, so that a mean is a mean. That is why numbers of steps are floats there.
+
 Traces and trials may be longer than memory: they stay on disk until they are looked at, and are written
 a block at a time.
 """
@@ -135,9 +138,9 @@ def _trials(agent, sink):
     starts = np.cumsum(counts) - counts
     block = max(1, BLOCK // (TRIAL.itemsize * agent.replicates))
 
-    def ragged(field, dtype, missing):
+    def ragged(field):
         def read(first, last):
-            table = np.full((agent.replicates, last - first), missing, dtype)
+            table = np.full((agent.replicates, last - first), np.nan)
             for r, (start, count) in enumerate(zip(starts, counts, strict=True)):
                 found = rows[start + min(first, count) : start + min(last, count)][field]
                 table[r, : len(found)] = found
@@ -148,19 +151,11 @@ def _trials(agent, sink):
     dims = ("replicate", "trial")
     return xr.Dataset(
         {
-            "trial_return": _variable(
-                dims, ragged("trial_return", float, np.nan), "return of the trial"
-            ),
-            "length": _variable(
-                dims, ragged("length", np.int64, -1), "length of the trial", "steps"
-            ),
-            "end_step": _variable(
-                dims, ragged("step", np.int64, -1), "step in which it ended", "steps"
-            ),
+            "trial_return": _variable(dims, ragged("trial_return"), "return of the trial"),
+            "length": _variable(dims, ragged("length"), "length of the trial", "steps"),
+            "end_step": _variable(dims, ragged("step"), "step in which it ended", "steps"),
             "terminated": _variable(
-                dims,
-                ragged("terminated", np.int8, -1),
-                "1 if it ended by itself, 0 if at a time limit",
+                dims, ragged("terminated"), "1 if it ended by itself, 0 if at a time limit"
             ),
         },
         {"replicate": _replicate(agent)},

@@ -316,7 +316,8 @@ def combine(experiment, coordinates, points, failures):
     Returns
     -------
     xarray.DataTree
-        Groups ``evaluation`` and ``points``, the varied settings being their first dimensions.
+        Groups ``evaluation`` and ``points``, the varied settings being their first dimensions; NaN
+        where a point failed or has no such replicate or evaluation.
     """
     evaluations, attributes = {}, []
     for point in points:
@@ -332,8 +333,8 @@ def combine(experiment, coordinates, points, failures):
         for dim in ("replicate", "checkpoint")
     ]
     mean_return = np.full((*shape, *sizes), np.nan)
-    episodes = np.zeros((*shape, *sizes), np.int64)
-    step = np.full((*shape, sizes[1]), -1, np.int64)
+    episodes = np.full((*shape, *sizes), np.nan)
+    step = np.full((*shape, sizes[1]), np.nan)
     final, best = np.full((2, *shape, sizes[0]), np.nan)
     for place, point in zip(np.ndindex(shape), points, strict=True):
         if point.output in failures:
@@ -368,7 +369,7 @@ def combine(experiment, coordinates, points, failures):
             "step": _variable(
                 (*dims, "checkpoint") if step.ndim > 1 else "checkpoint",
                 step,
-                "steps learned; -1 where there was no evaluation",
+                "steps learned; NaN where there was no evaluation",
                 "steps",
             ),
         },

@@ -197,11 +197,14 @@ def test_trial_length_is_binned():
     np.testing.assert_allclose(ax.lines[-1].get_ydata(), LENGTH)
 
 
-def test_trials_are_averaged_by_window():
+@pytest.mark.parametrize("missing", [np.nan, -1])
+def test_trials_are_averaged_by_window(missing):
+    """In files of earlier versions, what is missing is -1."""
     data = by_hand()
+    data["trials"]["end_step"] = data["trials"]["end_step"].astype(float)
     returns = data["trials"]["trial_return"].values
     returns[0, :6], returns[1, 6:] = 0, 3
-    data["trials"]["end_step"].values[1, 10:] = -1  # the second replicate had fewer trials
+    data["trials"]["end_step"].values[1, 10:] = missing  # the second replicate had fewer trials
     axes = train.plot_trials(data, "trial_return", windows=2)
     # Ends at 4, 7, ... 40, two windows of 20.5 steps: six and seven trials.
     singles = [line.get_ydata().tolist() for line in axes.lines[:2]]

@@ -98,9 +98,28 @@ def test_blocks_equal_what_was_recorded(small_agent, tmp_path, monkeypatch, fram
     for r in range(3):
         mine, missing = ended[trials == r], longest - np.count_nonzero(trials == r)
         for name, field in (("trial_return", "trial_return"), ("end_step", "step")):
-            empty = np.nan if name == "trial_return" else -1
-            expected = [*mine[field], *[empty] * missing]
+            expected = [*mine[field], *[np.nan] * missing]
             np.testing.assert_array_equal(data["trials"][name][r], expected)
+
+
+def test_a_mean_over_trials_is_one_in_memory_and_in_the_file(small_agent, tmp_path):
+    """Replicates have 9, 4 and 0 trials; what a replicate lacks counts in no mean."""
+    trials = [0, 1, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0]
+    sink, _, ended = recorded(tmp_path, 3, trials)
+    memory = assembled(small_agent, sink)
+    dataset.write(memory, tmp_path / "data.nc")
+    fields = {"length": "length", "end_step": "step", "terminated": "terminated"}
+    with xr.open_datatree(tmp_path / "data.nc", engine="netcdf4") as file:
+        for name, field in (fields | {"trial_return": "trial_return"}).items():
+            expected = [ended[field][ended["replicate"] == r].mean() for r in (0, 1)]
+            for data in (memory, file, dataset.read(tmp_path / "data.nc")):
+                variable = data["trials"][name]
+                np.testing.assert_allclose(variable.mean(), ended[field].mean())
+                np.testing.assert_allclose(variable.mean("trial"), [*expected, np.nan])
+                assert variable.dtype == float
+        # As a program that knows netCDF only reads it: missing is what _FillValue says.
+        assert all(np.isnan(file["trials"][name].encoding["_FillValue"]) for name in fields)
+    xr.testing.assert_identical(memory, dataset.read(tmp_path / "data.nc"))
 
 
 def test_any_part_can_be_looked_at(small_agent, tmp_path, monkeypatch):
