@@ -174,10 +174,20 @@ def best_return(data):
 def summary_table(data):
     """Final and best evaluation over replicates, as lines of text."""
     final, best = final_return(data), best_return(data)
-    episodes = int(data["evaluation"]["episodes"].values[:, -1].min())
+    episodes = data["evaluation"]["episodes"].values[:, -1]
+    counts = f"{episodes.min()}" + (f" to {episodes.max()}" if np.ptp(episodes) else "")
     lines = [
-        f"evaluation with plasticity off, {len(final)} replicates, {episodes} trials each at the end"
+        f"evaluation with plasticity off, {len(final)} replicates, {counts} trials each at the end"
     ]
+    # Files written before it was marked lack it.
+    if (
+        "unfinished" in data["evaluation"]
+        and (cut := data["evaluation"]["unfinished"].values).any()
+    ):
+        lines.append(
+            f"  {cut.sum()} of {cut.size} evaluations hold a trial that outlasted them and counts "
+            "with its return so far"
+        )
     for name, values in (("final", final), ("best", best)):
         low, high = bootstrap_interval(values)
         lines.append(

@@ -4,7 +4,7 @@
 group           contents
 =============== ==================================================================================
 ``trials``      (replicate, trial): `trial_return`, `length`, `end_step`, `terminated`
-``evaluation``  (replicate, checkpoint): `mean_return`, `episodes`; coordinate `step`
+``evaluation``  (replicate, checkpoint): `mean_return`, `episodes`, `unfinished`; coordinate `step`
 ``traces``      (replicate, time, ...): what was recorded; coordinates `step` and time in s
 ``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter
 =============== ==================================================================================
@@ -40,6 +40,8 @@ from bgrl.recording import BLOCK, GRADIENTS, TRIAL, VARIABLES
 from bgrl.sensitivity import compared
 
 SCHEMA_VERSION = 1
+#: What `unfinished` of an evaluation says.
+UNFINISHED = "1 if the last trial outlasted the evaluation and counts with its return so far"
 #: Dimensions that grow with the length of a run.
 LONG = ("time", "trial")
 
@@ -174,6 +176,7 @@ def _evaluation(agent, evaluations):
                 dims, table("mean_return", float), "mean return, plasticity off"
             ),
             "episodes": _variable(dims, table("episodes", np.int64), "trials evaluated"),
+            "unfinished": _variable(dims, table("unfinished", np.int8), UNFINISHED),
         },
         {
             "replicate": _replicate(agent),

@@ -30,7 +30,7 @@ from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, choose
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES, Learning
 from bgrl.recording import Record
-from bgrl.simulation import Run, Stopped, simulate
+from bgrl.simulation import LEAST_EVALUATION, Run, Stopped, simulate
 
 #: What ``learning_rate`` sets.
 RATES = ("rate_actor", "rate_critic", "rate_network")
@@ -87,7 +87,35 @@ class Settings(Basics):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentSettings(Settings, ABC):
+class EvaluatedSettings(Settings):
+    """Settings of experiments that evaluate what is learned while it is."""
+
+    evaluations: int = option(20, "evaluations with plasticity off, besides one before learning")
+    evaluation_trials: int = option(20, "trials of each evaluation")
+    final_trials: int = option(100, "trials of the last evaluation")
+    evaluation_steps: int | None = option(
+        None,
+        "task steps that all evaluations together may take, each replicate; as many as are learned, "
+        f"or {LEAST_EVALUATION:,} if that is more, if nothing is said",
+    )
+
+    def evaluated_run(self, record, interventions=()):
+        """The run of these settings, see `bgrl.simulation.Run`."""
+        return Run(
+            self.steps,
+            self.seed,
+            self.backend,
+            self.evaluations,
+            self.evaluation_trials,
+            self.final_trials,
+            record,
+            interventions,
+            self.evaluation_steps,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgentSettings(EvaluatedSettings, ABC):
     """Settings of an experiment in which agents of one kind learn one task."""
 
     #: Settings of `bgrl.learning.Learning` besides the experiment's own; and `learning_rate`, which
@@ -180,7 +208,7 @@ class AgentSettings(Settings, ABC):
         return dataclasses.replace(agent, circuit=circuit)
 
     def train(self, agent, record=TRACES, interventions=()):
-        """Let an agent learn, with 20 evaluations.
+        """Let an agent learn, and evaluate it on the way.
 
         Parameters
         ----------
@@ -194,14 +222,7 @@ class AgentSettings(Settings, ABC):
         -------
         xarray.DataTree
         """
-        run = Run(
-            self.steps,
-            self.seed,
-            self.backend,
-            evaluations=20,
-            record=record,
-            interventions=interventions,
-        )
+        run = self.evaluated_run(record, interventions)
         return simulate(agent, run, self.work(), self.progress, self.processes)
 
 
@@ -280,7 +301,7 @@ def make_parser(name, module, description=None):
         shown = f" (default {f.default})" if f.default not in ("", None) else ""
         parser.add_argument(
             f"--{option_name.replace('_', '-')}",
-            type=hint,
+            type=_type_of(hint),
             default=None,
             choices=f.metadata["choices"],
             metavar=None if f.metadata["choices"] else option_name.upper(),
@@ -301,6 +322,11 @@ def make_parser(name, module, description=None):
     quick = ", ".join(f"{k} {v}" for k, v in module.QUICK.items())
     parser.add_argument("--quick", action="store_true", help=f"a short run to try it out: {quick}")
     return parser
+
+
+def _type_of(hint):
+    """The type of an option that may also be None, which is its default."""
+    return next(t for t in (*typing.get_args(hint), hint) if t is not types.NoneType)
 
 
 def add_edits(parser):

@@ -24,7 +24,7 @@ from bgrl import __version__
 from bgrl.agent import Agent, describe
 from bgrl.backends import LOADERS, load
 from bgrl.bridge import EnvironmentFailed
-from bgrl.errors import InputError, RunError, choose
+from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.interventions import at_checkpoint, changes
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
@@ -35,8 +35,8 @@ CHUNK_SECONDS = 1.0
 SAVE_SECONDS = 5.0
 _FIRST_CHUNK = 16
 _FIRST_EVALUATION = 32
-#: An evaluation gives up on trials longer than this many steps on average.
-_LONGEST_TRIAL = 5000
+#: Steps that evaluations may take together in a run that is shorter, so that it evaluates something.
+LEAST_EVALUATION = 10_000
 
 
 class Stopped(RunError):
@@ -66,6 +66,10 @@ class Run:
         What is recorded step by step.
     interventions : tuple of bgrl.interventions.Intervention
         What is done to the circuit. An evaluation takes place under those in force at its step.
+    evaluation_steps : int, optional
+        Task steps that all evaluations together may take, each replicate, shared among them in
+        proportion to their trials; if nothing is said, as many as are learned, or 10,000 if that is
+        more. An evaluation whose steps are used up before its trials ends with those it has.
     """
 
     steps: int
@@ -76,6 +80,7 @@ class Run:
     final_trials: int = 100
     record: Record = field(default_factory=Record)
     interventions: tuple = ()
+    evaluation_steps: int | None = None
 
     def __post_init__(self):
         choose("backend", self.backend, LOADERS)
@@ -83,11 +88,23 @@ class Run:
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or value < 1:
                 raise InputError(f"{name} is {value!r}; a positive integer is needed")
+        if self.evaluation_steps is not None:
+            check_count("evaluation_steps", self.evaluation_steps)
 
     def checkpoints(self):
         """Steps after which the agent is evaluated, the first being 0."""
         found = np.round(np.linspace(0, self.steps, self.evaluations + 1)).astype(int)
         return sorted(set(found.tolist()))
+
+    def trials_at(self, step):
+        """Trials of the evaluation after `step` steps."""
+        return self.final_trials if step == self.steps else self.evaluation_trials
+
+    def evaluation_steps_at(self, step):
+        """Task steps, at the most, of the evaluation after `step` steps."""
+        together = self.evaluation_steps or max(self.steps, LEAST_EVALUATION)
+        trials = sum(map(self.trials_at, self.checkpoints()))
+        return max(1, together * self.trials_at(step) // trials)
 
 
 class Work:
@@ -221,6 +238,8 @@ def _simulate(agent, run, folder, progress, processes, weights):
     changes(agent, run.interventions)  # refuses what cannot be before anything is built
     structure = agent.structure(bool(run.interventions))
     check_cost(structure, say)
+    if say:
+        say(_evaluation_cost(run))
     program = load(run.backend, structure, say, processes)
     with _environments(agent) as environments:
         return _learn(agent, run, folder, progress, program, environments, say, weights)
@@ -352,32 +371,43 @@ def _advance(program, state, first, last, target, work, sink, evaluations, bar):
 
 
 def _evaluate(agent, program, state, run, step):
-    """Mean return of each replicate over trials from a fresh start, with plasticity off."""
-    wanted = run.final_trials if step == run.steps else run.evaluation_trials
+    """Mean return of each replicate over trials from a fresh start, with plasticity off.
+
+    Where the steps are used up before the trials, a trial that has lasted longer than all those that
+    ended counts with its return so far.
+    """
+    wanted = run.trials_at(step)
     state = {name: value.copy() for name, value in state.items()}
     seed = derived_seed(run.seed, 1 + step)
     for name in ("task.seed", "policy.seed"):
         state[name][...] = seed
     state["task.restart"][...] = 1
     at_checkpoint(state, step)
-    taken, steps = 0, _FIRST_EVALUATION
+    # The first step of all only starts the first trial.
+    taken, steps, budget = 0, _FIRST_EVALUATION, 1 + run.evaluation_steps_at(step)
     with tempfile.TemporaryDirectory(prefix="bgrl-evaluation-") as folder:
         sink = Sink(folder)
         while True:
+            steps = min(steps, budget - taken)
             state = program.advance(state, taken, steps, learn=False, sink=sink)
             taken += steps
             steps = min(2 * steps, 1 << 16)
             trials = sink.read_trials()
             counts = np.bincount(trials["replicate"], minlength=agent.replicates)
-            if counts.min() >= wanted or taken >= wanted * _LONGEST_TRIAL:
+            if counts.min() >= wanted or taken >= budget:
                 break
-    returns = [
-        trials["trial_return"][trials["replicate"] == r][:wanted] for r in range(agent.replicates)
-    ]
-    return {
-        "mean_return": [float(r.mean()) if len(r) else float("nan") for r in returns],
-        "episodes": [len(r) for r in returns],
-    }
+    going_on = state["task.trial_length"] * (1 - state["task.done"])
+    found = {"mean_return": [], "episodes": [], "unfinished": []}
+    for r in range(agent.replicates):
+        ended = trials[trials["replicate"] == r]
+        returns = ended["trial_return"][:wanted].tolist()
+        outlasts = len(returns) < wanted and going_on[r] > ended["length"].max(initial=0)
+        if outlasts:
+            returns.append(float(state["task.trial_return"][r]))
+        found["mean_return"].append(float(np.mean(returns)) if returns else float("nan"))
+        found["episodes"].append(len(returns))
+        found["unfinished"].append(int(outlasts))
+    return found
 
 
 def _plastic(agent, state):
@@ -390,6 +420,16 @@ def _plastic(agent, state):
     for name, p in agent.circuit.populations.items():
         names += [f"{name}.{k}" for k, v in p.parameters.items() if v.trainable]
     return {name: state[name] for name in names if name in state}
+
+
+def _evaluation_cost(run):
+    """What the evaluations of a run take, as a line of text."""
+    checkpoints = run.checkpoints()
+    most = sum(map(run.evaluation_steps_at, checkpoints))
+    return (
+        f"{len(checkpoints)} evaluations of {run.evaluation_trials} trials, the last of "
+        f"{run.final_trials}, take {most:,} steps at most, learning {run.steps:,}"
+    )
 
 
 def check_cost(structure, say=None):

@@ -12,10 +12,10 @@ import xarray as xr
 import models
 from bgrl import tasks
 from bgrl.errors import InputError, choose
-from bgrl.experiment import Settings, command, option
+from bgrl.experiment import EvaluatedSettings, command, option
 from bgrl.learning import SENSITIVITIES
 from bgrl.recording import Record
-from bgrl.simulation import Run, simulate
+from bgrl.simulation import simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.gradient_quality"
@@ -23,7 +23,7 @@ QUICK = {"steps": 10_000, "replicates": 3, "lengths": "4"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(EvaluatedSettings):
     """Settings of the experiment."""
 
     steps: int = option(100_000, "task steps of learning, each replicate")
@@ -91,8 +91,7 @@ def train(config, length, method):
     agent = models.agent(config.model, task, config.units, config.replicates, **learning)
     record = Record(("gradients",), every=config.every)
     work = config.work() and config.work() / f"{length}-{method}"
-    run = Run(config.steps, config.seed, config.backend, evaluations=20, record=record)
-    return simulate(agent, run, work, config.progress, config.processes)
+    return simulate(agent, config.evaluated_run(record), work, config.progress, config.processes)
 
 
 if __name__ == "__main__":

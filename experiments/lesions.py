@@ -45,8 +45,8 @@ PATHWAYS = {
         "thalamus->cortex",
     )
 }
-#: Of each evaluation.
-TRIALS = 50
+#: Of each evaluation; and the steps of a trial of these tasks, at the most.
+TRIALS, TRIAL_STEPS = 50, 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +82,7 @@ class LesionSettings(Settings):
             evaluations=evaluations,
             evaluation_trials=TRIALS,
             final_trials=TRIALS,
+            evaluation_steps=(evaluations + 1) * TRIALS * TRIAL_STEPS,
         )
         work = self.work() and self.work() / folder
         return simulate(agent, run, work, self.progress, self.processes, weights)

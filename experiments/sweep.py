@@ -32,7 +32,7 @@ from bgrl.agent import describe
 from bgrl.backends import load
 from bgrl.backends.groups import cores
 from bgrl.cli import Parser, run_command
-from bgrl.dataset import write
+from bgrl.dataset import UNFINISHED, write
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import (
     AgentSettings,
@@ -333,17 +333,19 @@ def combine(experiment, coordinates, points, failures):
         for dim in ("replicate", "checkpoint")
     ]
     mean_return = np.full((*shape, *sizes), np.nan)
-    episodes = np.full((*shape, *sizes), np.nan)
+    episodes, unfinished = np.full((2, *shape, *sizes), np.nan)
     step = np.full((*shape, sizes[1]), np.nan)
     final, best = np.full((2, *shape, sizes[0]), np.nan)
     for place, point in zip(np.ndindex(shape), points, strict=True):
         if point.output in failures:
             continue
-        returns = evaluations[point.output]["mean_return"].values
+        own = evaluations[point.output]
+        returns = own["mean_return"].values
         replicates, checkpoints = returns.shape
         mean_return[place][:replicates, :checkpoints] = returns
-        episodes[place][:replicates, :checkpoints] = evaluations[point.output]["episodes"].values
-        step[place][:checkpoints] = evaluations[point.output]["step"].values
+        episodes[place][:replicates, :checkpoints] = own["episodes"].values
+        unfinished[place][:replicates, :checkpoints] = own["unfinished"].values
+        step[place][:checkpoints] = own["step"].values
         final[place][:replicates] = returns[:, -1]
         best[place][:replicates] = np.fmax.reduce(returns, axis=1)
     dims = tuple(coordinates)
@@ -360,6 +362,7 @@ def combine(experiment, coordinates, points, failures):
         {
             "mean_return": _variable(checkpoint, mean_return, "mean return, plasticity off"),
             "episodes": _variable(checkpoint, episodes, "trials evaluated"),
+            "unfinished": _variable(checkpoint, unfinished, UNFINISHED),
             "final_return": _variable(replicate, final, "mean return of the last evaluation"),
             "best_return": _variable(replicate, best, "mean return of the best evaluation"),
         },
