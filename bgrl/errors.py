@@ -3,7 +3,22 @@
 Commands print the message as one line; `InputError` exits with 2, `RunError` with 1.
 """
 
+import errno
 from numbers import Integral
+
+#: What the operating system reports of the machine rather than of what the user gave.
+_EXHAUSTED = {
+    getattr(errno, name): advice
+    for name, advice in (
+        ("ENOSPC", ""),
+        ("EDQUOT", ""),
+        ("EFBIG", ""),
+        ("EIO", ""),
+        ("ENOMEM", ""),
+        ("EMFILE", "; `ulimit -n` says how many a process may open"),
+        ("ENFILE", ""),
+    )
+}
 
 
 class InputError(ValueError):
@@ -12,6 +27,25 @@ class InputError(ValueError):
 
 class RunError(RuntimeError):
     """Something failed while building or running; the message says what was kept."""
+
+
+def from_system(text, error):
+    """The exception to raise for one of the operating system.
+
+    Parameters
+    ----------
+    text : str
+        What was tried.
+    error : OSError
+
+    Returns
+    -------
+    RunError or InputError
+        The former where the machine has no more of something: disk, memory, files.
+    """
+    reason = " ".join((error.strerror or str(error)).split())
+    kind = RunError if error.errno in _EXHAUSTED else InputError
+    return kind(f"{text}: {reason}{_EXHAUSTED.get(error.errno, '')}")
 
 
 def check_count(name, value):

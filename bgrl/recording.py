@@ -163,8 +163,19 @@ class Sink:
         return [os.path.getsize(p) for p in (self.frames_path, self.trials_path)]
 
     def cut(self, sizes):
-        """Shorten the two files to what they had at a checkpoint."""
-        for path, size in zip((self.frames_path, self.trials_path), sizes, strict=True):
+        """Shorten the two files to what they had at a checkpoint.
+
+        Raises
+        ------
+        InputError
+            If one has less, or that was no whole number of rows.
+        """
+        rows = self.dtype.itemsize if self.names else 1, TRIAL.itemsize
+        for path, row, size in zip((self.frames_path, self.trials_path), rows, sizes, strict=True):
+            if (there := os.path.getsize(path)) < size:
+                raise InputError(f"{path.name} has {there} bytes, of which {size} are needed")
+            if size % row:
+                raise InputError(f"{path.name} has rows of {row} bytes, not {size} in all")
             os.truncate(path, size)
 
     def read_frames(self):

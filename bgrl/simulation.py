@@ -10,10 +10,10 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
-import zipfile
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from bgrl import __version__
 from bgrl.agent import Agent, describe
 from bgrl.backends import LOADERS, load
 from bgrl.bridge import EnvironmentFailed
-from bgrl.errors import InputError, RunError, check_count, choose
+from bgrl.errors import InputError, RunError, check_count, choose, from_system
 from bgrl.interventions import at_checkpoint, changes
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
@@ -37,6 +37,13 @@ _FIRST_CHUNK = 16
 _FIRST_EVALUATION = 32
 #: Steps that evaluations may take together in a run that is shorter, so that it evaluates something.
 LEAST_EVALUATION = 10_000
+
+
+#: Files of a checkpoint after some learning.
+_CHECKPOINT = re.compile(r"(?:state|weights)-0*[1-9]\d*\.npz")
+#: Steps beyond which not every number is one in double precision; and with interventions, which count
+#: in 32 bits.
+_MOST_STEPS, _MOST_INTERVENED = 2**53, 2**30 - 1
 
 
 class Stopped(RunError):
@@ -88,6 +95,10 @@ class Run:
             value = getattr(self, name)
             if not isinstance(value, int | np.integer) or value < 1:
                 raise InputError(f"{name} is {value!r}; a positive integer is needed")
+        most = _MOST_INTERVENED if self.interventions else _MOST_STEPS
+        if self.steps > most:
+            given = "with interventions" if self.interventions else "to be counted"
+            raise InputError(f"steps is {self.steps}; at most {most} are possible {given}")
         if self.evaluation_steps is not None:
             check_count("evaluation_steps", self.evaluation_steps)
 
@@ -111,77 +122,190 @@ class Work:
     """The folder in which a run keeps what it needs to go on.
 
     ``run.json`` says which run it is, ``progress.json`` how far it is; the latter is replaced in one
-    go once everything it refers to is on disk.
+    go once everything it refers to is on disk. In a ``with`` statement that fails, a folder in which
+    nothing was learned yet is removed.
 
     Parameters
     ----------
     path : Path
     configuration : dict
-        Of the run; a folder of another one is refused.
+        Of the run; a folder of another one is refused, unless nothing was learned in it.
+    marker : str
+        Name of the file that holds it. The commands of experiments, which may be several runs, have
+        one of their own in the same folder.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, is in use, or cannot be written.
+    RunError
+        If the disk is full.
     """
 
-    def __init__(self, path, configuration):
+    def __init__(self, path, configuration, marker="run.json"):
         self.path = Path(path)
+        self._marker = self.path / marker
         described = describe(configuration)
+        self._run = hashlib.sha256(described.encode()).hexdigest()
+        self._made = [p for p in (self.path, *self.path.parents) if not os.path.lexists(p)]
+        self._lock = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            marker = self.path / "run.json"
-            if marker.exists():
-                if marker.read_text() != described:
-                    raise InputError(
-                        f"{self.path} holds another unfinished run; finish it with its own "
-                        "settings, delete it, or choose another output"
-                    )
-            elif any(self.path.iterdir()):
+            if _is_foreign(self.path):
                 raise InputError(
                     f"{self.path} exists and is no unfinished run; choose another output"
                 )
-            else:
-                _write(marker, described.encode())
             # Held until this process ends, however it ends.
-            self._lock = open(marker)  # noqa: SIM115
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lock = open(self._marker, "a+")  # noqa: SIM115
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = lock
+            self._lock.seek(0)
+            if self._lock.read() != described:
+                self._take(described)
         except BlockingIOError:
             raise InputError(f"{self.path} is in use by another process") from None
         except OSError as error:
-            raise InputError(f"cannot write {self.path}: {error.strerror}") from None
+            self._discard()
+            raise from_system(f"cannot write {self.path}", error) from None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, traceback):
+        if kind is not None:
+            self._discard()
+        self._lock.close()
+
+    def _take(self, described):
+        """Make the folder that of this run; of another one it may hold the start."""
+        if has_learned(self.path):
+            try:
+                self._lock.seek(0)
+                json.load(self._lock)
+            except ValueError:
+                raise self.damaged(f"{self._marker.name} cannot be read") from None
+            raise InputError(
+                f"{self.path} holds another unfinished run; finish it with its own settings, delete "
+                "it, or choose another output"
+            )
+        (self.path / "progress.json").unlink(missing_ok=True)
+        self._lock.truncate(0)
+        self._lock.write(described)
+        self._lock.flush()
+        os.fsync(self._lock.fileno())
+
+    def _discard(self):
+        """Remove what a run leaves at its start, and the folders made for it if they are empty.
+
+        Nothing is removed where something was learned, or that another process may be using.
+        """
+        names = {self._marker.name, "run.json", "progress.json", "frames.bin", "trials.bin"}
+        with contextlib.suppress(OSError):
+            mine = self._lock is not None and not has_learned(self.path)
+            for path in self.path.iterdir() if mine else ():
+                name = path.name.removeprefix(".")
+                if name in names or name.endswith("-0.npz"):
+                    path.unlink()
+        for folder in {self.path: None, **dict.fromkeys(self._made)}:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def load(self):
-        """Progress and state of a run that was stopped, or None."""
+        """Progress and state of a run that was stopped, or None.
+
+        Raises
+        ------
+        InputError
+            If something of the checkpoint is missing or damaged.
+        """
         marker = self.path / "progress.json"
         if not marker.exists():
+            if has_learned(self.path):
+                raise self.damaged("progress.json is missing")
             return None
-        try:
+        with self._reading("progress.json"):
             progress = json.loads(marker.read_text())
-            with np.load(self.path / progress["state"], allow_pickle=False) as archive:
-                return progress, {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise InputError(
-                f"the checkpoint in {self.path} is damaged ({error}); delete the folder to start anew"
-            ) from None
+            if progress["run"] != self._run:
+                raise ValueError("of another run")
+            name = progress["state"]
+        with self._reading(name):
+            state = _arrays(self.path / name)
+        return progress, state
+
+    def check(self, progress, state, layout, learned, sink):
+        """Refuse a checkpoint that the run cannot go on from; cut what was recorded after it.
+
+        Parameters
+        ----------
+        progress : dict
+        state : dict of str to ndarray
+        layout : dict of str to (dtype, shape)
+            Of the state.
+        learned : sequence of str
+            Arrays in each snapshot of the weights.
+        sink : Sink
+
+        Raises
+        ------
+        InputError
+            If something of the checkpoint is missing or damaged.
+        """
+        with self._reading(progress["state"]):
+            _check_arrays(state, layout)
+        for evaluation in progress["evaluations"]:
+            path = self.snapshot_path(evaluation["step"])
+            with self._reading(path.name):
+                _check_arrays(_arrays(path), {name: layout[name] for name in learned})
+        with self._reading("what was recorded"):
+            sink.cut(progress["sizes"])
+
+    @contextlib.contextmanager
+    def _reading(self, name):
+        """Whatever goes wrong while a file of the checkpoint is read is damage to it."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(from_system("", error), RunError):
+                raise from_system(f"cannot read {self.path / name}", error) from None
+            raise self.damaged(f"{name}: {error.strerror or error}") from None
+        except KeyError as error:
+            raise self.damaged(f"{name} lacks {error}") from None
+        except Exception as error:  # archives raise whatever their readers think of
+            raise self.damaged(f"{name}: {' '.join(str(error).split())}") from None
+
+    def damaged(self, reason):
+        """The exception for a checkpoint that the run cannot go on from."""
+        return InputError(
+            f"the checkpoint in {self.path} is damaged ({reason}); delete the folder to start anew"
+        )
 
     def save(self, step, state, sink, evaluations, weights=None):
-        """Make `step` the one from which the run would go on; keep a snapshot of the weights."""
+        """Make `step` the one from which the run would go on; keep a snapshot of the weights.
+
+        Raises
+        ------
+        RunError
+            If it cannot be written; the checkpoint before is kept.
+        """
         name = f"state-{step}.npz"
         try:
+            for recorded in (self.path / "frames.bin", self.path / "trials.bin"):
+                _sync(recorded)
             if weights is not None:
-                np.savez(self.snapshot_path(step), **weights)
-            with open(self.path / f".{name}", "wb") as file:
-                np.savez(file, **state)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(self.path / f".{name}", self.path / name)
+                _write(self.snapshot_path(step), lambda file: np.savez(file, **weights))
+            _write(self.path / name, lambda file: np.savez(file, **state))
             progress = {
+                "run": self._run,
                 "step": int(step),
                 "state": name,
                 "sizes": sink.sizes(),
                 "evaluations": evaluations,
             }
-            _write(self.path / "progress.json", json.dumps(progress).encode())
+            text = json.dumps(progress).encode()
+            _write(self.path / "progress.json", lambda file: file.write(text))
         except OSError as error:
-            raise RunError(
-                f"cannot write the checkpoint in {self.path}: {error.strerror}; the one before is kept"
-            ) from None
+            failure = from_system(f"cannot write the checkpoint in {self.path}", error)
+            raise RunError(f"{failure}; the one before is kept") from None
         for old in self.path.glob("state-*.npz"):
             if old.name != name:
                 old.unlink()
@@ -189,6 +313,39 @@ class Work:
     def snapshot_path(self, step):
         """Where the weights at a checkpoint are kept."""
         return self.path / f"weights-{step}.npz"
+
+
+def has_learned(folder):
+    """Whether a folder keeps unfinished runs that have learned, or finished points of a sweep."""
+
+    def fail(error):  # a folder that cannot be read is not an empty one
+        raise error
+
+    for place, _, names in os.walk(folder, onerror=fail):
+        for name in names:
+            if _CHECKPOINT.fullmatch(name) or (name.endswith(".nc") and place.endswith("points")):
+                return True
+    return False
+
+
+def _is_foreign(folder):
+    """Whether a folder has contents, but none of an unfinished run or of several of them."""
+    markers = {"run.json", "command.json"}
+    entries = list(folder.iterdir())
+    known = any(p.name in markers or (p / "run.json").exists() for p in entries)
+    return bool(entries) and not known
+
+
+def _arrays(path):
+    with np.load(path, allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def _check_arrays(found, layout):
+    """Refuse arrays that are not those of a layout."""
+    for name, (dtype, shape) in layout.items():
+        if found[name].dtype != dtype or found[name].shape != tuple(shape):
+            raise ValueError(f"{name} has another type or shape")
 
 
 def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
@@ -276,7 +433,12 @@ def _learn(agent, run, folder, progress, program, environments, say, weights):
         set_weights(agent, initial, weights)
         learned = b"".join(v.tobytes() for v in _plastic(agent, initial).values())
         configuration["weights"] = hashlib.sha256(learned).hexdigest()
-    work = Work(folder, configuration)
+    with Work(folder, configuration) as work:
+        return _go_on(agent, run, names, initial, work, progress, program, environments, say)
+
+
+def _go_on(agent, run, names, initial, work, progress, program, environments, say):
+    """Learn from where the run stopped, or from the beginning."""
     sink = Sink(work.path, names.values(), program.layout, run.record.every)
     _check_sizes(sink, run, work.path)
     stored = work.load()
@@ -288,7 +450,7 @@ def _learn(agent, run, folder, progress, program, environments, say, weights):
     else:
         (saved, state), step = stored, stored[0]["step"]
         evaluations = saved["evaluations"]
-        sink.cut(saved["sizes"])
+        work.check(saved, state, program.layout, _plastic(agent, initial), sink)
         if say and step:
             say(f"going on from step {step} of {run.steps}")
     stopped = None
@@ -479,10 +641,20 @@ def _check_sizes(sink, run, folder):
         )
 
 
-def _write(path, data):
+def _write(path, fill):
+    """Write a file with ``fill(file)``, whole and on disk, or not at all."""
     temporary = path.with_name(f".{path.name}")
-    with open(temporary, "wb") as file:
-        file.write(data)
-        file.flush()
+    try:
+        with open(temporary, "wb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(path):
+    """See that a file, if there is one, is on disk."""
+    with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
         os.fsync(file.fileno())
-    os.replace(temporary, path)

@@ -10,7 +10,7 @@ from bgrl import tasks
 FIXTURES = Path(__file__).parent / "fixtures"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def small_agent():
     """A small float64 agent in a short memory task, two replicates."""
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,8 @@ import xarray as xr
 
 from bgrl import dataset, simulation
 from bgrl.errors import InputError, RunError
-from bgrl.recording import Record
+from bgrl.interventions import Intervention
+from bgrl.recording import Record, Sink
 from bgrl.simulation import Run, Stopped, Work, simulate
 
 RECORD = Record(("dopamine", "done", "cortex", "policy", "observation", "reward", "value"))
@@ -192,6 +194,49 @@ def test_work_of_another_run_is_refused(small_agent, tmp_path):
         simulate(small_agent(), run(), tmp_path / "foreign")
 
 
+def test_nothing_is_left_of_a_run_that_fails_before_it_learned(small_agent, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RunError("out of luck")
+
+    monkeypatch.setattr(simulation, "_advance", fail)
+    with pytest.raises(RunError, match="out of luck"):
+        simulate(small_agent(), run(), tmp_path / "results" / "deep" / "work")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.tex").touch()
+    with pytest.raises(InputError, match="is no unfinished run"):
+        simulate(small_agent(), run(), tmp_path / "notes")
+    assert [p.name for p in (tmp_path / "notes").iterdir()] == ["thesis.tex"]
+
+
+def test_a_folder_in_which_nothing_was_learned_does_not_block(tmp_path):
+    """What a killed run leaves before it learned; the folder of one that runs now is another thing."""
+    path = tmp_path / "work"
+
+    class Sized:
+        def sizes(self):
+            return [0, 0]
+
+    def killed(step):
+        work = Work(path, {"a": 1})
+        work.save(0, {"x": np.arange(3)}, Sized(), [], {"w": np.arange(2)})
+        if step:
+            work.save(step, {"x": np.arange(3)}, Sized(), [])
+
+    killed(0)
+    with Work(path, {"a": 2}) as work:
+        assert work.load() is None
+        with pytest.raises(InputError, match="in use by another process"):
+            Work(path, {"a": 1})
+    killed(0)
+    killed(10)
+    with pytest.raises(InputError, match="holds another unfinished run"):
+        Work(path, {"a": 2})
+    with pytest.raises(RunError), Work(path, {"a": 1}) as work:
+        raise RunError("what was learned is kept")
+    assert work.load()[0]["step"] == 10
+
+
 def test_work_in_use_is_refused(tmp_path):
     first = Work(tmp_path / "work", {"a": 1})
     with pytest.raises(InputError, match="is in use by another process"):
@@ -200,18 +245,106 @@ def test_work_in_use_is_refused(tmp_path):
     Work(tmp_path / "work", {"a": 1})
 
 
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "missing"])
-def test_damaged_checkpoint_is_refused(small_agent, tmp_path, damage):
-    simulate(small_agent(), run(), tmp_path)
-    (path,) = tmp_path.glob("state-*.npz")
-    if damage == "truncated":
-        path.write_bytes(path.read_bytes()[:1000])
-    elif damage == "garbage":
-        (tmp_path / "progress.json").write_text("{")
-    else:
-        path.unlink()
-    with pytest.raises(InputError, match="the checkpoint in .* is damaged"):
-        simulate(small_agent(), run(), tmp_path)
+@pytest.fixture(scope="module")
+def finished(small_agent, tmp_path_factory):
+    """A run that has come to its end, and what looks whether it could go on from a folder."""
+    agent = small_agent()
+    folder = tmp_path_factory.mktemp("finished") / "work"
+    simulate(agent, run(), folder)
+    layout = simulation.load("numpy", agent.structure()).layout
+    names = RECORD.resolve(agent.circuit, layout).values()
+    learned = list(simulation._plastic(agent, layout))
+
+    def resume(path):
+        with Work(path, json.loads((folder / "run.json").read_text())) as work:
+            sink = Sink(path, names, layout)
+            progress, state = work.load()
+            work.check(progress, state, layout, learned, sink)
+        return sink.sizes()
+
+    return folder, resume
+
+
+def cut(path, size=-1):
+    """Take bytes off the end of a file."""
+    path.write_bytes(path.read_bytes()[:size])
+
+
+def edit_progress(folder, **changes):
+    path = folder / "progress.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def other_arrays(path, change):
+    with np.load(path) as archive:
+        arrays = change(dict(archive))
+    np.savez(path, **arrays)
+
+
+DAMAGE = {
+    "frames shorter": (lambda f: cut(f / "frames.bin"), "frames.bin has 17759 bytes, of which"),
+    "frames empty": (lambda f: cut(f / "frames.bin", 0), "frames.bin has 0 bytes, of which 17760"),
+    "frames missing": (lambda f: (f / "frames.bin").unlink(), "frames.bin has 0 bytes, of which"),
+    "trials shorter": (lambda f: cut(f / "trials.bin", 40), "trials.bin has 40 bytes, of which"),
+    "no whole frame": (lambda f: edit_progress(f, sizes=[100, 40]), "frames.bin has rows of 296"),
+    "no whole trial": (lambda f: edit_progress(f, sizes=[296, 41]), "trials.bin has rows of 40"),
+    "sizes missing": (lambda f: edit_progress(f, sizes=[]), "what was recorded"),
+    "state truncated": (lambda f: cut(f / "state-60.npz", 1000), "state-60.npz: "),
+    "state empty": (lambda f: cut(f / "state-60.npz", 0), "state-60.npz: "),
+    "state missing": (lambda f: (f / "state-60.npz").unlink(), "state-60.npz: No such file"),
+    "state of another agent": (
+        lambda f: other_arrays(f / "state-60.npz", lambda a: a | {"task.done": np.zeros(3)}),
+        "state-60.npz: task.done has another type or shape",
+    ),
+    "state lacks something": (
+        lambda f: other_arrays(
+            f / "state-60.npz", lambda a: {k: v for k, v in a.items() if k != "task.done"}
+        ),
+        "state-60.npz lacks 'task.done'",
+    ),
+    "weights truncated": (lambda f: cut(f / "weights-30.npz", 700), "weights-30.npz: "),
+    "weights missing": (lambda f: (f / "weights-0.npz").unlink(), "weights-0.npz: No such file"),
+    "weights of another agent": (
+        lambda f: other_arrays(f / "weights-30.npz", lambda a: a | {"readout.bias": np.zeros(7)}),
+        "weights-30.npz: readout.bias has another type or shape",
+    ),
+    "progress garbage": (lambda f: (f / "progress.json").write_text("{"), "progress.json: "),
+    "progress empty": (lambda f: cut(f / "progress.json", 0), "progress.json: "),
+    "progress a list": (lambda f: (f / "progress.json").write_text("[]"), "progress.json: "),
+    "progress missing": (lambda f: (f / "progress.json").unlink(), "progress.json is missing"),
+    "progress of another": (lambda f: edit_progress(f, run="1"), "progress.json: of another run"),
+    "run truncated": (lambda f: cut(f / "run.json"), "run.json cannot be read"),
+    "run empty": (lambda f: cut(f / "run.json", 0), "run.json cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damaged_checkpoint_is_refused(finished, tmp_path, name):
+    folder, resume = finished
+    damage, message = DAMAGE[name]
+    shutil.copytree(folder, tmp_path / "work")
+    damage(tmp_path / "work")
+    with pytest.raises(InputError, match=r"the checkpoint in .* is damaged \(") as caught:
+        resume(tmp_path / "work")
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+    assert str(caught.value).endswith("); delete the folder to start anew")
+
+
+def test_what_was_recorded_after_a_checkpoint_is_cut_off(finished, tmp_path):
+    folder, resume = finished
+    shutil.copytree(folder, tmp_path / "work")
+    before = resume(tmp_path / "work")
+    for name in ("frames.bin", "trials.bin"):
+        with open(tmp_path / "work" / name, "ab") as file:
+            file.write(b"more")
+    assert resume(tmp_path / "work") == before == [60 * 296, 30 * 40]
+
+
+def test_cut_recording_does_not_become_zeros(small_agent, tmp_path):
+    simulate(small_agent(), run(), tmp_path / "work")
+    cut(tmp_path / "work" / "frames.bin", 20 * 296)
+    with pytest.raises(InputError, match=r"frames.bin has 5920 bytes, of which 17760 are needed"):
+        simulate(small_agent(), run(), tmp_path / "work")
 
 
 def test_nan_stops_the_run_and_keeps_what_it_had(small_agent, monkeypatch):
@@ -239,6 +372,11 @@ def test_recording_that_does_not_fit_is_refused(small_agent):
     [
         (lambda: run(steps=0), "steps is 0"),
         (lambda: run(backend="gpu"), "unknown backend 'gpu'"),
+        (lambda: run(steps=2**53 + 1), f"steps is {2**53 + 1}; at most {2**53} are possible"),
+        (
+            lambda: run(steps=2**30, interventions=(Intervention("gain", "dopamine", 2.0),)),
+            f"at most {2**30 - 1} are possible with interventions",
+        ),
         (lambda: Record(("dopamine",), every=0), "every is 0"),
         (lambda: Record(("dopamine",), windows=((1, 2, 3),)), "recording window"),
     ],
