@@ -1,26 +1,35 @@
 """Any Gymnasium environment as a task: the compiled program talks to it in every step.
 
 The environments of all replicates run in one process of their own (``python -m bgrl.bridge``). In every
-step the program sends, for each replicate, whether to start anew, a seed for that, and the action; it
-receives reward, terminated, truncated and the observation. Where a trial ends the environment starts the
-next one at once, and the observation is the first of it, as in every task.
+step the program sends its number and seed and, for each replicate, whether to start a trial and the
+action; it receives reward, terminated, truncated, whether a trial was started, and the observation. Where
+a trial is terminated the environment starts the next one at once, and the observation is the first of it,
+as in every task. Where it is only truncated, the observation is its last, and the next request starts a
+trial (unless the task does not bootstrap, see `bgrl.tasks.base`).
 
 The two processes share a piece of memory: counters of requests and answers, and the numbers. Each waits
 for the other's counter, awake while the program runs, since being woken would take longer than a step;
 a pipe wakes the environments when a program starts, and tells either side that the other is gone.
 
-An environment's own state is not in the state of a run: a run that is resumed after a kill begins a new
-trial.
+Every trial starts from a seed of its own, a function of the run's seed, the replicate and the step. An
+environment's own state is not in the state of a run: a run that is resumed after a kill starts a new
+trial in a closing step; the one that was cut short is in no list of trials.
+
+If an environment raises, or answers what its spaces do not allow, the process writes why in one line and
+ends; so the program learns that it is gone, and `EnvironmentFailed` says why.
 """
 
 import contextlib
 import json
+import math
 import mmap
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,7 +38,8 @@ import numpy as np
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError, RunError
 from bgrl.matrices import Operation
-from bgrl.random import derived_seed
+from bgrl.random import STREAMS, counter_seed
+from bgrl.spaces import MOST, WRAP, Actions, Observations, flag, number, spaces
 from bgrl.tasks.base import Task
 
 PREFIX = "gymnasium:"
@@ -37,6 +47,10 @@ PREFIX = "gymnasium:"
 
 class EnvironmentFailed(RunError):
     """The environment raised, or its process ended; the message says which."""
+
+
+class _NotAnAction(RunError):
+    """What the agent sends is no number."""
 
 
 @dataclass(frozen=True)
@@ -49,10 +63,13 @@ class Environment:
         Gymnasium's name, ``CartPole-v1``.
     observed : tuple of int
         Entries of the flattened observation that the agent sees.
+    actions : int
+        Numbers that an action consists of.
     """
 
     name: str
     observed: tuple
+    actions: int
 
     def open(self, replicates):
         """Start a process with an environment for each replicate."""
@@ -61,8 +78,15 @@ class Environment:
 
 def check_connected(structure, environment):
     """Refuse to run a program whose task is outside of it without a `Connection`."""
-    if structure["task"]["external"] and environment is None:
+    if not structure["task"]["external"]:
+        return
+    if environment is None:
         raise InputError("the task is a Gymnasium environment: set program.environment first")
+    if environment.replicates != structure["replicates"]:
+        raise InputError(
+            f"program.environment has {environment.replicates} replicates; the program has "
+            f"{structure['replicates']}"
+        )
 
 
 def gymnasium_task(name, observe="", reward_scale=1.0):
@@ -83,34 +107,31 @@ def gymnasium_task(name, observe="", reward_scale=1.0):
     ------
     InputError
         If there is no such environment, or its spaces are not supported.
+    EnvironmentFailed
+        If it raises when it is made.
     """
     environment = _make(name)
     try:
-        observation, action = environment.observation_space, environment.action_space
-        channels = _spaces().flatdim(observation)
-        kept = _observed(name, observe, channels)
-        continuous = isinstance(action, _spaces().Box)
-        if continuous:
-            bounds = tuple(
-                zip(action.low.ravel().tolist(), action.high.ravel().tolist(), strict=True)
-            )
-            actions = tuple(f"action_{k}" for k in range(len(bounds)))
-        elif isinstance(action, _spaces().Discrete):
-            bounds, actions = None, tuple(f"action_{k}" for k in range(int(action.n)))
-        else:
-            raise InputError(
-                f"environment {name!r}: actions {action} are not supported; valid: Discrete, Box"
-            )
+        _refuse_script(name, environment)
+        seen = Observations(name, environment.observation_space)
+        actions = Actions(name, environment.action_space)
     finally:
-        environment.close()
+        with contextlib.suppress(Exception):
+            environment.close()
+    kept = _observed(name, observe, seen.size)
+    if len(kept) > MOST:
+        raise InputError(
+            f"environment {name!r} shows {len(kept)} numbers; {MOST} at the most can be: choose some "
+            f"with observe, or {WRAP}"
+        )
     told = ("told_reward", "told_terminated", "told_truncated")
     return Task(
         name=PREFIX + name,
         summary=f"Gymnasium's {name}",
         reference=f"gymnasium, environment {name}",
         observations={f"entry_{k}": f"told_{i}" for i, k in enumerate(kept)},
-        actions=actions,
-        bounds=bounds,
+        actions=actions.labels,
+        bounds=actions.bounds,
         variables=(*told, *(f"told_{i}" for i in range(len(kept)))),
         step="""
             reward = reward_scale*told_reward
@@ -119,7 +140,7 @@ def gymnasium_task(name, observe="", reward_scale=1.0):
         """,
         reset="",
         parameters={"reward_scale": Parameter(float(reward_scale))},
-        environment=Environment(name, tuple(kept)),
+        environment=Environment(name, tuple(kept), actions.size),
     )
 
 
@@ -131,31 +152,48 @@ def _observed(name, observe, channels):
         kept = [int(k) for k in observe.split(",")]
     except ValueError:
         kept = [-1]
-    if not all(0 <= k < channels for k in kept):
+    if not all(0 <= k < channels for k in kept) or len(set(kept)) < len(kept):
         raise InputError(
             f"observe is {observe!r}; environment {name!r} has entries 0 to {channels - 1}; valid: "
-            "numbers separated by commas, even, odd"
+            "numbers separated by commas, even, odd; no number twice"
         )
     return kept
 
 
-def _spaces():
-    try:
-        from gymnasium import spaces
-    except ImportError:
-        raise InputError("Gymnasium is not installed; pip install 'bgrl[gymnasium]'") from None
-    return spaces
-
-
 def _make(name):
-    _spaces()
+    spaces()
     import gymnasium
 
     try:
         return gymnasium.make(name, disable_env_checker=True)
     except Exception as error:  # whatever the environment's own package raises
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"no Gymnasium environment {name!r}: {first}") from None
+        unknown = isinstance(error, gymnasium.error.Error | ImportError) or name.count(":") > 1
+        if not unknown:
+            raise EnvironmentFailed(f"environment {name!r} failed: {_told(error)}") from None
+        why = " ".join(str(error).split("\n")[0].split()) or type(error).__name__
+        raise InputError(f"no Gymnasium environment {name!r}: {why}") from None
+
+
+def _refuse_script(name, environment):
+    """Refuse an environment that only the script that is run knows."""
+    entry = environment.spec.entry_point
+    module = entry.split(":")[0] if isinstance(entry, str) else getattr(entry, "__module__", "")
+    if module == "__main__":
+        raise InputError(
+            f"environment {name!r} is defined in the script that is run, which the process of the "
+            f"environments does not see; put it into a module and name that, gymnasium:MODULE:{name}"
+        )
+
+
+def _told(error):
+    """An exception in one line."""
+    if isinstance(error, RunError):
+        return str(error)
+    words = " ".join(str(error).strip().split("\n")[0].split())
+    if not words:
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        words = f"in {Path(place.filename).name}, line {place.lineno}"
+    return f"{type(error).__name__}: {words}"
 
 
 # The two sides ------------------------------------------------------------------------------
@@ -179,9 +217,8 @@ class Connection:
     """
 
     def __init__(self, environment, replicates):
-        self.environment = environment
-        actions = _action_size(environment.name)
-        self._sizes = replicates * (2 + actions), replicates * (3 + len(environment.observed))
+        self.environment, self.replicates = environment, replicates
+        self._sizes = _sizes(replicates, environment.actions, len(environment.observed))
         shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self._file = tempfile.TemporaryFile(dir=shared)  # noqa: SIM115 (kept until closed)
         os.ftruncate(self._file.fileno(), _HEAD + 8 * sum(self._sizes))
@@ -194,8 +231,9 @@ class Connection:
             "BGRL_END": end,
         }
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._reason = tempfile.TemporaryFile("w+")  # noqa: SIM115
         words = [environment.name, environment.observed, replicates]
-        given = (theirs_in, theirs_out, self._file.fileno())
+        given = (theirs_in, theirs_out, self._file.fileno(), self._reason.fileno())
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bgrl.bridge", *map(str, given), json.dumps(words)],
             pass_fds=given,
@@ -224,10 +262,18 @@ class Connection:
         """Why the process is gone, in one line."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(5)
-        self._errors.seek(0)
-        last = (self._errors.read().strip().splitlines() or [""])[-1]
+        found = {}
+        for name in ("_reason", "_errors"):
+            file = getattr(self, name)
+            file.seek(0)
+            found[name] = (file.read().strip().splitlines() or [""])[-1]
+        if found["_reason"]:
+            return found["_reason"]
         status = self.process.poll()
-        why = last or f"its process ended with status {status}"
+        why = f"its process ended with status {status}"
+        with contextlib.suppress(ValueError, TypeError):
+            why += f" ({signal.Signals(-status).name})"
+        why += f": {found['_errors']}" if found["_errors"] else ""
         return f"environment {self.environment.name!r} failed: {why}"
 
     def close(self):
@@ -237,8 +283,13 @@ class Connection:
         for name in ("BGRL_BELL", "BGRL_END"):
             os.close(self.descriptors[name])
         self._shared.close()
-        self._file.close()
-        self._errors.close()
+        for file in (self._file, self._errors, self._reason):
+            file.close()
+
+
+def _sizes(replicates, actions, observed):
+    """How many numbers a request has, and an answer."""
+    return 3 + replicates * (1 + actions), replicates * (4 + observed)
 
 
 class _Shared:
@@ -273,25 +324,20 @@ class _Shared:
         self._map.close()
 
 
-def _action_size(name):
-    environment = _make(name)
-    try:
-        return int(np.prod(environment.action_space.shape)) or 1
-    finally:
-        environment.close()
-
-
 def serve(bell, end, shared, name, observed, replicates):
     """Answer requests until nobody can ask any more; the process of a `Connection`."""
-    places = [_Place(name, observed) for _ in range(replicates)]
-    sent, told = 2 + places[0].actions, 3 + len(observed)
-    memory = _Shared(shared, replicates * sent, replicates * told)
+    places = [_Place(name, observed, r) for r in range(replicates)]
+    actions = places[0].actions.size
+    memory = _Shared(shared, *_sizes(replicates, actions, len(observed)))
     while os.read(bell, 4096):
         while memory.wait(memory.asked, memory.answered[0] + 1, _AWAKE):
+            step, seed, waits, *words = memory.request
+            answer = []
             for r, place in enumerate(places):
-                answer = place.answer(r, *memory.request[r * sent : (r + 1) * sent])
-                for k, value in enumerate(answer, r * told):
-                    memory.answer[k] = value
+                restart, *action = words[r * (1 + actions) : (r + 1) * (1 + actions)]
+                answer += place.answer(int(step), int(seed), waits, restart, action)
+            for k, value in enumerate(answer):
+                memory.answer[k] = value
             memory.answered[0] += 1
     os.close(end)
 
@@ -299,41 +345,47 @@ def serve(bell, end, shared, name, observed, replicates):
 class _Place:
     """The environment of one replicate."""
 
-    def __init__(self, name, observed):
-        from gymnasium.spaces import Discrete, flatten
+    def __init__(self, name, observed, replicate):
+        self.environment, self.observed, self.replicate = _make(name), observed, replicate
+        self.seen = Observations(name, self.environment.observation_space)
+        self.actions = Actions(name, self.environment.action_space)
+        self.running = False
 
-        self.environment, self.observed, self.started = _make(name), observed, False
-        self.space, self.action_space = (
-            self.environment.observation_space,
-            self.environment.action_space,
-        )
-        self.flatten = flatten
-        self.flat = len(getattr(self.space, "shape", None) or ()) == 1
-        self.discrete = isinstance(self.action_space, Discrete)
-        self.actions = 1 if self.discrete else int(np.prod(self.action_space.shape))
+    def answer(self, step, seed, waits, restart, action):
+        """Reward, terminated, truncated, whether a trial was started, and what is seen."""
+        if restart or not self.running:
+            return 0.0, 0.0, 0.0, 1.0, *self._start(step, seed)
+        if not all(map(math.isfinite, action)):
+            raise _NotAnAction(
+                "the agent's action became NaN or infinite; try lower learning rates or max_norm"
+            )
+        given = self.environment.step(self.actions.action(action))
+        if not isinstance(given, tuple) or len(given) != 5:
+            raise RunError(
+                f"step gave {_count(given)}; observation, reward, terminated, truncated and info are "
+                "needed"
+            )
+        seen, reward, terminated, truncated, _ = given
+        reward = number("reward", reward)
+        terminated, truncated = flag("terminated", terminated), flag("truncated", truncated)
+        truncated *= 1 - terminated
+        if terminated or (truncated and not waits):
+            return reward, terminated, truncated, 0.0, *self._start(step, seed)
+        self.running = not truncated
+        return reward, terminated, truncated, 0.0, *self.seen.numbers(seen, self.observed)
 
-    def answer(self, replicate, restart, seed, *action):
-        """Reward, terminated, truncated and what is seen after an action."""
-        if restart or not self.started:
-            self.started = True
-            seen = self.environment.reset(seed=derived_seed(int(seed), replicate))[0]
-            # A run that is resumed finds its trial gone: it was cut.
-            return 0.0, 0.0, not restart, *self._seen(seen)
-        seen, reward, terminated, truncated, _ = self.environment.step(self._action(action))
-        if terminated or truncated:
-            seen = self.environment.reset()[0]
-        return reward, terminated, truncated and not terminated, *self._seen(seen)
+    def _start(self, step, seed):
+        """The first observation of a trial."""
+        self.running = True
+        own = counter_seed(seed, self.replicate, STREAMS["environment"], step)
+        given = self.environment.reset(seed=own)
+        if not isinstance(given, tuple) or len(given) != 2:
+            raise RunError(f"reset gave {_count(given)}; observation and info are needed")
+        return self.seen.numbers(given[0], self.observed)
 
-    def _action(self, action):
-        space = self.action_space
-        if self.discrete:
-            return int(action[0]) + int(space.start)
-        return np.clip(np.reshape(action, space.shape), space.low, space.high).astype(space.dtype)
 
-    def _seen(self, observation):
-        flat = observation if self.flat else self.flatten(self.space, observation)
-        numbers = flat.tolist()
-        return [numbers[k] for k in self.observed]
+def _count(given):
+    return f"{len(given)} values" if isinstance(given, tuple) else "one value"
 
 
 #: The program's side of the shared memory, see `Connection`.
@@ -395,47 +447,54 @@ class Exchange(Operation):
     ----------
     actions : int
         Numbers that an action consists of.
-    channels : int
-        Entries of the observation that are seen.
+    told : int
+        Variables of the task, all of which are told by the environment.
+    waits : bool
+        Whether the next trial waits for the next step where one is truncated.
     connection : dict
         Holds the `Connection` under "open" while a program runs in this process.
     """
 
     actions: int
-    channels: int
+    told: int
+    waits: bool
     connection: dict = field(default_factory=dict)
 
     def _told(self):
-        told = ("told_reward", "told_terminated", "told_truncated")
-        return [f"task.{k}" for k in (*told, *(f"told_{i}" for i in range(self.channels)))]
+        outcome = ("task.told_reward", "task.told_terminated", "task.told_truncated")
+        return [*outcome, "task.restart", *(f"task.told_{i}" for i in range(self.told - 3))]
 
     def run(self, arrays):
         """See `Operation`."""
-        request = np.empty((self.replicates, 2 + self.actions))
-        request[:, 0], request[:, 1] = arrays("task.restart"), arrays("task.seed")
-        request[:, 2:] = arrays("policy.action").reshape(self.replicates, self.actions)
+        words = np.empty((self.replicates, 1 + self.actions))
+        words[:, 0] = arrays("task.restart")
+        words[:, 1:] = arrays("policy.action").reshape(self.replicates, self.actions)
+        step, seed = (arrays(name).item() for name in ("clock.timestep", "task.seed"))
         told = self._told()
-        answer = self.connection["open"].exchange(request)
+        answer = self.connection["open"].exchange(np.append([step, seed, self.waits], words))
         for name, column in zip(told, answer.reshape(self.replicates, -1).T, strict=True):
             arrays(name)[...] = column
 
     def cpp(self, pointer):
         """See `Operation`."""
-        sent, told = 2 + self.actions, self._told()
+        words, told = 1 + self.actions, self._told()
         n = self.replicates
+        sizes = ", ".join(map(str, _sizes(n, self.actions, self.told - 3)))
         actions = (
             f"for (int k = 0; k < {self.actions}; k++) "
-            f"sent[r*{sent} + 2 + k] = {pointer('policy.action')}[r*{self.actions} + k];"
+            f"sent[3 + r*{words} + 1 + k] = {pointer('policy.action')}[r*{self.actions} + k];"
         )
         found = "\n".join(
             f"{pointer(name)}[r] = told[r*{len(told)} + {k}];" for k, name in enumerate(told)
         )
         return f"""
-            static shared_memory shared({n * sent}, {n * len(told)});
+            static shared_memory shared({sizes});
             double *sent = shared.request, *told = shared.answer;
+            sent[0] = {pointer("clock.timestep")}[0];
+            sent[1] = {pointer("task.seed")}[0];
+            sent[2] = {int(self.waits)};
             for (int r = 0; r < {n}; r++) {{
-                sent[r*{sent}] = {pointer("task.restart")}[r];
-                sent[r*{sent} + 1] = {pointer("task.seed")}[0];
+                sent[3 + r*{words}] = {pointer("task.restart")}[r];
                 {actions}
             }}
             if (!shared.exchange()) std::exit(6);
@@ -445,11 +504,23 @@ class Exchange(Operation):
         """
 
 
-if __name__ == "__main__":
+def main(arguments):
+    """The process of a `Connection`; returns its exit code."""
+    *pipes, reason = map(int, arguments[:4])
+    name, observed, replicates = json.loads(arguments[4])
     try:
-        serve(*map(int, sys.argv[1:4]), *json.loads(sys.argv[4]))
-    except (BrokenPipeError, KeyboardInterrupt):
-        pass
-    except Exception as error:  # the environment's own, told in one line
-        where = Path(error.__traceback__.tb_frame.f_code.co_filename).name
-        sys.exit(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else where}")
+        serve(*pipes, name, observed, replicates)
+    except KeyboardInterrupt:
+        return 0
+    except (InputError, EnvironmentFailed, _NotAnAction) as error:
+        why = str(error)
+    except (Exception, SystemExit) as error:  # the environment's own, told in one line
+        why = f"environment {name!r} failed: {_told(error)}"
+    else:
+        return 0
+    os.write(reason, why.encode())
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

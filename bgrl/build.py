@@ -110,7 +110,9 @@ class Network:
     layout : dict of str to (dtype, shape)
         Every array that makes up the state.
     variables : dict of str to brian2 variable
-        The same names to the variables.
+        The same names to the variables, and "clock.timestep", which is no part of the state.
+    ended : str
+        Array that is 1 where a trial ended in this step (the next may start a step later).
     """
 
     def __init__(self, structure, suffix=""):
@@ -124,6 +126,7 @@ class Network:
         self.optimizer = OPTIMIZERS[structure["learning"]["optimizer"]]
         self.clips = structure["learning"]["clip"]
         self.continuing = structure["learning"]["continuing"]
+        self.ended = "task.ended" if self._ended() else "task.done"
         self.modulated = structure["interventions"] or {"variables": {}, "pathways": {}}
         self.sizes = sizes(structure)
         self.blocks = blocks(structure)
@@ -145,6 +148,7 @@ class Network:
             },
         }
         self.clock = b2.Clock(dt=1 * b2.ms, name="step_clock*")
+        self.variables["clock.timestep"] = self.clock.variables["timestep"]
         self._create_groups()
         self._create_synapses()
         self._create_links()
@@ -275,7 +279,7 @@ class Network:
             [
                 *task["variables"],
                 *("reward", "terminated", "truncated", "done", "restart"),
-                *("trial_length", "trial_return"),
+                *("trial_length", "trial_return", *self._ended()),
             ],
             shared=task["parameters"],
             integers=(("replicate", ""), ("seed", " (shared)")),
@@ -308,7 +312,7 @@ class Network:
                 *(["rate_average_reward"] if self.continuing else []),
                 *(["max_norm"] if self.clips else []),
             ],
-            links=["critic", "reward", "done", *self._modulation_links("dopamine")],
+            links=["critic", "reward", "done", *self._ended(), *self._modulation_links("dopamine")],
         )
         self._group(
             "readout",
@@ -355,7 +359,7 @@ class Network:
             MOST,
             ["active", "applied"],
             integers=[*timing, ("checkpoint", " (shared)")],
-            links=["done", "reward", "trial_length"],
+            links=["done", "ended", "reward", "trial_length"],
         )
         size = max(last for _, last, _ in places(self.modulated).values())
         self._group("modulation", size, ["value"])
@@ -460,7 +464,8 @@ class Network:
         self._link_policy(rows)
         self._link("dopamine", "critic", "readout", "activity", rows + m)
         self._link("dopamine", "reward", "task", "reward")
-        self._link("dopamine", "done", "task", "done")
+        for variable in ("done", *self._ended()):
+            self._link("dopamine", variable, "task", variable)
         per_row = self._per_replicate("readout")
         self._link("readout", "done", "task", "done", per_row)
         for name in ("readout", *self.structure["populations"]):
@@ -536,9 +541,10 @@ class Network:
 
     def _link_interventions(self):
         """Interventions follow the task; the rest of the network reads what they do."""
+        index = self._per_replicate("intervention")
         for variable in ("done", "reward", "trial_length"):
-            index = self._per_replicate("intervention")
             self._link("intervention", variable, "task", variable, index)
+        self._link("intervention", "ended", *self.ended.split("."), index)
         where = places(self.modulated)
         for name in self.modulated["variables"]:
             first, last, _ = where[name]
@@ -651,14 +657,22 @@ class Network:
         task = self.structure["task"]
         own = {*task["variables"], *OUTCOME}
         # Flags and counts are floating-point: 1.0 keeps their type from becoming integer.
+        taken = "restart*{0} + (1 - restart)*({1})" if task["closes"] else "1.0*({1})"
         step = [
-            f"{name} = 1.0*({value})" if name in own else f"{name} = {value}"
+            f"{name} = {taken.format(name, value)}" if name in own else f"{name} = {value}"
             for name, value in assignments(task["step"])
         ]
         reset = [
             f"{name} = done*({value}) + (1 - done)*{name}" if name in own else f"{name} = {value}"
             for name, value in assignments(task["reset"])
         ]
+        ended, done, pending = "", "terminated + truncated + restart", "0.0"
+        if task["closes"]:
+            # Where a trial is only cut, the next step is the one that starts another.
+            ended = (
+                "truncated = truncated*(1 - restart)\nended = 1.0*int(terminated + truncated > 0)"
+            )
+            done, pending = "terminated + restart", "ended*(1 - done)"
         code = f"""
             trial_length = (trial_length*(1 - done) + 1)*(1 - restart)
             trial_return = trial_return*(1 - done)*(1 - restart)
@@ -666,14 +680,15 @@ class Network:
             {chr(10).join(step)}
             reward = reward*(1 - restart)
             terminated = terminated*(1 - restart)
-            done = 1.0*int(terminated + truncated + restart > 0)
+            {ended}
+            done = 1.0*int({done} > 0)
             trial_return = trial_return + reward
             {chr(10).join(reset)}
-            restart = 0.0
+            restart = {pending}
         """
         if task["external"]:
             count = self.actions if self.continuous else 1
-            self._operate("environment", Exchange, count, len(task["observations"]))
+            self._operate("environment", Exchange, count, len(task["variables"]), task["closes"])
         self._run("task", "environment", _dedent(self._expand_draws(code)))
         terms, start = [], 0
         observations = iter(task["observations"].values())
@@ -1027,9 +1042,13 @@ class Network:
         return "\n".join([*lines, f"action = {sampled}"])
 
     def _dopamine(self):
-        lines = ["td_error = reward + discount*critic*(1 - done) - value", "value = critic"]
+        error = "reward + discount*critic*(1 - done) - value"
+        error += " - average_reward" if self.continuing else ""
+        if self._ended():
+            # A step that only starts a trial teaches nothing.
+            error = f"(1 - done*(1 - ended))*({error})"
+        lines = [f"td_error = {error}", "value = critic"]
         if self.continuing:
-            lines[0] += " - average_reward"
             lines.append("average_reward = average_reward + rate_average_reward*td_error")
         if self.structure["interventions"]:
             lines.insert(1, "td_error = modulation_gain*td_error + modulation_baseline")
@@ -1240,6 +1259,10 @@ class Network:
 
     def _observed(self):
         return self._task_symbols(" ".join(self.structure["task"]["observations"].values()))
+
+    def _ended(self):
+        """Whether a trial ended is told apart from whether one starts only where they can differ."""
+        return ["ended"] if self.structure["task"]["closes"] else []
 
     def _forced(self):
         forced = "forced_action" in self.structure["task"]["variables"]

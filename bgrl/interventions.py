@@ -47,7 +47,7 @@ _TEXT = re.compile(
 #: Brian2 code of the rows: steps since the event, and whether the window around it is open.
 TIMING = """
     now = int(checkpoint < 0)*t_in_timesteps + int(checkpoint >= 0)*checkpoint
-    ends = int(event == 2 and done > 0 and trial_length > 0)
+    ends = int(event == 2 and ended > 0 and trial_length > 0)
     happens = int(event == 1 and done > 0) + ends + int(event == 3 and reward != 0)
     later = (1 - happens)*(since + int(since >= 0))
     since = int(event == 0)*now + int(event != 0)*later

@@ -12,7 +12,7 @@ definition; `CPP` and `CYTHON` are the same function for the compiled targets.
 import numpy as np
 
 #: Streams of random numbers, one for each part of the model that draws.
-STREAMS = {"task": 1, "policy": 2}
+STREAMS = {"task": 1, "policy": 2, "environment": 3}
 
 _INCREMENT = 0x9E3779B97F4A7C15
 _MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -77,13 +77,29 @@ def counter_uniform(seed, replicate, stream, step, index):
     -------
     ndarray of float64
     """
+    return ((_mixed(seed, replicate, stream, step, index) >> np.uint64(41)).astype(float) + 0.5) / (
+        8388608.0
+    )
+
+
+def counter_seed(seed, replicate, stream, step):
+    """A seed for somebody else's generator, 0 to 2**31 - 1, all of whose bits are random.
+
+    Parameters
+    ----------
+    seed, replicate, stream, step : int
+    """
+    return int(_mixed(seed, replicate, stream, step, 0) >> np.uint64(33))
+
+
+def _mixed(*words):
     with np.errstate(over="ignore"):
         z = np.uint64(0)
-        for word in (seed, replicate, stream, step, index):
+        for word in words:
             z = _mix(
                 (z ^ np.asarray(word).astype(np.int64).astype(np.uint64)) + np.uint64(_INCREMENT)
             )
-    return ((z >> np.uint64(41)).astype(float) + 0.5) / 8388608.0
+    return z
 
 
 def derived_seed(seed, label):

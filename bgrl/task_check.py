@@ -79,14 +79,17 @@ def problems(task, played, again, other):
     done = played["task.done"] > 0
     if not (done[0].all() and (played["task.reward"][0] == 0).all()):
         found.append("the first step does not only start a trial")
-    ends = (played["task.terminated"] > 0) | (played["task.truncated"] > 0)
-    if not np.array_equal(ends[1:], done[1:]):
+    terminated, cut = played["task.terminated"] > 0, played["task.truncated"] > 0
+    # Where a time limit is no end, a trial that is cut is closed one step later.
+    closed = np.roll(cut & ~terminated, 1, axis=0) if task.closes else cut
+    if not np.array_equal((terminated | closed)[1:], done[1:]):
         found.append("done is not terminated or truncated")
     for name in ("terminated", "truncated"):
         if not np.isin(played[f"task.{name}"], (0, 1)).all():
             found.append(f"{name} is neither 0 nor 1")
     length = played["task.trial_length"]
-    if not (length[1:][~done[:-1]] == length[:-1][~done[:-1]] + 1).all():
+    grows = ~done[:-1] & ~(closed[1:] & task.closes)
+    if not (length[1:][grows] == length[:-1][grows] + 1).all():
         found.append("the length of a trial does not grow by one in a step")
     own = [k for k in played if k.startswith("task.") and k not in ("task.seed", "task.replicate")]
     if draws(task) and all(np.array_equal(played[k][: len(other[k])], other[k]) for k in own):

@@ -2,7 +2,8 @@
 
 Brian2's abstract code is close to Python: the lines of a task are run with NumPy's functions and the same
 counter-based random numbers, one environment at a time. What differs is only what Gymnasium asks for: a
-trial's last observation is seen before the next trial begins.
+trial's last observation is seen before the next trial begins, also where the program sees the next
+trial's first one at once.
 """
 
 import numpy as np
@@ -75,7 +76,12 @@ class TaskEnv(gymnasium.Env):
             self._seed, self._time = int(seed) % 2**31, 0
             self._state = dict.fromkeys((*self.task.variables, *OUTCOME), 0.0)
             # As in the compiled program, the first step of a run only starts the first trial.
-            self._execute(self._step, np.zeros(len(self.task.actions)))
+            if not self.task.closes:
+                self._execute(self._step, np.zeros(len(self.task.actions)))
+        elif self.task.closes and self._state["truncated"] and not self._state["terminated"]:
+            # The closing step.
+            self._time += 1
+            self._state |= dict.fromkeys(OUTCOME, 0.0)
         self._execute(self._reset)
         return self._observation(), {}
 

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import models
-from bgrl import bridge, dataset, tasks
+from bgrl import dataset, tasks
 from bgrl.backends import load
 from bgrl.errors import InputError
+from bgrl.random import STREAMS, counter_seed
 from bgrl.recording import Record
 from bgrl.simulation import Run, Stopped, simulate
 from bgrl.task_check import play, random_agent
@@ -95,6 +96,10 @@ def test_compiled_cartpole_is_gymnasiums():
 # Environments as tasks ----------------------------------------------------------------------
 
 
+def seed_of(seed, replicate, step):
+    return counter_seed(seed, replicate, STREAMS["environment"], step)
+
+
 def bridged(backend="numpy", replicates=2, name="CartPole-v1", observe="0,2", **learning):
     task = tasks.make(f"gymnasium:{name}", observe=observe)
     agent = models.agent("rtrrl", task, 4, replicates, "float64", **learning)
@@ -106,8 +111,7 @@ def test_the_program_sees_what_the_environment_shows(backend):
     task, agent, program = bridged(backend)
     program.environment = task.environment.open(2)
     envs = [gymnasium.make("CartPole-v1") for _ in range(2)]
-    seeds = [bridge.derived_seed(7, r) for r in range(2)]
-    expected = [env.reset(seed=s)[0] for env, s in zip(envs, seeds, strict=True)]
+    expected = [env.reset(seed=seed_of(7, r, 0))[0] for r, env in enumerate(envs)]
     state = program.advance(agent.initial_state(program.layout, 7), 0, 1, learn=False)
     ends = 0
     for step in range(1, 80):
@@ -117,7 +121,7 @@ def test_the_program_sees_what_the_environment_shows(backend):
         for r, env in enumerate(envs):
             expected[r], reward, terminated, truncated, _ = env.step(actions[r])
             if terminated or truncated:
-                expected[r], _ = env.reset()
+                expected[r], _ = env.reset(seed=seed_of(7, r, step))
                 ends += 1
             assert state["task.reward"][r] == reward
             assert state["task.done"][r] == (terminated or truncated)
@@ -138,7 +142,7 @@ def test_continuous_actions_reach_the_environment_within_bounds():
     assert task.bounds == ((-2.0, 2.0),) and len(task.observations) == 3
     program.environment = task.environment.open(2)
     env = gymnasium.make("Pendulum-v1")
-    env.reset(seed=bridge.derived_seed(1, 0))
+    env.reset(seed=seed_of(1, 0, 0))
     state = program.advance(agent.initial_state(program.layout, 1), 0, 1, learn=False)
     for step in range(1, 20):
         action = np.clip(state["policy.action"][0], -2, 2).astype(np.float32)

@@ -74,7 +74,7 @@ _LOOP = """
             for (auto& a : recorded) frames.write(a.data, a.bytes);
         }}
         for (int r = 0; r < {replicates}; r++)
-            if ({done}[r] > 0 && {length}[r] > 0) {{
+            if ({ended}[r] > 0 && {length}[r] > 0) {{
                 struct {{ int64_t step, replicate; double trial_return, length, terminated; }} row = {{
                     step, {replicate}[r], {trial_return}[r], {length}[r], {terminated}[r]}};
                 trials.write(reinterpret_cast<const char*>(&row), sizeof(row));
@@ -177,7 +177,7 @@ def _loop(network, device):
             "mark = now;",
         ]
     clock = network.clock.variables
-    task = {k: pointer(network.variables[f"task.{k}"]) for k in _TASK_ARRAYS.values()}
+    task = {k: pointer(network.variables[name]) for k, name in _TASK_ARRAYS.items()}
     return _LOOP.format(
         arrays="\n".join(arrays),
         operations="\n".join(f"    void _run_{o.name}();" for o in network.operations()),
@@ -189,17 +189,17 @@ def _loop(network, device):
         timestep=pointer(clock["timestep"]),
         time=pointer(clock["t"]),
         dt=pointer(clock["dt"]),
-        **{key: task[name] for key, name in _TASK_ARRAYS.items()},
+        ended=pointer(network.variables[network.ended]),
+        **task,
     )
 
 
 _C_TYPES = {"float32": "float", "float64": "double"}
 _TASK_ARRAYS = {
-    "done": "done",
-    "length": "trial_length",
-    "trial_return": "trial_return",
-    "terminated": "terminated",
-    "replicate": "replicate",
+    "length": "task.trial_length",
+    "trial_return": "task.trial_return",
+    "terminated": "task.terminated",
+    "replicate": "task.replicate",
 }
 
 

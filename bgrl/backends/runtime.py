@@ -56,7 +56,8 @@ class RuntimeProgram:
         ]
 
     def _shaped(self, name):
-        return self._array(name).reshape(self.layout[name][1])
+        values = self._array(name)
+        return values.reshape(self.layout[name][1]) if name in self.layout else values
 
     def _array(self, name):
         return self.network.variables[name].get_value()
@@ -92,8 +93,8 @@ class RuntimeProgram:
             frames.write(np.int64(step).tobytes())
             for name in sink.names:
                 frames.write(self._array(name).tobytes())
-        done, length = self._array("task.done"), self._array("task.trial_length")
-        for r in np.flatnonzero((done > 0) & (length > 0)):
+        ended, length = self._array(self.network.ended), self._array("task.trial_length")
+        for r in np.flatnonzero((ended > 0) & (length > 0)):
             row = (
                 step,
                 self._array("task.replicate")[r],

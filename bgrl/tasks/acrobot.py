@@ -107,4 +107,5 @@ def acrobot() -> Task:
             time = 0
         """,
         events={"start": ("start", 0), "end": ("end", 0)},
+        bootstraps=False,
     )

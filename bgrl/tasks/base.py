@@ -12,8 +12,12 @@ In the code of a task, besides its own variables and parameters:
 * `step` code must set `reward` and `terminated`, and may set `truncated` (a time limit), each 0 or
   1; `reset` code sets the state variables that start a trial. It may read what `step` set.
 
-Where a trial ends, `reset` runs in the same step: the observation that arrives with the last reward
-is the first of the next trial. Every variable is a floating-point number, counts and flags included.
+Where a trial is terminated, `reset` runs in the same step: the observation that arrives with the last
+reward is the first of the next trial. Where it is only truncated, the last reward arrives with the
+trial's own last observation, whose value stands for the future that the time limit hides, and the next
+step, the *closing step*, does nothing but start the next trial: `reset` runs and `step` does not, reward
+and TD error are 0, and it is a step of no trial. (With ``bootstraps=False`` a truncated trial ends like a
+terminated one.) Every variable is a floating-point number, counts and flags included.
 """
 
 import re
@@ -29,7 +33,7 @@ OUTCOME = ("reward", "terminated", "truncated")
 #: Names that the network uses for itself in every task.
 RESERVED = {
     *OUTCOME,
-    *("action", "done", "restart", "trial_length", "trial_return", "seed", "replicate"),
+    *("action", "done", "ended", "restart", "trial_length", "trial_return", "seed", "replicate"),
     *("i", "N", "t", "dt", "t_in_timesteps", "source", "start", "stop", "name", "pi", "e", "inf"),
 }
 ASSIGNMENT = re.compile(r"\s*([A-Za-z]\w*)\s*([-+*/]?=)(?!=)\s*(.+)")
@@ -94,6 +98,10 @@ class Task:
         Mean return of the best policy, for figures.
     environment : bgrl.bridge.Environment, optional
         What answers outside of the program, where the task is not its own code.
+    bootstraps : bool
+        Whether a truncated trial is learned as one that would have gone on: the TD error of its last
+        step counts the value of its last observation. If not, a time limit is learned as an end,
+        after which there is nothing; so do the programs that the tasks of this package follow.
     """
 
     name: str
@@ -111,11 +119,17 @@ class Task:
     best_return: float | None = None
     bounds: tuple | None = None
     environment: object = None
+    bootstraps: bool = True
 
     @property
     def continuous(self):
         """Whether actions are real numbers rather than a choice."""
         return self.bounds is not None
+
+    @property
+    def closes(self):
+        """Whether closing steps can occur, see the module's text."""
+        return self.bootstraps and any(k == "truncated" for k, _ in assignments(self.step))
 
     @property
     def actor_channels(self):
@@ -224,6 +238,7 @@ class Task:
             "actions": len(self.actions),
             "continuous": self.continuous,
             "external": self.environment is not None,
+            "closes": self.closes,
             "variables": list(self.variables),
             "step": self.step,
             "reset": self.reset,
@@ -238,4 +253,5 @@ class Task:
             "observations": list(self.observations),
             "actions": list(self.actions),
             "parameters": {k: float(p.value) for k, p in self.parameters.items()},
+            "bootstraps": bool(self.bootstraps),
         }

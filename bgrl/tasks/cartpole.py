@@ -68,6 +68,7 @@ def cartpole(observe: str = "all") -> Task:
             time = 0
         """,
         events={"start": ("start", 0), "fall": ("end", 0)},
+        bootstraps=False,
         best_return=500.0,
     )
     masks = {"all": "0,1,2,3", "positions": "0,2", "velocities": "1,3"}

@@ -52,6 +52,7 @@ def catch(rows: int = 10, columns: int = 5) -> Task:
             paddle_x = {columns // 2}
         """,
         events={"drop": ("start", 0), "outcome": ("end", 0)},
+        bootstraps=False,
         # The ball's column is drawn without regard to where the paddle goes.
         chance_return=2 / columns - 1,
         best_return=1.0 if bottom >= columns // 2 else None,

@@ -62,6 +62,7 @@ def deep_sea(size: int = 8, deterministic: bool = True, sample_action_map: bool 
             """
         + "\n".join(draws),
         events={"start": ("start", 0), "bottom": ("end", 0)},
+        bootstraps=False,
         chance_return=0.5**size - 0.005 if deterministic else None,
         best_return=0.99 if deterministic else None,
     )

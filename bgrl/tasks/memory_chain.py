@@ -45,6 +45,7 @@ def memory_chain(length: int = 8) -> Task:
             context = int(uniform(0) < 0.5)
         """,
         events={"cue": ("start", 0), "query": ("end", -1), "outcome": ("end", 0)},
+        bootstraps=False,
         chance_return=0.0,
         best_return=1.0,
     )

@@ -35,6 +35,7 @@ def _mountain_car(physics, reward, parameters, **fields):
             time = 0
         """,
         events={"start": ("start", 0), "end": ("end", 0)},
+        bootstraps=False,
         **fields,
     )
 

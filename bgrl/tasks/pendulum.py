@@ -47,4 +47,5 @@ def pendulum() -> Task:
             time = 0
         """,
         events={"start": ("start", 0), "end": ("end", 0)},
+        bootstraps=False,
     )

@@ -57,4 +57,5 @@ def reacher() -> Task:
             time = 0
         """,
         events={"start": ("start", 0), "end": ("end", 0)},
+        bootstraps=False,
     )

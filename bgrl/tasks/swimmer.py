@@ -48,4 +48,5 @@ def swimmer(num_urchins: int = 5) -> Task:
         reset="xy_vel_0 = 0\nxy_vel_1 = 0\ntime = 0\n"
         + "\n".join(f"{name} = 2*uniform({k}) - 1" for k, name in enumerate(drawn)),
         events={"start": ("start", 0), "end": ("end", 0)},
+        bootstraps=False,
     )

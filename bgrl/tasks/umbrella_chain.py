@@ -56,6 +56,7 @@ def umbrella_chain(chain_length: int = 10, n_distractor: int = 0) -> Task:
             has_umbrella = int(uniform({n_distractor + 2}) < 0.5)
         """,
         events={"choice": ("start", 0), "outcome": ("end", 0)},
+        bootstraps=False,
         chance_return=0.0,
         best_return=1.0,
     )
