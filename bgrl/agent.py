@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from bgrl.circuit import Circuit, Distribution, sample
+from bgrl.clock import agree, check_time_constants, lowest_trained
 from bgrl.errors import InputError, choose
 from bgrl.interventions import initial_values, modulated
 from bgrl.learning import Learning
@@ -54,10 +55,22 @@ class Agent:
             raise InputError(f"replicates is {self.replicates!r}; a positive integer is needed")
         if self.circuit.actor is None or self.circuit.critic is None:
             raise InputError("the circuit has no actor or no critic and cannot learn a task")
+        self._check_steps()
         self._check_inputs()
         self._check_readouts()
         self._check_names()
         self._check_rules()
+
+    def _check_steps(self):
+        """A task that counts time and its circuit must mean the same time by a step."""
+        own, circuit = self.task.step_duration, self.circuit
+        if own is None or agree(own, circuit.step):
+            return
+        raise InputError(
+            f"task {self.task.name!r} makes steps of {own:g} ms, the circuit of {circuit.step:g} ms "
+            f"(dt {circuit.dt:g} ms, substeps {circuit.substeps}); make the task with "
+            f"step={circuit.step:g}, or the circuit with dt {own / circuit.substeps:g}"
+        )
 
     def _check_readouts(self):
         for readout, channels in self.readouts():
@@ -189,7 +202,7 @@ class Agent:
                     k: {
                         "sensitivity": self.sensitivity(f"{name}.{k}"),
                         "unit": v.unit,
-                        "minimum": v.minimum,
+                        "minimum": lowest_trained(p, k, self.circuit.dt),
                     }
                     for k, v in p.parameters.items()
                 },
@@ -282,6 +295,8 @@ class Agent:
             for key, parameter in p.parameters.items():
                 full = f"{name}.{key}"
                 values[full] = self._replicated(parameter.value, (p.size,), seed, full)
+            drawn = {k: values[f"{name}.{k}"] for k in p.parameters}
+            check_time_constants(name, p, self.circuit.dt, drawn)
             values[f"{name}.learning_rate"] = self.learning.rate_network
             values[f"{name}.discount"] = self.learning.discount * self.learning.trace_network
         return values

@@ -31,6 +31,7 @@ import tempfile
 import time
 import traceback
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +116,7 @@ def gymnasium_task(name, observe="", reward_scale=1.0):
         _refuse_script(name, environment)
         seen = Observations(name, environment.observation_space)
         actions = Actions(name, environment.action_space)
+        step_duration = _step_duration(environment)
     finally:
         with contextlib.suppress(Exception):
             environment.close()
@@ -141,7 +143,15 @@ def gymnasium_task(name, observe="", reward_scale=1.0):
         reset="",
         parameters={"reward_scale": Parameter(float(reward_scale))},
         environment=Environment(name, tuple(kept), actions.size),
+        step_duration=step_duration,
     )
+
+
+def _step_duration(environment):
+    """Duration of a step in ms, where the environment has one: its `dt`, in s by convention."""
+    dt = getattr(environment.unwrapped, "dt", None)
+    number = isinstance(dt, Real) and not isinstance(dt, bool)
+    return 1000 * float(dt) if number and np.isfinite(dt) and dt > 0 else None
 
 
 def _observed(name, observe, channels):

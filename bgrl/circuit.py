@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from bgrl.clock import check_duration, check_time_constants
 from bgrl.editing import Editing
 from bgrl.errors import InputError, choose
 
@@ -135,7 +136,8 @@ class Parameter:
     trainable : bool
         Whether learning changes it.
     minimum : float, optional
-        Lowest value that learning may reach, in `unit`.
+        Lowest value that learning may reach, in `unit`. If nothing is said, a time constant goes no
+        lower than an Euler step.
     """
 
     value: object = 0.0
@@ -463,7 +465,7 @@ class Circuit(Editing):
     Parameters
     ----------
     dt : float
-        One Euler step, in ms.
+        One Euler step, in ms; it must bear all time constants, see `bgrl.clock`.
     substeps : int
         Euler steps per task step, during which the input is held.
     populations : dict of str to Population
@@ -485,8 +487,7 @@ class Circuit(Editing):
     dopamine: Dopamine = field(default_factory=Dopamine)
 
     def __post_init__(self):
-        if not (np.isfinite(self.dt) and self.dt > 0):
-            raise InputError(f"dt is {self.dt} ms; a positive number is needed")
+        check_duration("dt", self.dt)
         if not isinstance(self.substeps, int | np.integer) or self.substeps < 1:
             raise InputError(f"substeps is {self.substeps!r}; a positive integer is needed")
         for name in (*self.populations, *self.inputs):
@@ -503,6 +504,7 @@ class Circuit(Editing):
             )
         for name, population in self.populations.items():
             population.check(name)
+            check_time_constants(name, population, self.dt)
         for name, projection in self.projections.items():
             self._check_projection(name, projection)
         for readout in (self.actor, self.critic):

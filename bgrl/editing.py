@@ -15,6 +15,7 @@ from functools import partial
 import numpy as np
 
 from bgrl import wiring
+from bgrl.clock import agree, check_duration
 from bgrl.errors import InputError, check_count, choose
 
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
@@ -248,6 +249,72 @@ class Editing:
             changed = {**p.parameters, key: replace(p.parameters[key], **changed)}
             return self._with_population(owner, parameters=changed)
         return self._with_population(owner, initial={**p.initial, name: _initial(path, value)})
+
+    def with_step(self, step, substeps=None):
+        """The same circuit with task steps of another duration; all its times stay what they are.
+
+        But the lowest that learning may make of a time constant, if that is one step, becomes that of a
+        finer step, and is no less than an Euler step. Difference equations go on counting steps.
+
+        Parameters
+        ----------
+        step : float
+            In ms.
+        substeps : int, optional
+            Euler steps in it. If nothing is said, as many as before in a finer step, and more, none
+            longer than before, in a coarser one.
+        """
+        check_duration("step", step)
+        if substeps is None:
+            coarser = math.ceil(step / self.dt * (1 - 1e-6))
+            substeps = coarser if step > self.step else self.substeps
+        dt = step / substeps
+        if agree(step, self.step) and substeps == self.substeps:
+            return self
+
+        def followed(parameter):
+            lowest = parameter.minimum
+            if lowest is None:
+                return parameter
+            for before, now in ((self.step, step), (self.dt, dt)):
+                if agree(parameter.minimum, before):
+                    lowest = min(lowest, now)
+                    break
+            return replace(parameter, minimum=max(lowest, dt))
+
+        return self._with_times(dt, substeps, followed)
+
+    def stretched(self, step):
+        """The same circuit with task steps of another duration, and all its times in proportion.
+
+        What it does in a step stays the same; only what is in ms is called another time.
+
+        Parameters
+        ----------
+        step : float
+            In ms.
+        """
+        check_duration("step", step)
+        if agree(step, self.step):
+            return self
+        factor = step / self.step
+
+        def scaled(parameter):
+            minimum = None if parameter.minimum is None else parameter.minimum * factor
+            return replace(parameter, value=parameter.value * factor, minimum=minimum)
+
+        return self._with_times(self.dt * factor, self.substeps, scaled)
+
+    def _with_times(self, dt, substeps, change):
+        """Another clock, and every parameter in ms changed; all at once, for they must fit."""
+        populations = {
+            name: replace(
+                p,
+                parameters={k: change(q) if q.unit == "ms" else q for k, q in p.parameters.items()},
+            )
+            for name, p in self.populations.items()
+        }
+        return replace(self, dt=dt, substeps=substeps, populations=populations)
 
     def diff(self, other):
         """What makes this circuit another one, as text: a line for each difference, none if equal."""

@@ -25,9 +25,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bgrl import tasks
+from bgrl.agent import Agent
 from bgrl.backends import LOADERS
 from bgrl.cli import Parser, run_command
-from bgrl.errors import InputError, choose
+from bgrl.clock import agree, check_duration
+from bgrl.errors import InputError, check_count, choose
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES, Learning
 from bgrl.recording import Record
 from bgrl.simulation import LEAST_EVALUATION, Run, Stopped, simulate
@@ -132,6 +134,10 @@ class AgentSettings(EvaluatedSettings, ABC):
     def task_name(self):
         """Name of the task, see `bgrl.tasks.make`."""
 
+    @abstractmethod
+    def make_task(self, **options):
+        """The task; `options` of it go before those of the settings."""
+
     def learning(self):
         """The settings of `bgrl.learning.Learning`."""
         options = dict(self.learning_options)
@@ -193,19 +199,38 @@ class AgentSettings(EvaluatedSettings, ABC):
         except ValueError:
             return text
 
-    def edited(self, agent):
-        """An agent whose circuit has these edits.
+    def make_agent(self, make_circuit):
+        """The agent: a circuit with these edits in the task, both with steps of the same duration.
 
         Parameters
         ----------
-        agent : bgrl.agent.Agent
+        make_circuit : callable
+            From a task to its circuit.
 
         Returns
         -------
         bgrl.agent.Agent
+
+        Raises
+        ------
+        InputError
+            If something cannot be, or the step of the task and that of the circuit are both given and
+            contradict each other.
         """
-        circuit = edit(agent.circuit, self.circuit_options, self.scales, self.lesions)
-        return dataclasses.replace(agent, circuit=circuit)
+        task, options = self.make_task(), self.circuit_options
+        if "step" in self.task_options and "substeps" in options and "dt" not in options:
+            dt = task.step_duration / read_value("substeps", options["substeps"], int)
+            options = options | {"dt": str(dt)}
+        circuit = edit(make_circuit(task), options, self.scales, self.lesions)
+        own = task.step_duration
+        if own is not None and not agree(own, circuit.step) and task.environment is None:
+            if "step" in self.task_options:
+                raise InputError(
+                    f"task.step is {own:g} ms, but dt {circuit.dt:g} ms and substeps "
+                    f"{circuit.substeps} make steps of {circuit.step:g} ms; give one of them"
+                )
+            task = self.make_task(step=circuit.step)
+        return Agent(circuit, task, Learning(**self.learning()), self.replicates)
 
     def train(self, agent, record=TRACES, interventions=()):
         """Let an agent learn, and evaluate it on the way.
@@ -363,8 +388,19 @@ def edit(circuit, values, scales, lesions):
     InputError
         For a name that does not exist, or a value that cannot be.
     """
+    clock = {name: values[name] for name in ("dt", "substeps") if name in values}
+    dt = read_value("dt", clock.get("dt", str(circuit.dt)), float)
+    substeps = read_value("substeps", clock.get("substeps", str(circuit.substeps)), int)
+    check_duration("dt", dt)
+    check_count("substeps", substeps)
+    # Time constants must fit the Euler step all the while: a finer one comes before them.
+    finer = dt < circuit.dt
+    if finer:
+        circuit = circuit.with_step(dt * substeps, substeps)
     for name, value in values.items():
-        circuit = circuit.set(name, value)
+        circuit = circuit if name in clock else circuit.set(name, value)
+    if not finer:
+        circuit = circuit.with_step(dt * substeps, substeps)
     for name, factor in scales.items():
         circuit = circuit.scale(name, factor)
     for text in lesions:

@@ -25,13 +25,14 @@ TOLERANCE = 1e-6
 
 def random_agent(task, replicates=REPLICATES):
     """An agent in a task that does not learn and whose policy depends on nothing."""
+    step = task.step_duration or 1.0
     circuit = ctrnn_circuit(
         inputs=meta_inputs(task),
         actor_channels=task.actor_channels,
         units=1,
-        step=1.0,
+        step=step,
         substeps=1,
-        tau=1.0,
+        tau=step,
         weights=0.0,
         readout=lambda channels: 0.0,
     )

@@ -64,6 +64,8 @@ class TaskEnv(gymnasium.Env):
         }
         self._known |= {k: _table(values) for k, values in tables.items()}
         self._known |= {k: float(p.value) for k, p in task.parameters.items()}
+        #: Duration of a step in s, as environments of physics have it, where the task counts time.
+        self.dt = task.step_duration and task.step_duration / 1000
         self._seed, self._time = 0, 0
         self._state = {}
 

@@ -32,14 +32,15 @@ class Config(AgentSettings):
         """Name of the task."""
         return "cartpole" if self.observe else "stateless_cartpole"
 
+    def make_task(self, **options):
+        """The task."""
+        own = {"observe": self.observe} if self.observe else {}
+        return tasks.make(self.task_name(), **own | self.task_options | options)
+
 
 def agent(config):
     """The agent in its task."""
-    own = {"observe": config.observe} if config.observe else {}
-    task = tasks.make(config.task_name(), **own | config.task_options)
-    learning = config.learning()
-    agent = models.agent(config.model, task, config.units, config.replicates, **learning)
-    return config.edited(agent)
+    return config.make_agent(lambda task: models.circuit(config.model, task, config.units))
 
 
 def run(config):

@@ -27,13 +27,15 @@ class Config(AgentSettings):
         """Name of the task."""
         return "memory_chain"
 
+    def make_task(self, **options):
+        """The task."""
+        own = {"length": self.length}
+        return tasks.make(self.task_name(), **own | self.task_options | options)
+
 
 def agent(config):
     """The agent in its task."""
-    task = tasks.make(config.task_name(), **{"length": config.length} | config.task_options)
-    learning = config.learning()
-    agent = models.agent(config.model, task, config.units, config.replicates, **learning)
-    return config.edited(agent)
+    return config.make_agent(lambda task: models.circuit(config.model, task, config.units))
 
 
 def run(config):

@@ -59,13 +59,15 @@ class Config(AgentSettings):
         """Name of the task."""
         return self.task
 
+    def make_task(self, **options):
+        """The task, or the part of it that the agent sees."""
+        own = {"observe": self.observe}
+        return tasks.make_observed(self.task, **own | self.task_options | options)
+
 
 def agent(config):
     """The agent in its task."""
-    task = tasks.make_observed(config.task, **{"observe": config.observe} | config.task_options)
-    learning = config.learning()
-    agent = models.agent(config.model, task, config.units, config.replicates, **learning)
-    return config.edited(agent)
+    return config.make_agent(lambda task: models.circuit(config.model, task, config.units))
 
 
 def run(config):

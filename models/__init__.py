@@ -26,9 +26,17 @@ def names():
 
 
 def circuit(model, task, units=32):
-    """The circuit of a model for a task; `units` neurons in the cortex."""
+    """The circuit of a model for a task; `units` neurons in the cortex.
+
+    Where the task counts time the circuit's step is as long. Its time constants stay what they are in
+    ms; but those of an environment, whose step nobody chose, become as many steps.
+    """
     module = importlib.import_module(f"models.{choose('model', model, names())}")
-    return module.circuit(task, units)
+    made = module.circuit(task, units)
+    if task.step_duration is None:
+        return made
+    fit = made.with_step if task.environment is None else made.stretched
+    return fit(task.step_duration)
 
 
 def agent(model, task, units=32, replicates=1, dtype="float32", **learning):

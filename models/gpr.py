@@ -48,6 +48,7 @@ import numpy as np
 
 from bgrl.circuit import Circuit, Dopamine, Parameter, Population, Projection, Readout
 from bgrl.errors import InputError, check_count
+from bgrl.tasks.common import whole_steps
 
 #: Channels in the simulations of paper II.
 CHANNELS = 6
@@ -72,7 +73,7 @@ MODULATION = {"d1": 1.0, "d2": -1.0}
 #: Tonic dopamine, lambda of the papers.
 TONIC = 0.2
 
-#: Duration of a task step and of an update of the neurons, in ms.
+#: Duration of a task step, if the task says nothing, and of an update of the neurons, in ms.
 STEP, DT = 10.0, 1.0
 #: How the actor reads GPi: a difference of 0.05 makes a choice 12 times as likely.
 GAIN = 50.0
@@ -119,7 +120,7 @@ def circuit(task, units=CHANNELS):
         )
     return Circuit(
         dt=DT,
-        substeps=round(STEP / DT),
+        substeps=whole_steps("step", task.step_duration or STEP, DT),
         populations=populations,
         projections=projections,
         inputs={"observation": saliences, "dopamine": 1},

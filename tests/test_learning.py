@@ -39,7 +39,7 @@ def agent(rows, learning, substeps=1):
         units=N,
         step=20.0,
         substeps=substeps,
-        tau=0.0,
+        tau=20.0,
         weights=0.0,
         readout=lambda channels: 0.0,
     )

@@ -26,6 +26,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, is_symbol
+from bgrl.clock import check_duration
 from bgrl.errors import InputError, choose
 
 #: Variables that every task has.
@@ -96,6 +97,9 @@ class Task:
         Mean return of a policy that guesses, for figures.
     best_return : float, optional
         Mean return of the best policy, for figures.
+    step_duration : float, optional
+        Duration of a step in ms, where the task counts time: the circuit must make steps of that
+        duration. If nothing is said a step is a step, however long.
     environment : bgrl.bridge.Environment, optional
         What answers outside of the program, where the task is not its own code.
     bootstraps : bool
@@ -120,6 +124,7 @@ class Task:
     bounds: tuple | None = None
     environment: object = None
     bootstraps: bool = True
+    step_duration: float | None = None
 
     @property
     def continuous(self):
@@ -158,6 +163,8 @@ class Task:
         if not self.observations or not self.actions:
             raise InputError(f"task {self.name!r} needs an observation and an action")
         self._check_bounds()
+        if self.step_duration is not None:
+            check_duration(f"task {self.name!r}: step_duration", self.step_duration)
         for name, parameter in self.parameters.items():
             if not np.isfinite(np.asarray(parameter.value, float)).all():
                 raise InputError(f"task {self.name!r}: {name} is {parameter.value}; not finite")
@@ -254,4 +261,5 @@ class Task:
             "actions": list(self.actions),
             "parameters": {k: float(p.value) for k, p in self.parameters.items()},
             "bootstraps": bool(self.bootstraps),
+            "step_duration": self.step_duration and float(self.step_duration),
         }

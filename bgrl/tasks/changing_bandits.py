@@ -51,6 +51,7 @@ def _bandit(name, summary, reference, arms, variables, settings, parameters, cod
         step=CHOICE.format(payoff=payoff, change=change),
         reset=START.format(contingencies=contingencies),
         events={"choice": ("end", -1), "outcome": ("end", 0)},
+        step_duration=step,
         **known,
     )
 

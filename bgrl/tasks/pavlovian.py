@@ -300,6 +300,7 @@ def pavlovian(
         step=_step(cues, licking),
         reset=_reset(table, cues, len(phases), spreads),
         events=_events(table, onsets[0], after_steps),
+        step_duration=step,
     )
 
 

@@ -100,4 +100,5 @@ def probabilistic_selection(
             right = transfer*stranger + (1 - transfer)*partner
         """,
         events={"stimulus": ("start", on), "choice": ("end", -1), "feedback": ("end", 0)},
+        step_duration=step,
     )

@@ -103,4 +103,5 @@ def random_dots(
             "choice": ("end", -1),
             "outcome": ("end", 0),
         },
+        step_duration=step,
     )

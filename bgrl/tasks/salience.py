@@ -60,4 +60,5 @@ def salience(levels, onsets, channels: int, duration: float, step: float) -> Tas
             terminated = int(time >= trial_steps)
         """,
         reset="time = 0",
+        step_duration=step,
     )

@@ -96,4 +96,5 @@ def interval_timing(
         """,
         events={"first_tone": ("start", start), "choice": ("end", -1), "outcome": ("end", 0)},
         best_return=1.0,
+        step_duration=step,
     )

@@ -137,6 +137,7 @@ def two_step(
             "outcome": ("end", 0),
         },
         chance_return=choices * rewards["mean"],
+        step_duration=step,
     )
 
 

@@ -92,4 +92,5 @@ def delayed_match_to_sample(
             "outcome": ("end", 0),
         },
         best_return=1.0,
+        step_duration=step,
     )
