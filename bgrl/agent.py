@@ -7,16 +7,16 @@ Nothing here knows Brian2.
 """
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
-from bgrl.circuit import Circuit, Distribution, sample
-from bgrl.clock import agree, check_time_constants, lowest_trained
+from bgrl.circuit import Circuit, Distribution
+from bgrl.clock import agree, lowest_trained
 from bgrl.errors import InputError, choose
-from bgrl.interventions import initial_values, modulated
+from bgrl.interventions import modulated
 from bgrl.learning import Learning
-from bgrl.step import SLOTS
+from bgrl.slots import SLOTS
 from bgrl.tasks.base import Task
 
 DTYPES = ("float32", "float64")
@@ -128,10 +128,6 @@ class Agent:
                     f"{needed[name]}"
                 )
 
-    def with_replicates(self, replicates):
-        """The same agent with another number of replicates."""
-        return replace(self, replicates=replicates)
-
     def readouts(self):
         """Actor and critic with their numbers of channels, in the order of the striatum's rows."""
         return (self.circuit.actor, self.task.actor_channels), (self.circuit.critic, 1)
@@ -161,13 +157,14 @@ class Agent:
         Returns
         -------
         dict of str to dict
-            Group name to `target`, `drive`, `sensitivity` and `projections` (names, in the order of
-            the columns).
+            Group name to `target`, `drive`, `sensitivity` and `projections` (names to first and last
+            column, the latter not included).
         """
         groups = {}
         for name, p in self.circuit.populations.items():
             for drive in p.drives:
                 for key in self.circuit.afferents(name, drive):
+                    size = int(self.circuit.size(self.circuit.projections[key].source))
                     method = self.sensitivity(key)
                     group = f"{name}_{drive}"
                     if self._rule(key):
@@ -175,7 +172,9 @@ class Agent:
                     elif method != self.learning.sensitivity:
                         group += f"_{method}"
                     entry = {"target": name, "drive": drive, "sensitivity": method}
-                    groups.setdefault(group, entry | {"projections": []})["projections"].append(key)
+                    columns = groups.setdefault(group, entry | {"projections": {}})["projections"]
+                    first = max((last for _, last in columns.values()), default=0)
+                    columns[key] = [first, first + size]
         return groups
 
     def _rule(self, name):
@@ -249,152 +248,6 @@ class Agent:
             "replicates": int(self.replicates),
             "dtype": self.dtype,
         }
-
-    def initial_state(self, layout, seed, interventions=()):
-        """The state in which a run starts.
-
-        Parameters
-        ----------
-        layout : dict of str to (dtype, shape)
-            The arrays of the program.
-        seed : int
-            0 to 2**31 - 1.
-        interventions : sequence of bgrl.interventions.Intervention
-            Of a program whose structure was made for them.
-
-        Returns
-        -------
-        dict of str to ndarray
-            Every array of `layout`; what nothing is said of is zero.
-        """
-        if not isinstance(seed, int | np.integer) or not 0 <= seed <= MAX_SEED:
-            raise InputError(f"seed is {seed!r}; an integer from 0 to {MAX_SEED} is needed")
-        state = {name: np.zeros(shape, dtype) for name, (dtype, shape) in layout.items()}
-        values = {
-            **self._neuron_values(seed),
-            **self._afferent_values(seed),
-            **self._readout_values(seed),
-            **self._scalar_values(seed),
-        }
-        for name, value in values.items():
-            if name in state:
-                state[name][...] = value
-        if "modulation.value" in state:
-            initial_values(self, interventions, state)
-        return state
-
-    def _replicated(self, value, shape, seed, name):
-        return np.stack([sample(value, shape, seed, r, name) for r in range(self.replicates)])
-
-    def _neuron_values(self, seed):
-        values = {}
-        for name, p in self.circuit.populations.items():
-            for variable in p.dynamics:
-                initial = np.broadcast_to(np.asarray(p.initial.get(variable, 0.0)), (p.size,))
-                values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
-            for key, parameter in p.parameters.items():
-                full = f"{name}.{key}"
-                values[full] = self._replicated(parameter.value, (p.size,), seed, full)
-            drawn = {k: values[f"{name}.{k}"] for k in p.parameters}
-            check_time_constants(name, p, self.circuit.dt, drawn)
-            values[f"{name}.learning_rate"] = self.learning.rate_network
-            values[f"{name}.discount"] = self.learning.discount * self.learning.trace_network
-        return values
-
-    def _afferent_values(self, seed):
-        values = {}
-        for group, afferents in self.afferents().items():
-            blocks = {"weight": [], "mask": [], "weight_sign": []}
-            for key in afferents["projections"]:
-                projection = self.circuit.projections[key]
-                shape = self.circuit.shape(projection)
-                mask = np.ones(shape) if projection.mask is None else projection.mask
-                weights = self._replicated(projection.weights, shape, seed, key) * mask
-                if projection.sign:
-                    weights = projection.sign * np.abs(weights)
-                blocks["weight"].append(weights)
-                full = (self.replicates, *shape)
-                blocks["mask"].append(np.broadcast_to(np.asarray(mask, float), full))
-                blocks["weight_sign"].append(np.full(full, float(projection.sign or 0)))
-            for kind, parts in blocks.items():
-                values[f"{group}.{kind}"] = np.concatenate(parts, axis=-1)
-        return values
-
-    def _readout_values(self, seed):
-        learning, rows = self.learning, self.task.actor_channels
-        values = {
-            "readout.is_actor": np.arange(rows + 1) < rows,
-            "readout.learning_rate": [learning.rate_actor * self.circuit.actor.plastic] * rows
-            + [learning.rate_critic * self.circuit.critic.plastic],
-            "readout.discount": learning.discount
-            * np.array([learning.trace_actor] * rows + [learning.trace_critic]),
-        }
-        if self.task.continuous:
-            values["policy.low"], values["policy.high"] = np.transpose(self.task.bounds)
-            values["readout.is_scale"] = np.arange(rows + 1) // len(self.task.actions) == 1
-        blocks = {"weight": [], "feedback": [], "mask": []}
-        for readout, channels in self.readouts():
-            for kind, parts in self._readout_row(readout, channels, seed).items():
-                blocks[kind].append(parts)
-        for kind, parts in blocks.items():
-            values[f"readout_drive.{kind}"] = np.concatenate(parts, axis=1)
-        return values
-
-    def _readout_row(self, readout, channels, seed):
-        """Weights, feedback and mask of one readout, (replicate, channel, afferent)."""
-        size = self.circuit.populations[readout.reads].size
-        drawn = {}
-        for kind in ("weights", "feedback"):
-            shape = (channels, len(readout.variables) * size)
-            name = f"{readout.name}.{kind}"
-            drawn[kind] = self._replicated(getattr(readout, kind), shape, seed, name)
-        if self.learning.feedback == "symmetric":
-            drawn["feedback"] = np.zeros_like(drawn["feedback"])
-        blocks = {"weight": [], "feedback": [], "mask": []}
-        for population, variable in self.readout_states():
-            size = self.circuit.populations[population].size
-            w = feedback = mask = np.zeros((self.replicates, channels, size))
-            if (population, variable) in readout.states():
-                start = readout.variables.index(variable) * size
-                mask = np.ones_like(w)
-                if readout.mask is not None:
-                    mask = mask * readout.mask[start : start + size]
-                w = drawn["weights"][..., start : start + size] * mask
-                feedback = drawn["feedback"][..., start : start + size] * mask
-            elif (state := f"{population}.{variable}") in readout.feedback_to:
-                name = f"{readout.name}.feedback.{state}"
-                feedback = self._replicated(
-                    readout.feedback_to[state], (channels, size), seed, name
-                )
-                lesioned = self.circuit.populations[population].lesioned
-                feedback = feedback if lesioned is None else feedback * (1 - lesioned)
-            for kind, part in (("weight", w), ("feedback", feedback), ("mask", mask)):
-                blocks[kind].append(part)
-        return {kind: np.concatenate(parts, axis=-1) for kind, parts in blocks.items()}
-
-    def _scalar_values(self, seed):
-        learning = self.learning
-        values = {f"task.{k}": p.value for k, p in self.task.parameters.items()}
-        replicate = np.arange(self.replicates)
-        values |= {
-            "task.seed": seed,
-            "policy.seed": seed,
-            "task.replicate": replicate,
-            "policy.replicate": replicate[:, None] if self.task.continuous else replicate,
-            "task.restart": 1.0,
-            "dopamine.discount": learning.discount,
-            "dopamine.baseline": self.circuit.dopamine.baseline,
-            # Before anything has happened there is no error.
-            "dopamine.firing": self.circuit.dopamine.baseline,
-            "dopamine.gain": self.circuit.dopamine.gain,
-            "input.tonic_dopamine": self.circuit.dopamine.tonic,
-            "dopamine.max_norm": learning.max_norm or 0.0,
-            "dopamine.rate_average_reward": learning.rate_average_reward or 0.0,
-            "readout.actor_weight": learning.actor_weight,
-            "readout.entropy_weight": learning.entropy_weight,
-            "input.first_action": float(learning.first_input == "action_0"),
-        }
-        return values
 
 
 def describe(configuration):

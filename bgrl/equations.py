@@ -1,6 +1,6 @@
 """The sensitivity equations of a circuit, written for people.
 
-What is printed is what `bgrl.build` makes Brian2 code and matrix products of: it comes from the same
+What is printed is what `bgrl.step` makes code and matrix products of: it comes from the same
 derivatives and the same plan.
 """
 

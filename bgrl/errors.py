@@ -29,6 +29,10 @@ class RunError(RuntimeError):
     """Something failed while building or running; the message says what was kept."""
 
 
+class BlueprintError(RuntimeError):
+    """A part of the step names something that does not exist, or twice the same: an error of the part."""
+
+
 def from_system(text, error):
     """The exception to raise for one of the operating system.
 

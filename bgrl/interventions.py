@@ -5,15 +5,15 @@ rows of one table, which is state: changing it recompiles nothing, and a program
 interventions has no trace of them (``structure["interventions"]`` says which kind it is).
 
 In a program that has them, everything that can be modulated is one vector, `modulation`: factors, 1
-where nothing is done, and amounts to add, 0 where nothing is done. In every step `TIMING` decides which
-rows are active. Where that changes, `Modulation` puts the vector together anew (product of the factors,
-sum of the amounts). The equations read it:
+where nothing is done, and amounts to add, 0 where nothing is done. In every step the
+program decides which rows are active. Where that changes, the vector is put together anew (product of the
+factors, sum of the amounts). The equations read it:
 
 ===========================  ==========================================================================
 `rate` of a neuron           times its state after every Euler step, and times its derivatives
 `gain`, `baseline`           of a drive, a striatal neuron or the TD error: gain times it plus baseline
 `transmission` of a pathway  times its mask; where it is 0 the pathway's sensitivities, eligibility and
-                             optimizer are cleared, and its weights are held (`Hold`)
+                             optimizer are cleared, and its weights are held
 `plasticity` of parameters   0 where they are held
 ===========================  ==========================================================================
 """
@@ -25,7 +25,6 @@ from numbers import Integral, Real
 import numpy as np
 
 from bgrl.errors import InputError, choose
-from bgrl.matrices import Operation
 
 #: Rows of the table.
 MOST = 16
@@ -37,22 +36,12 @@ KINDS = {
     "clamp": True,
     "block_plasticity": False,
 }
-#: Events of every task; their numbers are those of `TIMING`.
+#: Events of every task; their numbers are those of `bgrl.step.interventions.TIMING`.
 EVENTS = {"trial_start": 1, "trial_end": 2, "reward": 3}
 _FOR_GOOD = 2**30
 _TEXT = re.compile(
     r"(\w+) (\S+)(?: ([-+.\w]+))?(?: neurons (\S+))?(?: from (\w+))?(?: after (\d+))?(?: for (\d+))?"
 )
-
-#: Brian2 code of the rows: steps since the event, and whether the window around it is open.
-TIMING = """
-    now = int(checkpoint < 0)*t_in_timesteps + int(checkpoint >= 0)*checkpoint
-    ends = int(event == 2 and ended > 0 and trial_length > 0)
-    happens = int(event == 1 and done > 0) + ends + int(event == 3 and reward != 0)
-    later = (1 - happens)*(since + int(since >= 0))
-    since = int(event == 0)*now + int(event != 0)*later
-    active = 1.0*int(since >= delay and since - delay < duration)
-"""
 
 
 @dataclass(frozen=True)
@@ -359,227 +348,8 @@ def _no_neurons(intervention):
         raise InputError(f"{intervention}: neurons can only be chosen of a population or readout")
 
 
-def initial_values(agent, interventions, state):
-    """Set the arrays of interventions in the state from which a run starts.
-
-    Parameters
-    ----------
-    agent : bgrl.agent.Agent
-    interventions : sequence of Intervention
-    state : dict of str to ndarray
-        Of a program made with interventions; changed in place.
-    """
-    where = places(modulated(agent))
-    for k, (event, delay, duration, effects) in enumerate(changes(agent, interventions)):
-        for name, value in (("event", event), ("delay", delay), ("duration", duration)):
-            state[f"intervention.{name}"][:, k] = value
-        for name, (neurons, value) in effects.items():
-            first, last, base = where[name]
-            columns = slice(first, last) if neurons is None else [first + n for n in neurons]
-            # What is multiplied is kept as the difference to 1, so that an empty row does nothing.
-            state["effect.change"][:, k, columns] = value - base
-    for first, last, base in where.values():
-        state["modulation.value"][:, first:last] = base
-    state["intervention.since"][...] = state["intervention.checkpoint"][...] = -1
-    for name in state:
-        if ".intact_" in name:
-            state[name][...] = state[name.replace(".intact_", ".")]
-
-
 def at_checkpoint(state, step):
     """Make the interventions in force at a step those of an evaluation, whose steps count from 0."""
     if "intervention.checkpoint" in state:
         state["intervention.checkpoint"][...] = step
         state["intervention.since"][...] = -1
-
-
-# In the program -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Part:
-    """A rectangle of the parameters of a group.
-
-    Attributes
-    ----------
-    rows, columns : (int, int, int)
-        First and last (not included), and how many the group has.
-    values, held : str
-        Arrays of the parameters, and of what they are held at.
-    masks : tuple of (str, str)
-        Arrays that the pathway transmits by, and the same without interventions.
-    cleared : tuple of (str, int)
-        Arrays (leading, rows, columns) of what is kept of each parameter, and the leading size.
-    """
-
-    rows: tuple
-    columns: tuple
-    values: str
-    held: str
-    masks: tuple
-    cleared: tuple
-
-    def view(self, array, r):
-        """The rectangle of replicate `r`, its leading axis first if there is one."""
-        whole = array[r].reshape(-1, self.rows[2], self.columns[2])
-        return whole[:, slice(*self.rows[:2]), slice(*self.columns[:2])]
-
-    def loop(self, statement, leading=1):
-        """C++ loop over the rectangle of replicate ``r``; the statement finds its index in ``s``."""
-        (first, last, rows), (left, right, columns) = self.rows, self.columns
-        return (
-            f"for (size_t l = 0; l < {leading}; l++) for (size_t i = {first}; i < {last}; i++) "
-            f"for (size_t c = {left}; c < {right}; c++) {{ "
-            f"const size_t s = ((r*{leading} + l)*{rows} + i)*{columns} + c; {statement} }}"
-        )
-
-
-@dataclass(frozen=True)
-class Pathway:
-    """Parameters that are lesioned or held together.
-
-    Attributes
-    ----------
-    transmission, plasticity : int
-        Places in the vector.
-    parts : tuple of Part
-    """
-
-    transmission: int
-    plasticity: int
-    parts: tuple
-
-    def closed(self, value):
-        """Whether nothing may be learned."""
-        return value[self.transmission] == 0 or value[self.plasticity] == 0
-
-    def closed_cpp(self, value):
-        """The same in C++."""
-        return f"({value}[{self.transmission}] == 0 || {value}[{self.plasticity}] == 0)"
-
-
-@dataclass(frozen=True, eq=False)
-class Modulation(Operation):
-    """Where the active rows change: the vector, masks, what is held, what is cleared.
-
-    Attributes
-    ----------
-    places : tuple of (int, int, int)
-        First and last place, and what it is where nothing is done.
-    pathways : tuple of Pathway
-    sensitivities : tuple of (int, str, int, int)
-        Of silent neurons: place of the first neuron's `rate`, array, number of neurons, and entries
-        that each of them has.
-    """
-
-    places: tuple
-    pathways: tuple
-    sensitivities: tuple
-
-    def run(self, arrays):
-        """See `Operation`."""
-        active, applied = arrays("intervention.active"), arrays("intervention.applied")
-        for r in np.flatnonzero((active != applied).any(1)):
-            applied[r] = active[r]
-            value = arrays("modulation.value")[r]
-            before = value.copy()
-            rows = arrays("effect.change")[r][active[r] > 0]
-            for first, last, base in self.places:
-                part = rows[:, first:last]
-                value[first:last] = (1 + part).prod(0) if base else part.sum(0)
-            for pathway in self.pathways:
-                self._change(pathway, before, value, arrays, r)
-            for place, name, neurons, _ in self.sensitivities:
-                arrays(name)[r][value[place : place + neurons] == 0] = 0
-
-    @staticmethod
-    def _change(pathway, before, value, arrays, r):
-        transmission = value[pathway.transmission]
-        for part in pathway.parts:
-            if pathway.closed(value) and not pathway.closed(before):
-                part.view(arrays(part.held), r)[...] = part.view(arrays(part.values), r)
-            for mask, intact in part.masks:
-                part.view(arrays(mask), r)[...] = part.view(arrays(intact), r) * transmission
-            for name, _ in part.cleared if transmission == 0 else ():
-                part.view(arrays(name), r)[...] = 0
-
-    def cpp(self, pointer):
-        """See `Operation`."""
-        size = self.places[-1][1]
-        lines = [
-            f"static real before[{size}];",
-            f"for (size_t r = 0; r < {self.replicates}; r++) {{",
-            f"real* const active = {pointer('intervention.active')} + r*{MOST};",
-            f"real* const applied = {pointer('intervention.applied')} + r*{MOST};",
-            f"if (std::equal(active, active + {MOST}, applied)) continue;",
-            f"std::copy_n(active, {MOST}, applied);",
-            f"real* const value = {pointer('modulation.value')} + r*{size};",
-            f"std::copy_n(value, {size}, before);",
-            f"const real* const change = {pointer('effect.change')} + r*{MOST * size};",
-        ]
-        for first, last, base in self.places:
-            change = f"change[k*{size} + q]"
-            step = f"value[q] *= 1 + {change};" if base else f"value[q] += {change};"
-            lines.append(
-                f"for (size_t q = {first}; q < {last}; q++) {{ value[q] = {base}; "
-                f"for (size_t k = 0; k < {MOST}; k++) if (active[k] > 0) {step} }}"
-            )
-        for pathway in self.pathways:
-            lines += self._change_cpp(pathway, pointer)
-        for place, name, neurons, entries in self.sensitivities:
-            start = f"{pointer(name)} + (r*{neurons} + i)*{entries}"
-            lines.append(
-                f"for (size_t i = 0; i < {neurons}; i++) if (value[{place} + i] == 0) "
-                f"std::fill_n({start}, {entries}, real(0));"
-            )
-        return "\n".join([*lines, "}"])
-
-    @staticmethod
-    def _change_cpp(pathway, pointer):
-        transmission, lines = f"value[{pathway.transmission}]", []
-        for part in pathway.parts:
-            hold = part.loop(f"{pointer(part.held)}[s] = {pointer(part.values)}[s];")
-            closing = f"{pathway.closed_cpp('value')} && !{pathway.closed_cpp('before')}"
-            lines.append(f"if ({closing}) {hold}")
-            for mask, intact in part.masks:
-                lines.append(
-                    part.loop(f"{pointer(mask)}[s] = {pointer(intact)}[s]*{transmission};")
-                )
-            for name, leading in part.cleared:
-                cleared = part.loop(f"{pointer(name)}[s] = 0;", leading)
-                lines.append(f"if ({transmission} == 0) {cleared}")
-        return lines
-
-
-@dataclass(frozen=True, eq=False)
-class Hold(Operation):
-    """Parameters that may not learn are put back, whatever rule moved them.
-
-    Attributes
-    ----------
-    size : int
-        Of the vector.
-    pathways : tuple of Pathway
-    """
-
-    size: int
-    pathways: tuple
-
-    def run(self, arrays):
-        """See `Operation`."""
-        for r, value in enumerate(arrays("modulation.value")):
-            for pathway in self.pathways:
-                for part in pathway.parts if pathway.closed(value) else ():
-                    part.view(arrays(part.values), r)[...] = part.view(arrays(part.held), r)
-
-    def cpp(self, pointer):
-        """See `Operation`."""
-        lines = [
-            f"for (size_t r = 0; r < {self.replicates}; r++) {{",
-            f"const real* const value = {pointer('modulation.value')} + r*{self.size};",
-        ]
-        for pathway in self.pathways:
-            for part in pathway.parts:
-                back = part.loop(f"{pointer(part.values)}[s] = {pointer(part.held)}[s];")
-                lines.append(f"if {pathway.closed_cpp('value')} {back}")
-        return "\n".join([*lines, "}"])

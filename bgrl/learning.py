@@ -1,10 +1,10 @@
 """How the circuit learns: TD(lambda), eligibility, feedback, optimizers, as settings and equations.
 
-The equations are Brian2 abstract code in which ``gradient``, ``update`` and the optimizer's own
-state stand for one parameter; `bgrl.build` gives them their full names. A new optimizer is one entry
-of `OPTIMIZERS`.
+The equations are assignments in which ``gradient``, ``update`` and the optimizer's own state stand for one
+parameter; `bgrl.step.optimizer` gives them their full names. A new optimizer is one entry of `OPTIMIZERS`.
 """
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
@@ -14,52 +14,80 @@ from bgrl.errors import InputError, choose
 
 @dataclass(frozen=True)
 class Optimizer:
-    """How a gradient becomes an update.
+    """How a gradient becomes an update, as equations of one parameter.
+
+    The gradient is that of learning (TD error times eligibility, plus that of the policy's entropy), and
+    the parameter moves by its learning rate times ``update``.
 
     Parameters
     ----------
-    state : tuple of str
-        Variables kept for each parameter.
     code : str
-        Must set ``update``. It may read ``correction_1`` and ``correction_2``, 1/(1 - b**t) after t
-        updates for b = `decay_1` and `decay_2`.
-    decay_1, decay_2 : float
-        Decays of the moments, if it keeps them.
+        Must set ``update``. It may read ``gradient``, ``eligibility``, ``dopamine`` (the TD error),
+        ``learning_rate``, what is in `state`, and what `once` sets.
+    state : tuple of str
+        Variables that are kept for each parameter, 0 at the start.
+    totals : dict of str to str
+        Name to an expression of what `code` may read: its sum over all parameters of a replicate.
+    once : str
+        Code that runs once a step for each replicate, before `code`. It may read the totals,
+        ``td_error`` and what is in `once_state`.
+    once_state : tuple of str
+        Variables that `once` keeps from step to step, 0 at the start.
+
+    Examples
+    --------
+    >>> Optimizer("velocity = 0.9*velocity + gradient; update = velocity", ("velocity",)).state
+    ('velocity',)
     """
 
-    state: tuple
     code: str
-    decay_1: float = 0.0
-    decay_2: float = 0.0
+    state: tuple = ()
+    totals: dict = field(default_factory=dict)
+    once: str = ""
+    once_state: tuple = ()
 
+
+#: The bias corrections of Adam after t updates, 1/(1 - 0.9**t) and 1/(1 - 0.999**t).
+_CORRECTIONS = f"""
+    updates = updates + 1
+    correction_1 = -1/expm1(updates*{math.log(0.9)!r})
+    correction_2 = -1/expm1(updates*{math.log(0.999)!r})
+"""
 
 OPTIMIZERS = {
-    "sgd": Optimizer((), "update = gradient"),
+    "sgd": Optimizer("update = gradient"),
     # Kingma & Ba 2015, ICLR, algorithm 1.
     "adam": Optimizer(
-        ("moment_1", "moment_2"),
         """
         moment_1 = 0.9*moment_1 + 0.1*gradient
         moment_2 = 0.999*moment_2 + 0.001*gradient*gradient
         update = correction_1*moment_1/(sqrt(correction_2*moment_2) + 1e-8)
         """,
-        decay_1=0.9,
-        decay_2=0.999,
+        state=("moment_1", "moment_2"),
+        once=_CORRECTIONS,
+        once_state=("updates",),
     ),
     # Reddi, Kale & Kumar 2018, ICLR, algorithm 2: Adam whose steps do not grow again when the TD
     # error vanishes, which would let noise undo what was learned.
     "amsgrad": Optimizer(
-        ("moment_1", "moment_2", "peak"),
         """
         moment_1 = 0.9*moment_1 + 0.1*gradient
         moment_2 = 0.999*moment_2 + 0.001*gradient*gradient
         peak = clip(peak, moment_2, inf)
         update = correction_1*moment_1/(sqrt(correction_2*peak) + 1e-8)
         """,
-        decay_1=0.9,
-        decay_2=0.999,
+        state=("moment_1", "moment_2", "peak"),
+        once=_CORRECTIONS,
+        once_state=("updates",),
     ),
 }
+
+#: What comes before an optimizer where `Learning.max_norm` is given; its `update` is the new gradient.
+CLIPPING = Optimizer(
+    "update = clip_scale*gradient",
+    totals={"square": "gradient**2"},
+    once="clip_scale = clip(max_norm/(sqrt(square) + 1e-30), 0, 1)",
+)
 
 #: What is kept of the sensitivities; `bgrl.sensitivity` says what each means.
 SENSITIVITIES = ("rtrl", "nucleus", "snap1", "rflo", "none")
@@ -155,7 +183,7 @@ class Learning:
         return {
             "oracle": self.oracle,
             "feedback": self.feedback,
-            "optimizer": self.optimizer,
+            "optimizer": asdict(OPTIMIZERS[self.optimizer]),
             "clip": self.max_norm is not None,
             "continuing": self.rate_average_reward is not None,
         }

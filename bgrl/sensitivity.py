@@ -108,7 +108,7 @@ def blocks(structure):
     for name, p in structure["populations"].items():
         for group, afferents in structure["afferents"].items():
             if afferents["target"] == name:
-                width = sum(_channels(structure, key) for key in afferents["projections"])
+                width = max(last for _, last in afferents["projections"].values())
                 shape = (p["size"], width)
                 entry = group, "weight", afferents["drive"], shape, afferents["sensitivity"]
                 found.append(_block(structure, signals, oracle, name, *entry))
@@ -191,11 +191,6 @@ def symbols(text):
     return set(IDENTIFIER.findall(text))
 
 
-def _channels(structure, projection):
-    source = structure["projections"][projection]["source"]
-    return structure["inputs"].get(source) or structure["populations"][source]["size"]
-
-
 def dynamics(population):
     """State variable to right-hand side, of a population in a structure."""
     return population["derivatives"] if "derivatives" in population else population["map"]
@@ -220,11 +215,8 @@ def parts(structure):
         if block.drive is None:
             found.append((f"{block.group}.{block.key}", block, 0, 1))
             continue
-        first = 0
-        for key in structure["afferents"][block.group]["projections"]:
-            last = first + _channels(structure, key)
+        for key, (first, last) in structure["afferents"][block.group]["projections"].items():
             found.append((key, block, first, last))
-            first = last
     return found
 
 

@@ -29,6 +29,7 @@ from bgrl.interventions import at_checkpoint, changes
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
 from bgrl.sensitivity import cost
+from bgrl.step.assemble import initial_state
 
 #: Seconds of computing between two looks at the clock, and between two checkpoints.
 CHUNK_SECONDS = 1.0
@@ -426,7 +427,7 @@ def _learn(agent, run, folder, progress, program, environments, say, weights):
         "run": asdict(run),
         "version": __version__,
     }
-    initial = agent.initial_state(program.layout, run.seed, run.interventions)
+    initial = initial_state(agent, program.layout, run.seed, run.interventions)
     if weights is not None:
         from bgrl.dataset import set_weights
 

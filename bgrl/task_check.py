@@ -16,6 +16,7 @@ from bgrl.cli import Parser, run_command
 from bgrl.ctrnn import ctrnn_circuit, meta_inputs
 from bgrl.errors import choose
 from bgrl.learning import Learning
+from bgrl.step.assemble import initial_state
 
 #: Replicates and steps of a check: 10,000 random steps.
 REPLICATES, STEPS = 50, 200
@@ -47,7 +48,7 @@ def play(agent, program, seed, steps=STEPS):
     dict of str to array (step, replicate, ...)
         Every variable of the task, the observation and the action.
     """
-    state, rows = agent.initial_state(program.layout, seed), []
+    state, rows = initial_state(agent, program.layout, seed), []
     kept = [*(k for k in program.layout if k.startswith("task.")), "input.x", "policy.action"]
     for step in range(steps):
         state = program.advance(state, step, 1, learn=False)

@@ -20,6 +20,7 @@ from bgrl.equations import watched
 from bgrl.errors import InputError, choose
 from bgrl.learning import SENSITIVITIES, Learning
 from bgrl.sensitivity import parts, sizes
+from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
 from bgrl.verify_tasks import TASK_TOLERANCE, replay_trajectory, trajectory_agent
 
@@ -146,7 +147,7 @@ def trace_views(state, n_actions):
 def trace_state(fixture, agent, layout):
     """The state in which a trace begins."""
     arrays, m = fixture.arrays, fixture.meta["n_actions"]
-    state = agent.initial_state(layout, seed=0)
+    state = initial_state(agent, layout, seed=0)
     state["task.restart"][...] = 0
     for key, view in trace_views(state, m).items():
         value = arrays[key][0]
@@ -266,7 +267,7 @@ def replay_circuit(fixture, agent, program):
         Largest absolute error of each recorded quantity.
     """
     size = sizes(agent.structure())
-    state = agent.initial_state(program.layout, 0)
+    state = initial_state(agent, program.layout, 0)
     state["task.restart"][...] = 0
     errors = {}
     for t in range(fixture.meta["steps"]):

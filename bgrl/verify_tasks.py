@@ -14,6 +14,7 @@ import numpy as np
 from bgrl import tasks
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError, choose
+from bgrl.step.assemble import initial_state
 from bgrl.task_check import random_agent
 from bgrl.tasks.base import assignments
 
@@ -531,7 +532,7 @@ class Trajectory:
 
     def before(self, cases, layout):
         """The state from which the task makes a step in each case."""
-        state = self.agent.initial_state(layout, seed=0)
+        state = initial_state(self.agent, layout, seed=0)
         steps = cases[cases > 0]
         where = np.flatnonzero(cases > 0)
         state["task.restart"][...] = 0

@@ -18,6 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 import models
 from bgrl import tasks
 from bgrl.backends import load
+from bgrl.step.assemble import initial_state
 
 #: Times everything is measured.
 REPEATS = 3
@@ -60,7 +61,7 @@ def measure(seconds, **configuration):
     """
     learner = agent(**configuration)
     program = load("cpp", learner.structure())
-    state = program.advance(learner.initial_state(program.layout, 0), 0, 1, learn=False)
+    state = program.advance(initial_state(learner, program.layout, 0), 0, 1, learn=False)
 
     def elapsed(steps):
         started = _used()

@@ -21,6 +21,7 @@ from bgrl.errors import InputError
 from bgrl.experiment import Basics, command, option
 from bgrl.learning import Learning
 from bgrl.recording import Sink
+from bgrl.step.assemble import initial_state
 from bgrl.tasks.common import check_several
 from bgrl.tasks.salience import salience
 from models import gpr
@@ -81,7 +82,7 @@ def play(program, player):
     channels = len(player.task.actions)
     with tempfile.TemporaryDirectory(prefix="bgrl-") as folder:
         sink = Sink(folder, names.values(), program.layout)
-        state = player.initial_state(program.layout, 0)
+        state = initial_state(player, program.layout, 0)
         program.advance(state, 0, round(DURATION / gpr.STEP), learn=False, sink=sink)
         frames = sink.read_frames()
         return {name: np.array(frames[source][:, 0, :channels]) for name, source in names.items()}

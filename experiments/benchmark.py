@@ -17,6 +17,7 @@ from bgrl.errors import InputError, choose
 from bgrl.learning import SENSITIVITIES
 from bgrl.sensitivity import cost
 from bgrl.simulation import check_cost
+from bgrl.step.assemble import initial_state
 from experiments import suite
 
 
@@ -37,7 +38,7 @@ def measure(agent, steps, backend="cpp", processes=1):
     if agent.task.environment is not None:
         program.environment = agent.task.environment.open(agent.replicates)
     try:
-        state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
+        state = program.advance(initial_state(agent, program.layout, 0), 0, 1, learn=False)
         started = time.perf_counter()
         program.advance(state, 1, steps)
         seconds = time.perf_counter() - started

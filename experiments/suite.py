@@ -31,7 +31,7 @@ from bgrl.backends.cpp import compiler
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import command, option
 from bgrl.simulation import check_cost
-from bgrl.step import SLOTS
+from bgrl.slots import SLOTS
 from experiments import _measure
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.

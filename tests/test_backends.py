@@ -13,6 +13,7 @@ import models
 from bgrl import tasks
 from bgrl.backends import cpp, load
 from bgrl.errors import InputError, RunError
+from bgrl.step.assemble import initial_state
 
 STEPS = 200
 #: Float64 backends differ by rounding alone; the closed loop must not have amplified it further.
@@ -21,7 +22,7 @@ TOLERANCE = 1e-9
 
 def closed_loop(agent, backend, seed=0):
     program = load(backend, agent.structure())
-    state = program.advance(agent.initial_state(program.layout, seed), 0, 1, learn=False)
+    state = program.advance(initial_state(agent, program.layout, seed), 0, 1, learn=False)
     return program.advance(state, 1, STEPS)
 
 
@@ -103,7 +104,7 @@ def test_work_is_counted_in_the_generated_code(small_agent):
 def test_profile_names_every_slot(small_agent):
     agent = small_agent()
     program = load("cpp", agent.structure())
-    seconds = program.profile(agent.initial_state(program.layout, 0), 1, 2000)
+    seconds = program.profile(initial_state(agent, program.layout, 0), 1, 2000)
     assert list(seconds) == agent.structure()["slots"]
     assert all(1e-9 < s < 1e-3 for s in seconds.values())
 
@@ -122,9 +123,9 @@ def test_programs_do_not_disturb_each_other_or_brian(small_agent):
     before = brian2.prefs["codegen.target"], brian2.prefs["core.default_float_dtype"]
     agent = small_agent()
     first, second = (load("numpy", agent.structure()) for _ in range(2))
-    start = agent.initial_state(first.layout, 0)
+    start = initial_state(agent, first.layout, 0)
     once = first.advance(start, 0, 5)
-    second.advance(agent.initial_state(second.layout, 7), 0, 9)
+    second.advance(initial_state(agent, second.layout, 7), 0, 9)
     assert distance(first.advance(start, 0, 5), once) == 0
     assert (brian2.prefs["codegen.target"], brian2.prefs["core.default_float_dtype"]) == before
 
@@ -133,10 +134,10 @@ def test_single_precision_on_numpy(small_agent):
     agent = small_agent(dtype="float32")
     program = load("numpy", agent.structure())
     assert program.layout["cortex.rate"] == ("float32", (2, 5))
-    state = program.advance(agent.initial_state(program.layout, 0), 0, 30)
+    state = program.advance(initial_state(agent, program.layout, 0), 0, 30)
     double = small_agent()
     other = load("numpy", double.structure())
-    expected = other.advance(double.initial_state(other.layout, 0), 0, 30)
+    expected = other.advance(initial_state(double, other.layout, 0), 0, 30)
     assert 0 < distance(state, expected) < 1e-2
 
 
@@ -244,7 +245,7 @@ def test_a_killed_build_is_built_again_and_once_for_all(small_agent, tmp_path):
 def test_a_wrong_state_file_is_refused(small_agent):
     agent = small_agent()
     program = load("cpp", agent.structure())
-    state = agent.initial_state(program.layout, 0)
+    state = initial_state(agent, program.layout, 0)
     program.layout = {k: v for k, v in program.layout.items() if k != "cortex.rate"}
     with pytest.raises(RunError, match="state file does not fit"):
         program.advance(state, 0, 1)

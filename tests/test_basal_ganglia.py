@@ -10,6 +10,7 @@ from bgrl import tasks
 from bgrl.backends import load
 from bgrl.circuit import Dopamine, Parameter
 from bgrl.simulation import Run, simulate
+from bgrl.step.assemble import initial_state
 from models.basal_ganglia import CHANNEL
 from tests.test_sensitivity import replay
 from tests.truncated import with_arrays
@@ -36,7 +37,7 @@ def at_rest(bias=None, tonic=0.0, steps=40):
     agent = models.agent("basal_ganglia", TASK, 4, 1, "float64")
     agent = replace(agent, circuit=circuit)
     program = load("numpy", agent.structure())
-    state = agent.initial_state(program.layout, 0)
+    state = initial_state(agent, program.layout, 0)
     state["task.length"][...] = 1e9
     state = program.advance(state, 0, steps, learn=False)
     return {
@@ -105,7 +106,7 @@ def test_dopamine_excites_d1_and_holds_back_d2():
             ),
         )
         program = load("numpy", agent.structure())
-        state = program.advance(agent.initial_state(program.layout, 0), 0, 3, learn=False)
+        state = program.advance(initial_state(agent, program.layout, 0), 0, 3, learn=False)
         rates[tonic] = {name: state[f"{name}.rate"].mean() for name in ("d1", "d2")}
     assert rates[1.0]["d1"] > rates[-1.0]["d1"] + 0.02
     assert rates[1.0]["d2"] < rates[-1.0]["d2"] - 0.02
@@ -138,7 +139,7 @@ def test_dopamine_strengthens_d1_where_it_weakens_d2():
     }
     agent = replace(agent, circuit=replace(agent.circuit, projections=projections))
     program = load("numpy", agent.structure())
-    state = program.advance(agent.initial_state(program.layout, 0), 0, 2, learn=False)
+    state = program.advance(initial_state(agent, program.layout, 0), 0, 2, learn=False)
     state = program.advance(state, 2, 1)
     traces = {name: state[f"{name}_drive.eligibility_weight"] for name in ("d1", "d2")}
     assert np.abs(traces["d1"]).max() > 1e-4

@@ -12,6 +12,7 @@ from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
+from bgrl.step.assemble import initial_state
 from bgrl.tasks.base import Task
 
 
@@ -68,7 +69,7 @@ def slopes(function, at):
 def test_gradients_of_log_policy_and_entropy():
     description = agent(actor_weight=0.7, entropy_weight=0.3, rate_actor=0.0)
     program = load("numpy", description.structure())
-    state = description.initial_state(program.layout, 0)
+    state = initial_state(description, program.layout, 0)
     state["readout_drive.weight"] *= 3
     for step in range(5):
         state = program.advance(state, step, 1)
@@ -90,7 +91,7 @@ def test_gradients_of_log_policy_and_entropy():
 def test_actions_follow_their_distribution():
     description = agent(4000)
     program = load("numpy", description.structure())
-    state = program.advance(description.initial_state(program.layout, 3), 0, 1, learn=False)
+    state = program.advance(initial_state(description, program.layout, 3), 0, 1, learn=False)
     z = (state["policy.action"] - state["policy.mean"]) / state["policy.scale"]
     # Standard errors of mean, variance and correlation of 4000 draws are about .016, .022, .016.
     np.testing.assert_allclose(z.mean(0), 0, atol=0.06)
@@ -103,7 +104,7 @@ def test_previous_actions_are_the_next_input():
     circuit = models.circuit("rtrrl", task, 3)
     description = Agent(circuit, task, Learning(), 2, "float64")
     program = load("numpy", description.structure())
-    state = program.advance(description.initial_state(program.layout, 0), 0, 1, learn=False)
+    state = program.advance(initial_state(description, program.layout, 0), 0, 1, learn=False)
     np.testing.assert_array_equal(state["input.x"][:, 2:], 0)
     after = program.advance(state, 1, 1)
     np.testing.assert_array_equal(after["input.x"][:, 2:4], state["policy.action"])
@@ -116,7 +117,7 @@ def test_cpp_equals_numpy():
     found = {}
     for name in ("cpp", "numpy"):
         program = load(name, description.structure())
-        state = program.advance(description.initial_state(program.layout, 1), 0, 1, learn=False)
+        state = program.advance(initial_state(description, program.layout, 1), 0, 1, learn=False)
         found[name] = program.advance(state, 1, 100)
     for name, value in found["cpp"].items():
         np.testing.assert_allclose(value, found["numpy"][name], rtol=0, atol=1e-9, err_msg=name)
@@ -138,7 +139,7 @@ def test_targets_are_met():
 def test_average_reward_in_a_continuing_task():
     description = agent(rate_average_reward=0.1, discount=1.0)
     program = load("numpy", description.structure())
-    state = program.advance(description.initial_state(program.layout, 0), 0, 1, learn=False)
+    state = program.advance(initial_state(description, program.layout, 0), 0, 1, learn=False)
     mean = state["dopamine.average_reward"].copy()
     for step in range(1, 6):
         value = state["dopamine.value"]

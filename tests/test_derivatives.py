@@ -6,6 +6,7 @@ import pytest
 from bgrl.circuit import FUNCTIONS, Circuit, Function, Parameter, Population, Projection
 from bgrl.derivatives import local_step
 from bgrl.errors import InputError
+from bgrl.step.assemble import initial_state
 
 AT = {"rate": 0.37, "drive": 0.61, "bias": 0.23, "tau": 3.1}
 NAMES = {
@@ -136,7 +137,7 @@ def test_a_surrogate_derivative_round_trips_and_runs():
     learning = Learning("rtrl", rate_actor=0.0, rate_critic=0.0, rate_network=0.0)
     agent = Agent(watched(circuit), task, learning, dtype="float64")
     program = load("numpy", agent.structure())
-    state = agent.initial_state(program.layout, 0)
+    state = initial_state(agent, program.layout, 0)
     state["task.restart"][...] = 0
     state = program.advance(state, 1, 1)
     np.testing.assert_array_equal(state["cortex.rate"], [[1, 0]])

@@ -13,6 +13,7 @@ from bgrl import dataset, tasks
 from bgrl.backends import load
 from bgrl.errors import InputError
 from bgrl.simulation import Run, simulate
+from bgrl.step.assemble import initial_state
 from bgrl.tasks.pavlovian import Trials, fixed, rows
 from experiments import distributional as experiment
 from models import distributional
@@ -30,7 +31,7 @@ def states(steps=90, replicates=3):
     learning = {"discount": 0.0} | models.STEADY
     agent = models.agent("distributional", task, 6, replicates, "float64", **learning)
     program = load("numpy", agent.structure())
-    found = [program.advance(agent.initial_state(program.layout, 1), 0, 1, learn=False)]
+    found = [program.advance(initial_state(agent, program.layout, 1), 0, 1, learn=False)]
     for t in range(steps):
         found.append(program.advance(found[-1], t + 1, 1))
     return found

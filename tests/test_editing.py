@@ -28,6 +28,7 @@ from bgrl.editing import Editing
 from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.simulation import Run, simulate
+from bgrl.step.assemble import initial_state
 from bgrl.tasks import make
 from tests.truncated import Oracle
 
@@ -61,7 +62,7 @@ def agent(circuit, method="rtrl", replicates=1, **learning):
 
 def advanced(edited, steps=50, backend="numpy"):
     program = load(backend, edited.structure())
-    start = edited.initial_state(program.layout, 3)
+    start = initial_state(edited, program.layout, 3)
     return start, program.advance(start, 0, steps)
 
 

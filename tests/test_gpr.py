@@ -13,6 +13,7 @@ from bgrl import tasks
 from bgrl.backends import load
 from bgrl.dataset import read, write
 from bgrl.errors import InputError
+from bgrl.step.assemble import initial_state
 from bgrl.tasks.salience import salience
 from experiments import action_selection as experiment
 
@@ -134,7 +135,7 @@ def test_saliences_and_dopamine_are_no_part_of_the_program():
 
 
 def test_dopamine_is_tonic_from_the_first_step():
-    state = program().advance(player().initial_state(program().layout, 0), 0, 1, learn=False)
+    state = program().advance(initial_state(player(), program().layout, 0), 0, 1, learn=False)
     np.testing.assert_allclose(state["input.x"][:, -1], NORMAL, rtol=0, atol=1e-15)
 
 

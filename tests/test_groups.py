@@ -12,6 +12,7 @@ from bgrl.backends.groups import GroupedProgram
 from bgrl.errors import InputError, RunError
 from bgrl.recording import TRIAL, Record, Sink
 from bgrl.simulation import Run, Work, simulate
+from bgrl.step.assemble import initial_state
 
 RECORDED = ("policy", "clock", "matrix")
 
@@ -267,7 +268,7 @@ def test_compiled_states_and_recordings_are_the_same_in_any_grouping(five, tmp_p
         folder = tmp_path / str(processes)
         folder.mkdir()
         sink = Sink(folder, ("cortex.rate", "policy.action", "task.seed"), program.layout, 2)
-        state = program.advance(five.initial_state(program.layout, 3), 0, 1, learn=False)
+        state = program.advance(initial_state(five, program.layout, 3), 0, 1, learn=False)
         state = program.advance(state, 1, 400, sink=sink)
         found.append((state, sink.frames_path.read_bytes(), sink.trials_path.read_bytes()))
     check_same(found[1], found[0])
@@ -312,7 +313,7 @@ def test_a_run_goes_on_under_another_grouping(five, tmp_path, monkeypatch):
 def test_a_compiled_group_that_fails_is_said(five, tmp_path):
     program = load("cpp", five.structure(), processes=2)
     sink = Sink(tmp_path, ("cortex.rate",), program.layout)
-    state = program.advance(five.initial_state(program.layout, 3), 0, 1, learn=False)
+    state = program.advance(initial_state(five, program.layout, 3), 0, 1, learn=False)
     advance = program._program.advance
 
     def last_fails(part, start, steps, learn, own):

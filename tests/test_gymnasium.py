@@ -19,6 +19,7 @@ from bgrl.errors import InputError
 from bgrl.random import STREAMS, counter_seed
 from bgrl.recording import Record
 from bgrl.simulation import Run, Stopped, simulate
+from bgrl.step.assemble import initial_state
 from bgrl.task_check import play, random_agent
 
 gymnasium = pytest.importorskip("gymnasium", reason="needs the extra gymnasium")
@@ -75,7 +76,7 @@ def test_compiled_cartpole_is_gymnasiums():
     task = tasks.make("cartpole")
     agent = random_agent(task, 1)
     program = load("numpy", agent.structure())
-    state = program.advance(agent.initial_state(program.layout, 3), 0, 1, learn=False)
+    state = program.advance(initial_state(agent, program.layout, 3), 0, 1, learn=False)
     env = gymnasium.make("CartPole-v1").unwrapped
     env.reset(seed=0)
     names = ("x", "x_dot", "theta", "theta_dot")
@@ -112,7 +113,7 @@ def test_the_program_sees_what_the_environment_shows(backend):
     program.environment = task.environment.open(2)
     envs = [gymnasium.make("CartPole-v1") for _ in range(2)]
     expected = [env.reset(seed=seed_of(7, r, 0))[0] for r, env in enumerate(envs)]
-    state = program.advance(agent.initial_state(program.layout, 7), 0, 1, learn=False)
+    state = program.advance(initial_state(agent, program.layout, 7), 0, 1, learn=False)
     ends = 0
     for step in range(1, 80):
         np.testing.assert_array_equal(state["input.x"][:, :2], np.array(expected)[:, [0, 2]])
@@ -132,7 +133,7 @@ def test_the_program_sees_what_the_environment_shows(backend):
 @pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.slow)])
 def test_a_program_without_its_environment_is_refused(backend):
     _, agent, program = bridged(backend)
-    state = agent.initial_state(program.layout, 0)
+    state = initial_state(agent, program.layout, 0)
     with pytest.raises(InputError, match="set program.environment first"):
         program.advance(state, 0, 1)
 
@@ -143,7 +144,7 @@ def test_continuous_actions_reach_the_environment_within_bounds():
     program.environment = task.environment.open(2)
     env = gymnasium.make("Pendulum-v1")
     env.reset(seed=seed_of(1, 0, 0))
-    state = program.advance(agent.initial_state(program.layout, 1), 0, 1, learn=False)
+    state = program.advance(initial_state(agent, program.layout, 1), 0, 1, learn=False)
     for step in range(1, 20):
         action = np.clip(state["policy.action"][0], -2, 2).astype(np.float32)
         state = program.advance(state, step, 1)
@@ -227,7 +228,7 @@ def test_reward_scale_and_unknown_options():
     agent = random_agent(task, 1)
     program = load("numpy", agent.structure())
     program.environment = task.environment.open(1)
-    state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
+    state = program.advance(initial_state(agent, program.layout, 0), 0, 1, learn=False)
     assert program.advance(state, 1, 1, learn=False)["task.reward"][0] == 0.5
     program.environment.close()
     with pytest.raises(InputError, match="has no option speed; valid: observe, reward_scale"):
@@ -239,7 +240,7 @@ def test_even_observations_of_half_cheetah():
     task, agent, program = bridged(name="HalfCheetah-v5", observe="even", replicates=1)
     assert len(task.observations) == 9 and len(task.actions) == 6
     program.environment = task.environment.open(1)
-    state = program.advance(agent.initial_state(program.layout, 1), 0, 1, learn=False)
+    state = program.advance(initial_state(agent, program.layout, 1), 0, 1, learn=False)
     state = program.advance(state, 1, 20)
     assert np.isfinite(state["task.reward"]).all() and (state["task.reward"] != 0).all()
     program.environment.close()

@@ -16,6 +16,7 @@ from bgrl.errors import InputError
 from bgrl.interventions import MOST, Intervention, changes
 from bgrl.recording import Record
 from bgrl.simulation import Run, Work, simulate
+from bgrl.step.assemble import initial_state
 
 METHODS = ("rflo", "snap1", "nucleus", "rtrl")
 #: Method, lesioned projection and backend; of compiled programs one of each kind.
@@ -53,7 +54,7 @@ def trajectory(agent, *texts, steps=40, backend="numpy", intervened=True, seed=0
     """States after steps 0, 1, ..., with interventions given as text."""
     built = program(backend, json.dumps(agent.structure(intervened)))
     rows = [Intervention.parse(text) for text in texts]
-    state = agent.initial_state(built.layout, seed, rows)
+    state = initial_state(agent, built.layout, seed, rows)
     states = [built.advance(state, 0, 1, learn=False)]
     for step in range(1, steps + 1):
         states.append(built.advance(states[-1], step, 1))
@@ -93,7 +94,7 @@ def test_the_table_is_state():
     model = agent()
     layout = program("numpy", json.dumps(model.structure(True))).layout
     tables = [
-        model.initial_state(layout, 0, [Intervention.parse(text)])["effect.change"]
+        initial_state(model, layout, 0, [Intervention.parse(text)])["effect.change"]
         for text in ("gain cortex 2", "inactivate cortex->cortex")
     ]
     assert not np.array_equal(*tables)
@@ -256,7 +257,7 @@ def test_sensitivities_stay_exact(texts):
     rows = [Intervention.parse(text) for text in texts]
 
     def end(change):
-        state = model.initial_state(built.layout, 0, rows)
+        state = initial_state(model, built.layout, 0, rows)
         state["thalamus_drive.weight"][:, 0, 1] += change
         state["cortex_drive.weight"][:, 2, -1] += change
         state = built.advance(state, 0, 1, learn=True)

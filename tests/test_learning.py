@@ -14,6 +14,7 @@ from bgrl.ctrnn import ctrnn_circuit
 from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.reference import ReferenceAgent
+from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
 
 N, CHANNELS, ACTIONS, STEPS = 4, 2, 3, 40
@@ -50,7 +51,7 @@ def start(description, layout, seed):
     """A random state of the network, and the NumPy agent in the same."""
     generator = np.random.default_rng(seed + 1000)
     learning = description.learning
-    state = description.initial_state(layout, 0)
+    state = initial_state(description, layout, 0)
     state["task.restart"][...] = 0
     columns = CHANNELS + ACTIONS + 1 + N
     W = generator.normal(size=(N, columns)) / np.sqrt(columns)
@@ -246,7 +247,7 @@ def feedback_reaching(state, weights, **learning):
         dtype="float64",
     )
     program = load("numpy", description.structure())
-    state = description.initial_state(program.layout, 0)
+    state = initial_state(description, program.layout, 0)
     return program.advance(program.advance(state, 0, 1, learn=False), 1, 7), description
 
 
@@ -297,7 +298,7 @@ def test_feedback_is_checked():
 def test_frozen_network_keeps_its_weights_and_the_readouts_learn(small_agent):
     description = small_agent(sensitivity="none")
     program = load("numpy", description.structure())
-    start_state = description.initial_state(program.layout, 0)
+    start_state = initial_state(description, program.layout, 0)
     state = program.advance(program.advance(start_state, 0, 1, learn=False), 1, 50)
     for name in ("cortex_drive.weight", "cortex.tau", "cortex.bias"):
         np.testing.assert_array_equal(state[name], start_state[name])
@@ -314,7 +315,7 @@ def test_a_sign_is_kept_and_a_fixed_projection_does_not_learn(small_agent):
         description, circuit=replace(description.circuit, projections=projections)
     )
     program = load("numpy", description.structure())
-    first = description.initial_state(program.layout, 0)
+    first = initial_state(description, program.layout, 0)
     last = program.advance(program.advance(first, 0, 1, learn=False), 1, 60)
     w0, w1 = first["cortex_drive.weight"], last["cortex_drive.weight"]
     assert (w0[..., :3] >= 0).all() and (w1[..., :3] >= 0).all() and (w1[..., :3] == 0).any()

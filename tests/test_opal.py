@@ -12,6 +12,7 @@ from bgrl.backends import load
 from bgrl.circuit import Rule
 from bgrl.dataset import read, write
 from bgrl.errors import InputError, RunError
+from bgrl.step.assemble import initial_state
 from experiments import medication as experiment
 
 REPLICATES = 3
@@ -32,7 +33,7 @@ def player(tonic=0.0, d2_rule=None):
 def played(agent):
     """States after each step of training, from the first observation on."""
     program = load("numpy", agent.structure())
-    states = [program.advance(agent.initial_state(program.layout, 5), 0, 1, learn=False)]
+    states = [program.advance(initial_state(agent, program.layout, 5), 0, 1, learn=False)]
     for step in range(1, 3 * TRIALS + 1):
         states.append(program.advance(states[-1], step, 1))
     return states

@@ -21,6 +21,7 @@ from bgrl.circuit import (
 )
 from bgrl.errors import InputError
 from bgrl.learning import Learning
+from bgrl.step.assemble import initial_state
 
 GO = Rule("weight + alpha*weight*dopamine*eligibility", "trace_decay*eligibility + pre*chosen")
 REPLICATES = 3
@@ -61,7 +62,7 @@ def steps(circuit, count=60, backend="numpy"):
     """States after each step."""
     learner = agent(circuit)
     program = load(backend, learner.structure())
-    states = [program.advance(learner.initial_state(program.layout, 1), 0, 1, learn=False)]
+    states = [program.advance(initial_state(learner, program.layout, 1), 0, 1, learn=False)]
     for t in range(count):
         states.append(program.advance(states[-1], t + 1, 1))
     return states

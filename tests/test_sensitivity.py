@@ -16,6 +16,7 @@ from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.sensitivity import blocks, cost
 from bgrl.simulation import check_cost
+from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
 from tests.conftest import FIXTURES
 from tests.truncated import Oracle
@@ -303,7 +304,7 @@ def test_rtrl_equals_finite_differences_of_the_running_network():
     still = Learning("rtrl", rate_actor=0.0, rate_critic=0.0, rate_network=0.0)
     agent = Agent(circuit, task, still, dtype="float64")
     program = load("numpy", agent.structure())
-    start = agent.initial_state(program.layout, 0)
+    start = initial_state(agent, program.layout, 0)
     start["task.restart"][...] = 0
     end = program.advance(start, 1, 6)
 
@@ -407,7 +408,7 @@ def test_methods_of_one_drive_are_mixed():
         still = Learning(method, overrides, rate_actor=0.0, rate_critic=0.0, rate_network=0.0)
         agent = Agent(watched(circuit), task, still, dtype="float64")
         program = load("numpy", agent.structure())
-        state = agent.initial_state(program.layout, 0)
+        state = initial_state(agent, program.layout, 0)
         state["task.restart"][...] = 0
         return program.advance(state, 1, 5)
 

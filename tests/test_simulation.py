@@ -95,7 +95,7 @@ def test_evaluating_does_not_change_learning(small_agent):
 def test_evaluation_has_plasticity_off(small_agent):
     agent = small_agent()
     program = simulation.load("numpy", agent.structure())
-    state = program.advance(agent.initial_state(program.layout, 0), 0, 1, learn=False)
+    state = program.advance(initial_state(agent, program.layout, 0), 0, 1, learn=False)
     after = program.advance(state, 1, 40, learn=False)
     kept = simulation._plastic(agent, state)
     assert len(kept) == 5
@@ -145,6 +145,7 @@ import sys
 from bgrl import simulation, tasks, dataset
 from bgrl.recording import Record
 import models
+from bgrl.step.assemble import initial_state
 simulation.SAVE_SECONDS, simulation.CHUNK_SECONDS = 0.0, 0.01
 simulation._FIRST_CHUNK = 500
 agent = models.agent("rtrrl", tasks.make("memory_chain", length=3), 5, 2, "float64")

@@ -11,7 +11,7 @@ import pytest
 from analysis import benchmark, plot
 from bgrl import dataset
 from bgrl.errors import InputError, RunError
-from bgrl.step import SLOTS
+from bgrl.slots import SLOTS
 from experiments import _measure, suite
 
 ROOT = Path(__file__).parents[1]

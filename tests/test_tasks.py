@@ -12,6 +12,7 @@ from bgrl.agent import describe
 from bgrl.backends import load
 from bgrl.errors import InputError
 from bgrl.recording import Sink
+from bgrl.step.assemble import initial_state
 from bgrl.tasks.base import Task
 
 
@@ -25,7 +26,7 @@ def play(task, steps, directory, replicates=1, seed=0, names=()):
     """Frames and trials of a random agent (its readouts are zero, so it picks at random)."""
     agent = models.agent("rtrrl", task, 1, replicates, "float64", sensitivity="none")
     program = interpreted(describe(agent.structure()))
-    state = agent.initial_state(program.layout, seed)
+    state = initial_state(agent, program.layout, seed)
     for name in program.layout:
         if name.endswith("_striatum.weight"):
             state[name][...] = 0

@@ -81,7 +81,7 @@ def late_trace(structure):
 
 def test_contraction_over_the_wrong_index_is_caught(monkeypatch):
     """The official code sums the sensitivity over the postsynaptic index, not over states."""
-    from bgrl.matrices import Contraction
+    from bgrl.step.contraction import Contraction
 
     run = Contraction.run
 

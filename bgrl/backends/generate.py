@@ -15,12 +15,12 @@ from pathlib import Path
 import brian2 as b2
 import numpy as np
 
-from bgrl import bridge
 from bgrl.backends import dense  # noqa: F401 (makes its device known)
+from bgrl.backends.brian import Network
 from bgrl.backends.work import work
-from bgrl.build import Network
 from bgrl.errors import InputError
-from bgrl.matrices import HEADER
+from bgrl.step import exchange, operation
+from bgrl.step.assemble import blueprint
 
 _LOOP = """
     // argv: state in, state out, first step, steps, learn (0, 1, or 2 to print what each slot takes),
@@ -113,7 +113,7 @@ def generate(structure, device_name, directory):
     b2.prefs.core.default_float_dtype = np.dtype(structure["dtype"]).type
     b2.set_device(device_name, build_on_run=False)
     device = b2.get_device()
-    network = Network(structure)
+    network = Network(blueprint(structure))
     network.brian.run(1 * b2.ms, namespace={})
     device.main_queue = [item for item in device.main_queue if item[0] != "run_network"]
     device.insert_code("main", _loop(network, device))
@@ -128,24 +128,24 @@ def generate(structure, device_name, directory):
 
 def _write_operations(network, device, dtype, directory):
     """Put the operations beside Brian2's code objects, as functions of the same form."""
-    (directory / "matrices.h").write_text(HEADER.replace("REAL", _C_TYPES[dtype], 1))
-    (directory / "bridge.h").write_text(bridge.HEADER)
+    (directory / "matrices.h").write_text(operation.HEADER.replace("REAL", _C_TYPES[dtype], 1))
+    (directory / "bridge.h").write_text(exchange.HEADER)
 
     def pointer(name):
         return _pointer(device, network.variables[name])
 
-    for operation in network.operations():
+    for item in network.blueprint.operations():
         source = f"""
             #include "objects.h"
             #include "matrices.h"
             #include "bridge.h"
-            void _run_{operation.name}() {{
+            void _run_{item.name}() {{
             using namespace brian;
             using namespace bgrl;
-            {operation.cpp(pointer)}
+            {item.cpp(pointer)}
             }}
         """
-        (directory / "code_objects" / f"{operation.name}.cpp").write_text(source)
+        (directory / "code_objects" / f"{item.name}.cpp").write_text(source)
 
 
 def _pointer(device, variable):
@@ -166,7 +166,7 @@ def _loop(network, device):
     def calls(learn):
         return "\n".join(f"            _run_{c.name}();" for c in network.calls(learn))
 
-    slots = network.structure["slots"]
+    slots = network.blueprint.structure["slots"]
     profiled = []
     for slot, calls_of_slot in network.schedule():
         profiled += [f"_run_{c.name}();" for c in calls_of_slot]
@@ -180,12 +180,12 @@ def _loop(network, device):
     task = {k: pointer(network.variables[name]) for k, name in _TASK_ARRAYS.items()}
     return _LOOP.format(
         arrays="\n".join(arrays),
-        operations="\n".join(f"    void _run_{o.name}();" for o in network.operations()),
+        operations="\n".join(f"    void _run_{o.name}();" for o in network.blueprint.operations()),
         learning_calls=calls(True),
         profiled_calls="\n".join(profiled),
         slots=len(slots),
         evaluation_calls=calls(False),
-        replicates=network.replicates,
+        replicates=network.blueprint.replicates,
         timestep=pointer(clock["timestep"]),
         time=pointer(clock["t"]),
         dt=pointer(clock["dt"]),

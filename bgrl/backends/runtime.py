@@ -8,10 +8,12 @@ import time
 import brian2 as b2
 import numpy as np
 
-from bgrl.bridge import Exchange, check_connected
-from bgrl.build import Network
-from bgrl.matrices import Operation
+from bgrl.backends.brian import Network
+from bgrl.bridge import check_connected
 from bgrl.recording import TRIAL
+from bgrl.step.assemble import blueprint
+from bgrl.step.exchange import Exchange
+from bgrl.step.operation import Operation
 
 
 @contextlib.contextmanager
@@ -42,7 +44,7 @@ class RuntimeProgram:
     def __init__(self, structure, target):
         started = time.perf_counter()
         with _preferences(target, structure["dtype"]):
-            self.network = Network(structure, suffix="_*")
+            self.network = Network(blueprint(structure), suffix="_*")
             self.network.brian.run(0 * b2.ms, namespace={})
         self.layout = self.network.layout
         self.environment = None
@@ -64,8 +66,8 @@ class RuntimeProgram:
 
     def advance(self, state, start, steps, learn=True, sink=None):
         """See `bgrl.backends.load`."""
-        check_connected(self.network.structure, self.environment)
-        for operation in self.network.operations():
+        check_connected(self.network.blueprint.structure, self.environment)
+        for operation in self.network.blueprint.operations():
             if isinstance(operation, Exchange):
                 operation.connection["open"] = self.environment
         for name, value in state.items():

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 from brian2.core.variables import ArrayVariable
 
-from bgrl.matrices import Operation
+from bgrl.step.operation import Operation
 
 _READ = re.compile(r"(?:const )?\w+ \w+ = _ptr(\w+)\[\w+\];")
 _WRITE = re.compile(r"_ptr(\w+)\[\w+\] \+?= .*;|(_sum) \+= _synaptic_var;")
@@ -25,7 +25,7 @@ def work(network, device):
 
     Parameters
     ----------
-    network : bgrl.build.Network
+    network : bgrl.backends.brian.Network
     device : brian2 device
         That generated the code.
 
@@ -34,12 +34,12 @@ def work(network, device):
     dict of str to (int, int)
         Slot to bytes and operations, all replicates together, sub-steps repeated.
     """
-    found = {slot: [0, 0] for slot in network.structure["slots"]}
+    found = {slot: [0, 0] for slot in network.blueprint.structure["slots"]}
     for slot, calls in network.schedule():
         for call in calls:
             if isinstance(call, Operation):
                 values, operations = call.work()
-                counted = values * network.itemsize, operations
+                counted = values * np.dtype(network.blueprint.dtype).itemsize, operations
             else:
                 counted = _count(call, device)
             found[slot] = [a + b for a, b in zip(found[slot], counted, strict=True)]

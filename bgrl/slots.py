@@ -1,6 +1,6 @@
 """One step of an agent, as a table: reading it is reading the algorithm.
 
-`SLOTS` is the schedule of the Brian2 network; `bgrl.build` puts every operation into one of its slots.
+`SLOTS` is the schedule of a step; every part of `bgrl.step` puts what it does into one of its slots.
 """
 
 #: One step, in order: slot and what happens in it.

@@ -1,0 +1,162 @@
+"""From a blueprint to Brian2 objects: the only file that makes any."""
+
+import brian2 as b2
+import numpy as np
+
+from bgrl import random
+from bgrl.errors import InputError
+from bgrl.step.blueprint import Code, Sum
+
+_BRIAN_SLOTS = ("start", "groups", "thresholds", "synapses", "resets")
+
+
+def counter_uniform_function():
+    """The generator of `bgrl.random` as a Brian2 function for every target."""
+    function = b2.Function(
+        random.counter_uniform,
+        arg_units=[1] * 5,
+        return_unit=1,
+        arg_types=["integer"] * 5,
+        return_type="float",
+        stateless=True,
+    )
+    function.implementations.add_implementation("numpy", random.counter_uniform)
+    function.implementations.add_implementation("cpp", random.CPP, name="_counter_uniform")
+    function.implementations.add_implementation("cython", random.CYTHON, name="_counter_uniform")
+    return function
+
+
+class Network:
+    """The Brian2 objects of a blueprint.
+
+    Parameters
+    ----------
+    blueprint : bgrl.step.blueprint.Blueprint
+    suffix : str
+        Appended to the names of the Brian2 objects; ``"*"`` makes them unique in this process.
+
+    Attributes
+    ----------
+    brian : brian2.Network
+        With the step's slots as its schedule.
+    layout : dict of str to (dtype, shape)
+        Every array that makes up the state.
+    variables : dict of str to brian2 variable
+        The same names to the variables, and "clock.timestep", which is no part of the state.
+    ended : str
+        Array that is 1 where a trial ended in this step (the next may start a step later).
+    """
+
+    def __init__(self, blueprint, suffix=""):
+        self.blueprint, self._suffix = blueprint, suffix
+        self.layout = blueprint.layout()
+        self.ended = "task.ended" if "task.ended" in self.layout else "task.done"
+        self.clock = b2.Clock(dt=1 * b2.ms, name="step_clock*")
+        self._namespace = {
+            "counter_uniform": counter_uniform_function(),
+            **{
+                name: b2.TimedArray(np.asarray(values), dt=1 * b2.ms, name=f"table_{name}")
+                for name, values in blueprint.tables.items()
+            },
+        }
+        self._groups = {}
+        for group in blueprint.groups.values():
+            if group.ends is None:
+                self._groups[group.name] = self._neurons(group)
+        for group in blueprint.groups.values():
+            if group.ends is not None:
+                self._groups[group.name] = self._synapses(group)
+        for group in blueprint.groups.values():
+            self._connect(group)
+        self.variables = {
+            name: self._groups[owner].variables[variable]
+            for name in self.layout
+            for owner, variable in [name.split(".")]
+        }
+        self.variables["clock.timestep"] = self.clock.variables["timestep"]
+        self._items = [self._placed(k, *item) for k, item in enumerate(blueprint.items)]
+        self.brian = b2.Network(list(self._groups.values()))
+        # Brian2's own slots stay empty, but the groups' unused updaters need a place.
+        self.brian.schedule = [*_BRIAN_SLOTS, *blueprint.structure["slots"], "end"]
+
+    def schedule(self, learn=True):
+        """One task step: slots, and their code objects of Brian2 and operations; see `Blueprint`."""
+        built = {
+            id(item): made._code_objects if isinstance(item, Code | Sum) else [item]
+            for (_, item), made in zip(self.blueprint.items, self._items, strict=True)
+        }
+        return [
+            (slot, [call for item in items for call in built[id(item)]])
+            for slot, items in self.blueprint.schedule(learn)
+        ]
+
+    def calls(self, learn=True):
+        """What `schedule` holds, without the slots."""
+        return [call for _, calls in self.schedule(learn) for call in calls]
+
+    def _neurons(self, group):
+        lines = []
+        for name, variable in group.variables.items():
+            kind = "integer" if variable.kind == "integer" else "1"
+            lines.append(f"{name} : {kind}{' (shared)' if variable.shared else ''}")
+        lines += [f"{name} : 1 (linked)" for name in group.links]
+        try:
+            return b2.NeuronGroup(
+                self.blueprint.replicates * group.size,
+                "\n".join(lines),
+                name=f"{group.name}{self._suffix}",
+                clock=self.clock,
+                namespace=self._namespace,
+            )
+        except SyntaxError as error:  # a name that Brian2 uses itself, of a unit for instance
+            raise InputError(f"{group.name!r}: {error}") from None
+
+    def _synapses(self, group):
+        """Dense synapses within each replicate, ordered (replicate, target, source)."""
+        (targets, sources), (source, target) = group.shape, group.ends
+        model = [f"{name} : 1" for name in group.variables]
+        for _, item in self.blueprint.items:
+            if isinstance(item, Sum) and item.synapses == group.name:
+                model.append(f"{item.target} = {item.expression} : 1 (summed)")
+        synapses = b2.Synapses(
+            self._groups[source],
+            self._groups[target],
+            "\n".join(model),
+            name=f"{group.name}{self._suffix}",
+            clock=self.clock,
+            namespace=self._namespace,
+        )
+        # What `bgrl.backends.dense` needs to know.
+        synapses.add_attribute("dense")
+        synapses.dense = (self.blueprint.replicates, targets, sources)
+        synapses.connect(i=f"j//{targets}*{sources} + k for k in range({sources})")
+        return synapses
+
+    def _connect(self, group):
+        """Links to other groups, and constants."""
+        brian = self._groups[group.name]
+        for name, link in group.links.items():
+            index = link.index
+            if index is not None:
+                size = self.blueprint.groups[link.group].size
+                index = np.arange(self.blueprint.replicates)[:, None] * size + index.ravel()
+                index = index.ravel()
+            setattr(
+                brian, name, b2.linked_var(self._groups[link.group], link.variable, index=index)
+            )
+        for name, variable in group.variables.items():
+            if variable.constant is not None:
+                values = np.tile(variable.constant, self.blueprint.replicates)
+                setattr(brian, name, values)
+
+    def _placed(self, order, slot, item):
+        """Give an item its place in Brian2's schedule; what holds its code objects."""
+        if isinstance(item, Code):
+            name = f"{item.group}_{slot}_{order}{self._suffix}"
+            group = self._groups[item.group]
+            return group.run_regularly(item.text, when=slot, order=order, name=name)
+        if isinstance(item, Sum):
+            updater = self._groups[item.synapses].summed_updaters[item.target]
+            updater.when, updater.order = slot, order
+            return updater
+        return item

@@ -1,0 +1,156 @@
+"""What follows from the structure of an agent: who reads whom, what learns how, and where it is.
+
+`Plan` answers what several parts of the step (`bgrl.step`) ask, so that each of these answers is given in
+one place. It knows the structure only, no values.
+"""
+
+from functools import cached_property
+
+import numpy as np
+
+from bgrl.sensitivity import blocks, dynamics, sizes, symbols
+
+
+class Plan:
+    """What follows from a structure.
+
+    Parameters
+    ----------
+    structure : dict
+        `bgrl.agent.Agent.structure`.
+
+    Attributes
+    ----------
+    sizes : dict of str to int
+        Neurons of every population.
+    blocks : list of bgrl.sensitivity.Block
+        Everything that could be learned by gradient, and the sensitivities that it takes.
+    actions : int
+        Number of actions.
+    continuous : bool
+        Whether actions are real numbers rather than a choice.
+    actor_rows : int
+        Rows of the readout that belong to the actor; the critic is the one behind them.
+    signalled, chosen : list of (str, str)
+        States (population, variable) to which learning signals return, and those that are told the
+        weight from the action that was chosen.
+    intervened : bool
+        Whether the program accepts interventions.
+    """
+
+    def __init__(self, structure):
+        self.structure = structure
+        self.populations = structure["populations"]
+        self.projections = structure["projections"]
+        self.afferents = structure["afferents"]
+        self.inputs = structure["inputs"]
+        self.task = structure["task"]
+        self.learning = structure["learning"]
+        self.intervened = structure["interventions"] is not None
+        self.actions = self.task["actions"]
+        self.continuous = self.task["continuous"]
+        self.actor_rows = (2 if self.continuous else 1) * self.actions
+        self.sizes = sizes(structure)
+        self.blocks = blocks(structure)
+        states = [tuple(state) for state in structure["readout"]["states"]]
+        self.read = states
+        needed = {state for block in self.blocks for state in (*block.states, *block.exact)}
+        self.signalled = [state for state in states if state in needed]
+        asking = {
+            a["target"]
+            for group, a in self.afferents.items()
+            if "chosen" in symbols(" ".join((self.rule(group) or {}).values()))
+        }
+        self.chosen = [state for state in states if state[0] in asking]
+
+    @cached_property
+    def local_steps(self):
+        """The step of each population and its derivatives, see `bgrl.derivatives.LocalStep`."""
+        from bgrl.derivatives import population_step
+
+        found = {}
+        for name, population in self.populations.items():
+            trained = [b.key for b in self.blocks if b.group == name and (b.states or b.exact)]
+            needed = any(name == n for b in self.blocks for n, _ in (*b.states, *b.exact))
+            found[name] = population_step(population, self.structure["dt"], trained, needed)
+        return found
+
+    def sources(self, group):
+        """What the afferents of a group of synapses are, in the order of its columns.
+
+        Returns
+        -------
+        list of (str, str, int, int)
+            Group, variable, first element and number of elements.
+        """
+        if group == "readout_drive":
+            return [(name, variable, 0, self.sizes[name]) for name, variable in self.read]
+        first = dict(zip(self.inputs, np.cumsum([0, *self.inputs.values()]).tolist(), strict=False))
+        found = []
+        for key in self.afferents[group]["projections"]:
+            source, reads = self.projections[key]["source"], self.projections[key]["reads"]
+            if source in self.inputs:
+                found.append(("input", "x", first[source], self.inputs[source]))
+            else:
+                found.append((source, reads, 0, self.sizes[source]))
+        return found
+
+    def width(self, group):
+        """Number of afferents of a group of synapses."""
+        return sum(size for *_, size in self.sources(group))
+
+    def column(self, key):
+        """Group of a projection's weights, their first column in it, and all its columns."""
+        for group, afferents in self.afferents.items():
+            if key in afferents["projections"]:
+                return group, afferents["projections"][key][0], self.width(group)
+        raise KeyError(key)
+
+    def feeding(self, population, drive):
+        """Groups of synapses that feed a drive."""
+        return [
+            group
+            for group, a in self.afferents.items()
+            if (a["target"], a["drive"]) == (population, drive)
+        ]
+
+    def rule(self, group):
+        """The rule of a group of synapses of one projection, if that learns by a rule."""
+        return self.projections[next(iter(self.afferents[group]["projections"]))]["rule"]
+
+    def signed(self, group):
+        """Whether signs of weights of a group of synapses are kept while it learns."""
+        plastic = self.rule(group) or any(b.group == group and b.states for b in self.blocks)
+        projections = self.afferents[group]["projections"]
+        return bool(plastic) and any(self.projections[key]["signed"] for key in projections)
+
+    def trains(self, population):
+        """Whether parameters of a population, or weights into it, learn by gradient."""
+        return any(b.owner == population and b.states for b in self.blocks)
+
+    def targets(self):
+        """Groups of neurons whose parameters, or weights into which, an optimizer moves."""
+        return [*filter(self.trains, self.populations), "readout"]
+
+    def taught(self):
+        """Groups of neurons that dopamine reaches: targets, and those whose synapses have rules."""
+        ruled = {a["target"] for group, a in self.afferents.items() if self.rule(group)}
+        return [*(n for n in self.populations if self.trains(n) or n in ruled), "readout"]
+
+    def returning(self):
+        """Signals that return from the readouts to what they read."""
+        found = ["learning_signal", "entropy_signal"] if self.signalled else []
+        return found + (["chosen_signal"] if self.chosen else [])
+
+    def fixed_feedback(self):
+        """Whether signals return by weights of their own."""
+        return bool(self.returning()) and self.structure["readout"]["fixed_feedback"]
+
+    def symbols_of_task(self, expression):
+        """Variables and parameters of the task in an expression."""
+        names = symbols(expression)
+        return [v for v in (*self.task["variables"], *self.task["parameters"]) if v in names]
+
+    def dynamics(self, population):
+        """State variable to right-hand side of a population."""
+        return dynamics(self.populations[population])

@@ -1,0 +1,106 @@
+"""The parts of a step in their order, the blueprint that they write, and the state that a run starts from."""
+
+from numbers import Integral
+
+import numpy as np
+
+from bgrl.errors import BlueprintError, InputError
+from bgrl.plan import Plan
+from bgrl.step import (
+    dopamine,
+    eligibility,
+    environment,
+    feedback,
+    gradient,
+    hold,
+    interventions,
+    nucleus,
+    optimizer,
+    oracle,
+    policy,
+    readout,
+    rules,
+    sensitivity,
+    synapses,
+)
+from bgrl.step.blueprint import Blueprint
+
+#: Within a slot, what an earlier part writes happens first.
+PARTS = (
+    environment,
+    nucleus,
+    synapses,
+    sensitivity,
+    readout,
+    policy,
+    dopamine,
+    interventions,
+    feedback,
+    gradient,
+    oracle,
+    optimizer,
+    eligibility,
+    rules,
+    hold,
+)
+MAX_SEED = 2**31 - 1
+
+
+def blueprint(structure):
+    """Write down the step of an agent.
+
+    Parameters
+    ----------
+    structure : dict
+        `bgrl.agent.Agent.structure`.
+
+    Returns
+    -------
+    Blueprint
+    """
+    b, plan = Blueprint(structure), Plan(structure)
+    for part in PARTS:
+        part.write(b, plan)
+    b.check()
+    return b
+
+
+def initial_state(agent, layout, seed, interventions=()):
+    """The state in which a run starts.
+
+    Parameters
+    ----------
+    agent : bgrl.agent.Agent
+    layout : dict of str to (dtype, shape)
+        The arrays of the program.
+    seed : int
+        0 to 2**31 - 1.
+    interventions : sequence of bgrl.interventions.Intervention
+        Of a program whose structure was made for them.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Every array of `layout`; what nothing is said of is zero.
+
+    Raises
+    ------
+    InputError
+        For a seed that cannot be.
+    """
+    if not isinstance(seed, Integral) or not 0 <= seed <= MAX_SEED:
+        raise InputError(f"seed is {seed!r}; an integer from 0 to {MAX_SEED} is needed")
+    plan = Plan(agent.structure("modulation.value" in layout))
+    state = {name: np.zeros(shape, dtype) for name, (dtype, shape) in layout.items()}
+    for part in PARTS:
+        for name, value in getattr(part, "start", _nothing)(agent, plan, seed).items():
+            if name not in state:
+                raise BlueprintError(f"{part.__name__} starts {name}, which does not exist")
+            state[name][...] = value
+    if plan.intervened:
+        hold.begin(agent, interventions, state)
+    return state
+
+
+def _nothing(agent, plan, seed):
+    return {}

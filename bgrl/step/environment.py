@@ -1,0 +1,141 @@
+"""The task takes the action, says what happened, and starts its next trial; the agent's next input."""
+
+import re
+
+from bgrl import random
+from bgrl.step.exchange import Exchange
+from bgrl.tasks.base import DRAW, OUTCOME, assignments
+
+
+def write(b, plan):
+    """Groups ``task`` (one element) and ``input`` (channels), slots environment and reset."""
+    _task(b, plan)
+    _input(b, plan)
+
+
+def start(agent, plan, seed):
+    """Settings of the task, seed, and a trial that begins in the first step."""
+    task = {f"task.{name}": p.value for name, p in agent.task.parameters.items()}
+    return task | {
+        "task.seed": seed,
+        "task.replicate": range(agent.replicates),
+        "task.restart": 1.0,
+        "input.tonic_dopamine": agent.circuit.dopamine.tonic,
+        "input.first_action": float(agent.learning.first_input == "action_0"),
+    }
+
+
+def _task(b, plan):
+    task = plan.task
+    b.group("task")
+    b.variables("task", *task["variables"], "reward", "terminated", "truncated", "done", "restart")
+    b.variables("task", "trial_length", "trial_return")
+    b.variables("task", *task["parameters"], shared=True)
+    b.variables("task", "replicate", kind="integer")
+    b.variables("task", "seed", kind="integer", shared=True)
+    b.tables |= task["tables"]
+    if plan.continuous:
+        for k in range(plan.actions):
+            b.link("task", f"action_{k}", "policy", "action", k)
+    else:
+        b.link("task", "action", "policy", "action")
+    if task["external"]:
+        b.operate(
+            "environment",
+            Exchange,
+            plan.actions if plan.continuous else 1,
+            len(task["variables"]),
+            task["closes"],
+        )
+    own = {*task["variables"], *OUTCOME}
+    # Flags and counts are floating-point: 1.0 keeps their type from becoming integer.
+    taken = "restart*{0} + (1 - restart)*({1})" if task["closes"] else "1.0*({1})"
+    step = [
+        f"{name} = {taken.format(name, value)}" if name in own else f"{name} = {value}"
+        for name, value in assignments(task["step"])
+    ]
+    reset = [
+        f"{name} = done*({value}) + (1 - done)*{name}" if name in own else f"{name} = {value}"
+        for name, value in assignments(task["reset"])
+    ]
+    ended, done, pending = "", "terminated + truncated + restart", "0.0"
+    if task["closes"]:
+        # Where a trial is only cut, the next step is the one that starts another.
+        b.variables("task", "ended")
+        ended = "truncated = truncated*(1 - restart)\nended = 1.0*int(terminated + truncated > 0)"
+        done, pending = "terminated + restart", "ended*(1 - done)"
+    code = f"""
+        trial_length = (trial_length*(1 - done) + 1)*(1 - restart)
+        trial_return = trial_return*(1 - done)*(1 - restart)
+        truncated = 0.0
+        {chr(10).join(step)}
+        reward = reward*(1 - restart)
+        terminated = terminated*(1 - restart)
+        {ended}
+        done = 1.0*int({done} > 0)
+        trial_return = trial_return + reward
+        {chr(10).join(reset)}
+        restart = {pending}
+    """
+    b.code("environment", "task", DRAW.sub(_draw, code))
+
+
+def _draw(match):
+    """The code of ``uniform(k)`` and ``normal(k)``."""
+    stream, k = random.STREAMS["task"], int(match[2])
+
+    def uniform(index):
+        return f"counter_uniform(seed, replicate, {stream}, t_in_timesteps, {index})"
+
+    if match[1] == "uniform":
+        return uniform(k)
+    # Box & Muller 1958.
+    k = random.NORMAL_OFFSET + 2 * k
+    return f"(sqrt(-2*log({uniform(k)}))*cos(6.283185307179586*{uniform(k + 1)}))"
+
+
+def _input(b, plan):
+    channels = sum(plan.inputs.values())
+    b.group("input", channels)
+    b.variables("input", "x")
+    b.constant("input", "channel", range(channels))
+    b.variables("input", "first_action", "tonic_dopamine", shared=True)
+    observations = plan.task["observations"].values()
+    for variable in plan.symbols_of_task(" ".join(observations)):
+        shared = variable in plan.task["parameters"]
+        b.link("input", f"task_{variable}", "task", variable, None if shared else 0)
+    for variable in ("reward", "done"):
+        b.link("input", variable, "task", variable, 0)
+    b.link("input", "firing", "dopamine", "firing", 0)
+    b.link("input", "baseline", "dopamine", "baseline")
+    b.link("input", "firing_gain", "dopamine", "gain")
+    terms, first, column = [], 0, 0
+    observations = iter(observations)
+    for name, width in plan.inputs.items():
+        if name == "action":
+            column = [min(max(k - first, 0), plan.actions - 1) for k in range(channels)]
+        terms += _terms(plan, name, first, width, observations)
+        first += width
+    b.link("input", "action", "policy", "action", column if plan.continuous else 0)
+    b.code("reset", "input", "x = " + " + ".join(terms))
+
+
+def _terms(plan, name, first, width, observations):
+    """What the channels of one input add to the sum of all."""
+    if name == "action":
+        here = f"int(channel >= {first} and channel < {first + width})"
+        if plan.continuous:
+            return [f"{here}*(1 - done)*action"]
+        taken = f"(1 - done)*int(action == channel - {first})"
+        return [f"{here}*({taken} + done*first_action*int(channel == {first}))"]
+    if name == "reward":
+        return [f"int(channel == {first})*(1 - done)*reward"]
+    if name == "dopamine":
+        level = "(firing - baseline)/firing_gain + tonic_dopamine"
+        return [f"int(channel == {first})*({level})"]
+    found = []
+    for k, expression in zip(range(first, first + width), observations, strict=False):
+        for variable in plan.symbols_of_task(expression):
+            expression = re.sub(rf"\b{variable}\b", f"task_{variable}", expression)
+        found.append(f"int(channel == {k})*({expression})")
+    return found

@@ -1,0 +1,130 @@
+"""One request to a task outside of the program and one answer, see `bgrl.bridge`."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bgrl.bridge import message_sizes
+from bgrl.step.operation import Operation
+
+#: The program's side of the shared memory, see `Connection`.
+HEADER = """
+#pragma once
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <poll.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <unistd.h>
+namespace bgrl {
+struct shared_memory {
+    std::atomic<int64_t> *asked, *answered;
+    double *request, *answer;
+    int bell, end;
+
+    shared_memory(size_t requests, size_t answers) {
+        const size_t bytes = 128 + 8*(requests + answers);
+        const int file = std::atoi(std::getenv("BGRL_SHARED"));
+        char* start = (char*)mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+        if (start == MAP_FAILED) std::exit(7);
+        asked = (std::atomic<int64_t>*)start;
+        answered = (std::atomic<int64_t>*)(start + 64);
+        request = (double*)(start + 128);
+        answer = request + requests;
+        bell = std::atoi(std::getenv("BGRL_BELL"));
+        end = std::atoi(std::getenv("BGRL_END"));
+        signal(SIGPIPE, SIG_IGN);
+    }
+    // False if the environments are gone.
+    bool exchange() {
+        const int64_t number = asked->load() + 1;
+        asked->store(number);
+        while (true) {
+            const auto started = std::chrono::steady_clock::now();
+            do {
+                for (int look = 0; look < 2000; look++)
+                    if (answered->load() == number) return true;
+                sched_yield();
+            } while (std::chrono::steady_clock::now() - started < std::chrono::milliseconds(2));
+            struct pollfd ended = {end, POLLIN, 0};
+            if (poll(&ended, 1, 0) > 0 && (ended.revents & (POLLHUP | POLLERR))) return false;
+            if (write(bell, "!", 1) != 1) return false;
+        }
+    }
+};
+}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Exchange(Operation):
+    """One request and one answer, before the task's own code.
+
+    Attributes
+    ----------
+    actions : int
+        Numbers that an action consists of.
+    told : int
+        Variables of the task, all of which are told by the environment.
+    waits : bool
+        Whether the next trial waits for the next step where one is truncated.
+    connection : dict
+        Holds the `Connection` under "open" while a program runs in this process.
+    """
+
+    actions: int
+    told: int
+    waits: bool
+    connection: dict = field(default_factory=dict)
+
+    def _told(self):
+        outcome = ("task.told_reward", "task.told_terminated", "task.told_truncated")
+        return [*outcome, "task.restart", *(f"task.told_{i}" for i in range(self.told - 3))]
+
+    def __str__(self):
+        return f"send policy.action; receive {', '.join(self._told())}"
+
+    def arrays(self):
+        """See `Operation`."""
+        return ["clock.timestep", "task.seed", "policy.action", *self._told()]
+
+    def run(self, arrays):
+        """See `Operation`."""
+        words = np.empty((self.replicates, 1 + self.actions))
+        words[:, 0] = arrays("task.restart")
+        words[:, 1:] = arrays("policy.action").reshape(self.replicates, self.actions)
+        step, seed = (arrays(name).item() for name in ("clock.timestep", "task.seed"))
+        told = self._told()
+        answer = self.connection["open"].exchange(np.append([step, seed, self.waits], words))
+        for name, column in zip(told, answer.reshape(self.replicates, -1).T, strict=True):
+            arrays(name)[...] = column
+
+    def cpp(self, pointer):
+        """See `Operation`."""
+        words, told = 1 + self.actions, self._told()
+        n = self.replicates
+        sizes = ", ".join(map(str, message_sizes(n, self.actions, self.told - 3)))
+        actions = (
+            f"for (int k = 0; k < {self.actions}; k++) "
+            f"sent[3 + r*{words} + 1 + k] = {pointer('policy.action')}[r*{self.actions} + k];"
+        )
+        found = "\n".join(
+            f"{pointer(name)}[r] = told[r*{len(told)} + {k}];" for k, name in enumerate(told)
+        )
+        return f"""
+            static shared_memory shared({sizes});
+            double *sent = shared.request, *told = shared.answer;
+            sent[0] = {pointer("clock.timestep")}[0];
+            sent[1] = {pointer("task.seed")}[0];
+            sent[2] = {int(self.waits)};
+            for (int r = 0; r < {n}; r++) {{
+                sent[3 + r*{words}] = {pointer("task.restart")}[r];
+                {actions}
+            }}
+            if (!shared.exchange()) std::exit(6);
+            for (int r = 0; r < {n}; r++) {{
+                {found}
+            }}
+        """

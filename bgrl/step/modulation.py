@@ -1,0 +1,224 @@
+"""Operations of interventions: the vector of what is modulated, lesions, and weights that are held."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bgrl.interventions import MOST
+from bgrl.step.operation import Operation
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rectangle of the parameters of a group.
+
+    Attributes
+    ----------
+    rows, columns : (int, int, int)
+        First and last (not included), and how many the group has.
+    values, held : str
+        Arrays of the parameters, and of what they are held at.
+    masks : tuple of (str, str)
+        Arrays that the pathway transmits by, and the same without interventions.
+    cleared : tuple of (str, int)
+        Arrays (leading, rows, columns) of what is kept of each parameter, and the leading size.
+    """
+
+    rows: tuple
+    columns: tuple
+    values: str
+    held: str
+    masks: tuple
+    cleared: tuple
+
+    def view(self, array, r):
+        """The rectangle of replicate `r`, its leading axis first if there is one."""
+        whole = array[r].reshape(-1, self.rows[2], self.columns[2])
+        return whole[:, slice(*self.rows[:2]), slice(*self.columns[:2])]
+
+    def loop(self, statement, leading=1):
+        """C++ loop over the rectangle of replicate ``r``; the statement finds its index in ``s``."""
+        (first, last, rows), (left, right, columns) = self.rows, self.columns
+        return (
+            f"for (size_t l = 0; l < {leading}; l++) for (size_t i = {first}; i < {last}; i++) "
+            f"for (size_t c = {left}; c < {right}; c++) {{ "
+            f"const size_t s = ((r*{leading} + l)*{rows} + i)*{columns} + c; {statement} }}"
+        )
+
+
+@dataclass(frozen=True)
+class Pathway:
+    """Parameters that are lesioned or held together.
+
+    Attributes
+    ----------
+    transmission, plasticity : int
+        Places in the vector.
+    parts : tuple of Part
+    """
+
+    transmission: int
+    plasticity: int
+    parts: tuple
+
+    def arrays(self):
+        """Names of all arrays of its parts."""
+        found = []
+        for part in self.parts:
+            found += [part.values, part.held, *(name for pair in part.masks for name in pair)]
+            found += [name for name, _ in part.cleared]
+        return found
+
+    def closed(self, value):
+        """Whether nothing may be learned."""
+        return value[self.transmission] == 0 or value[self.plasticity] == 0
+
+    def closed_cpp(self, value):
+        """The same in C++."""
+        return f"({value}[{self.transmission}] == 0 || {value}[{self.plasticity}] == 0)"
+
+
+@dataclass(frozen=True, eq=False)
+class Modulation(Operation):
+    """Where the active rows change: the vector, masks, what is held, what is cleared.
+
+    Attributes
+    ----------
+    places : tuple of (int, int, int)
+        First and last place, and what it is where nothing is done.
+    pathways : tuple of Pathway
+    sensitivities : tuple of (int, str, int, int)
+        Of silent neurons: place of the first neuron's `rate`, array, number of neurons, and entries
+        that each of them has.
+    """
+
+    places: tuple
+    pathways: tuple
+    sensitivities: tuple
+
+    def __str__(self):
+        return "where interventions begin or end: modulation.value, masks and what is held follow"
+
+    def arrays(self):
+        """See `Operation`."""
+        found = ["intervention.active", "intervention.applied", "modulation.value", "effect.change"]
+        found += [name for pathway in self.pathways for name in pathway.arrays()]
+        return found + [name for _, name, *_ in self.sensitivities]
+
+    def run(self, arrays):
+        """See `Operation`."""
+        active, applied = arrays("intervention.active"), arrays("intervention.applied")
+        for r in np.flatnonzero((active != applied).any(1)):
+            applied[r] = active[r]
+            value = arrays("modulation.value")[r]
+            before = value.copy()
+            rows = arrays("effect.change")[r][active[r] > 0]
+            for first, last, base in self.places:
+                part = rows[:, first:last]
+                value[first:last] = (1 + part).prod(0) if base else part.sum(0)
+            for pathway in self.pathways:
+                self._change(pathway, before, value, arrays, r)
+            for place, name, neurons, _ in self.sensitivities:
+                arrays(name)[r][value[place : place + neurons] == 0] = 0
+
+    @staticmethod
+    def _change(pathway, before, value, arrays, r):
+        transmission = value[pathway.transmission]
+        for part in pathway.parts:
+            if pathway.closed(value) and not pathway.closed(before):
+                part.view(arrays(part.held), r)[...] = part.view(arrays(part.values), r)
+            for mask, intact in part.masks:
+                part.view(arrays(mask), r)[...] = part.view(arrays(intact), r) * transmission
+            for name, _ in part.cleared if transmission == 0 else ():
+                part.view(arrays(name), r)[...] = 0
+
+    def cpp(self, pointer):
+        """See `Operation`."""
+        size = self.places[-1][1]
+        lines = [
+            f"static real before[{size}];",
+            f"for (size_t r = 0; r < {self.replicates}; r++) {{",
+            f"real* const active = {pointer('intervention.active')} + r*{MOST};",
+            f"real* const applied = {pointer('intervention.applied')} + r*{MOST};",
+            f"if (std::equal(active, active + {MOST}, applied)) continue;",
+            f"std::copy_n(active, {MOST}, applied);",
+            f"real* const value = {pointer('modulation.value')} + r*{size};",
+            f"std::copy_n(value, {size}, before);",
+            f"const real* const change = {pointer('effect.change')} + r*{MOST * size};",
+        ]
+        for first, last, base in self.places:
+            change = f"change[k*{size} + q]"
+            step = f"value[q] *= 1 + {change};" if base else f"value[q] += {change};"
+            lines.append(
+                f"for (size_t q = {first}; q < {last}; q++) {{ value[q] = {base}; "
+                f"for (size_t k = 0; k < {MOST}; k++) if (active[k] > 0) {step} }}"
+            )
+        for pathway in self.pathways:
+            lines += self._change_cpp(pathway, pointer)
+        for place, name, neurons, entries in self.sensitivities:
+            start = f"{pointer(name)} + (r*{neurons} + i)*{entries}"
+            lines.append(
+                f"for (size_t i = 0; i < {neurons}; i++) if (value[{place} + i] == 0) "
+                f"std::fill_n({start}, {entries}, real(0));"
+            )
+        return "\n".join([*lines, "}"])
+
+    @staticmethod
+    def _change_cpp(pathway, pointer):
+        transmission, lines = f"value[{pathway.transmission}]", []
+        for part in pathway.parts:
+            hold = part.loop(f"{pointer(part.held)}[s] = {pointer(part.values)}[s];")
+            closing = f"{pathway.closed_cpp('value')} && !{pathway.closed_cpp('before')}"
+            lines.append(f"if ({closing}) {hold}")
+            for mask, intact in part.masks:
+                lines.append(
+                    part.loop(f"{pointer(mask)}[s] = {pointer(intact)}[s]*{transmission};")
+                )
+            for name, leading in part.cleared:
+                cleared = part.loop(f"{pointer(name)}[s] = 0;", leading)
+                lines.append(f"if ({transmission} == 0) {cleared}")
+        return lines
+
+
+@dataclass(frozen=True, eq=False)
+class Hold(Operation):
+    """Parameters that may not learn are put back, whatever rule moved them.
+
+    Attributes
+    ----------
+    size : int
+        Of the vector.
+    pathways : tuple of Pathway
+    """
+
+    size: int
+    pathways: tuple
+
+    def __str__(self):
+        return "parameters that may not learn are put back"
+
+    def arrays(self):
+        """See `Operation`."""
+        return [
+            "modulation.value",
+            *(name for pathway in self.pathways for name in pathway.arrays()),
+        ]
+
+    def run(self, arrays):
+        """See `Operation`."""
+        for r, value in enumerate(arrays("modulation.value")):
+            for pathway in self.pathways:
+                for part in pathway.parts if pathway.closed(value) else ():
+                    part.view(arrays(part.values), r)[...] = part.view(arrays(part.held), r)
+
+    def cpp(self, pointer):
+        """See `Operation`."""
+        lines = [
+            f"for (size_t r = 0; r < {self.replicates}; r++) {{",
+            f"const real* const value = {pointer('modulation.value')} + r*{self.size};",
+        ]
+        for pathway in self.pathways:
+            for part in pathway.parts:
+                back = part.loop(f"{pointer(part.values)}[s] = {pointer(part.held)}[s];")
+                lines.append(f"if {pathway.closed_cpp('value')} {back}")
+        return "\n".join([*lines, "}"])

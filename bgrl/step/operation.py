@@ -1,0 +1,192 @@
+"""Operations: the parts of a step that loop over more than the elements of a group.
+
+An operation names the arrays of the state that it works on, and does its work in two ways: ``run(arrays)``
+with NumPy, and ``cpp(pointer)`` as the body of a C++ function. `HEADER` is the C++ code that they share.
+``str`` says what it does in a line or two.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+#: Included by every operation; ``real`` is the type of the run. A product goes through its columns in
+#: tiles, which are copied because the result takes their place, and so that their rows lie side by side
+#: in the nearest cache; six rows of the result at a time stay in registers. The order of additions does
+#: not depend on the number of replicates.
+HEADER = """
+#pragma once
+#include <algorithm>
+#include <cstring>
+#if defined(__AVX512F__)
+#define BGRL_VECTOR_BYTES 64
+#elif defined(__AVX__)
+#define BGRL_VECTOR_BYTES 32
+#else
+#define BGRL_VECTOR_BYTES 16
+#endif
+namespace bgrl {
+typedef REAL real;
+typedef real vector __attribute__((vector_size(BGRL_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
+const int LANES = BGRL_VECTOR_BYTES/sizeof(real), VECTORS = 2, STRIP = LANES*VECTORS, TILE = 3*STRIP;
+
+// out (ROWS, STRIP) = a (ROWS, inner) in (inner, STRIP), added to what is there if `add`
+template <int ROWS>
+static inline void multiply_strip(
+        real* out, size_t stride, const real* a, const real* in, int inner, bool add) {
+    vector sum[ROWS][VECTORS] = {};
+    if (add)
+        for (int i = 0; i < ROWS; i++)
+            for (int v = 0; v < VECTORS; v++) sum[i][v] = *(vector*)(out + i*stride + v*LANES);
+    for (int l = 0; l < inner; l++) {
+        vector row[VECTORS];
+        for (int v = 0; v < VECTORS; v++) row[v] = *(const vector*)(in + l*TILE + v*LANES);
+        for (int i = 0; i < ROWS; i++)
+            for (int v = 0; v < VECTORS; v++) sum[i][v] += a[i*inner + l]*row[v];
+    }
+    for (int i = 0; i < ROWS; i++)
+        for (int v = 0; v < VECTORS; v++) *(vector*)(out + i*stride + v*LANES) = sum[i][v];
+}
+template <int ROWS>
+static inline void multiply_rows(
+        real* out, size_t stride, int width, const real* a, const real* in, int inner, bool add) {
+    int c = 0;
+    for (; c + STRIP <= width; c += STRIP)
+        multiply_strip<ROWS>(out + c, stride, a, in + c, inner, add);
+    if (c == width) return;
+    real rest[ROWS*STRIP] = {};
+    for (int i = 0; i < ROWS; i++) std::copy_n(out + i*stride + c, width - c, rest + i*STRIP);
+    multiply_strip<ROWS>(rest, STRIP, a, in + c, inner, add);
+    for (int i = 0; i < ROWS; i++) std::copy_n(rest + i*STRIP, width - c, out + i*stride + c);
+}
+// out (rows, width), whose rows are `stride` apart, = a (rows, inner) in (inner, TILE)
+static __attribute__((noinline)) void multiply(
+        real* out, size_t stride, int width, const real* a, const real* in, int rows, int inner,
+        bool add) {
+    for (; rows >= 6; rows -= 6, out += 6*stride, a += 6*inner)
+        multiply_rows<6>(out, stride, width, a, in, inner, add);
+    for (; rows >= 2; rows -= 2, out += 2*stride, a += 2*inner)
+        multiply_rows<2>(out, stride, width, a, in, inner, add);
+    if (rows) multiply_rows<1>(out, stride, width, a, in, inner, add);
+}
+// out (rows, width) = diagonal (rows) in (rows, TILE)
+static __attribute__((noinline)) void multiply_diagonal(
+        real* out, size_t stride, int width, const real* diagonal, const real* in, int rows,
+        bool add) {
+    for (int i = 0; i < rows; i++)
+        for (int c = 0; c < width; c++) {
+            real& to = out[i*stride + c];
+            to = (add ? to : 0) + diagonal[i]*in[i*TILE + c];
+        }
+}
+// Columns of a matrix to a tile, filled up with zeros.
+static __attribute__((noinline)) void load(
+        real* tile, const real* from, int rows, size_t stride, int width) {
+    for (int i = 0; i < rows; i++, tile += TILE, from += stride) {
+        if (width == TILE) {
+            for (int c = 0; c < TILE; c++) tile[c] = from[c];
+        } else {
+            std::fill(std::copy_n(from, width, tile), tile + TILE, real(0));
+        }
+    }
+}
+// out[k] (columns) = weights[k] (rows) matrix (rows, columns), for K vectors of weights
+template <int K>
+static __attribute__((noinline)) void contract(
+        real* const* out, const real* const* weights, const real* matrix, int rows, int columns,
+        bool add) {
+    int c = 0;
+    for (; c + STRIP <= columns; c += STRIP) {
+        vector sum[K][VECTORS] = {};
+        if (add)
+            for (int k = 0; k < K; k++)
+                for (int v = 0; v < VECTORS; v++) sum[k][v] = *(vector*)(out[k] + c + v*LANES);
+        for (int i = 0; i < rows; i++)
+            for (int v = 0; v < VECTORS; v++) {
+                const vector row = *(const vector*)(matrix + (size_t)i*columns + c + v*LANES);
+                for (int k = 0; k < K; k++) sum[k][v] += weights[k][i]*row;
+            }
+        for (int k = 0; k < K; k++)
+            for (int v = 0; v < VECTORS; v++) *(vector*)(out[k] + c + v*LANES) = sum[k][v];
+    }
+    for (; c < columns; c++)
+        for (int k = 0; k < K; k++) {
+            real sum = add ? out[k][c] : 0;
+            for (int i = 0; i < rows; i++) sum += weights[k][i]*matrix[(size_t)i*columns + c];
+            out[k][c] = sum;
+        }
+}
+}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Operation(ABC):
+    """What one C++ function does.
+
+    Attributes
+    ----------
+    name : str
+        Of the function.
+    replicates : int
+    """
+
+    name: str
+    replicates: int
+
+    @abstractmethod
+    def arrays(self):
+        """Names of the arrays that are read or written."""
+
+    @abstractmethod
+    def run(self, arrays):
+        """Do it with NumPy; `arrays` gives the array of a name, replicates first."""
+
+    @abstractmethod
+    def cpp(self, pointer):
+        """Body of the C++ function; `pointer` gives the expression of the array of a name."""
+
+    def work(self):
+        """Numbers moved and arithmetic operations; none where that hardly takes time.
+
+        Returns
+        -------
+        (int, int)
+        """
+        return 0, 0
+
+
+@dataclass(frozen=True, eq=False)
+class Clearing(Operation):
+    """Where a trial is done, arrays start anew at zero.
+
+    Attributes
+    ----------
+    cleared : dict of str to int
+        Arrays and their sizes in one replicate.
+    done : str
+        Whether a replicate is done.
+    """
+
+    cleared: dict
+    done: str
+
+    def __str__(self):
+        return f"where done: {', '.join(self.cleared)} = 0"
+
+    def arrays(self):
+        """See `Operation`."""
+        return [self.done, *self.cleared]
+
+    def run(self, arrays):
+        """See `Operation`."""
+        done = arrays(self.done) > 0
+        for name in self.cleared if done.any() else ():
+            arrays(name)[done] = 0
+
+    def cpp(self, pointer):
+        """See `Operation`."""
+        lines = [f"for (size_t r = 0; r < {self.replicates}; r++)"]
+        lines.append(f"if ({pointer(self.done)}[r] > 0) {{")
+        for name, size in self.cleared.items():
+            start = f"{pointer(name)} + r*{size}"
+            lines.append(f"std::fill({start}, {start} + {size}, real(0));")
+        return "\n".join([*lines, "}"])

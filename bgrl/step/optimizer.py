@@ -1,0 +1,139 @@
+"""Plasticity: parameters move by what an optimizer makes of their gradients.
+
+An optimizer may ask for totals: sums of an expression over all parameters of a replicate. Each neuron adds
+up what its synapses and its own parameters have, and ``dopamine`` what the neurons have. What is then said
+once a step for the whole replicate is sent back to every neuron. Clipping of gradients by their norm works
+the same way, before the optimizer.
+"""
+
+import re
+from dataclasses import asdict
+
+from bgrl.learning import CLIPPING
+from bgrl.step.gradient import gradients
+from bgrl.step.synapses import keep_sign
+
+_WORD = re.compile(r"\b[A-Za-z_]\w*\b")
+_SET = re.compile(r"^\s*(\w+)\s*=(?!=)", re.MULTILINE)
+
+
+def write(b, plan):
+    """What an optimizer keeps and does, slot plasticity."""
+    rule = plan.learning["optimizer"]
+    stages = [asdict(CLIPPING), rule] if plan.learning["clip"] else [rule]
+    if plan.learning["clip"]:
+        b.variables("dopamine", "max_norm", shared=True)
+    for name in plan.targets():
+        b.variables(name, "learning_rate")
+    before = []
+    for stage in stages:
+        _once(b, plan, stage, before)
+        before.append(stage)
+    for name in plan.targets():
+        for group, parameters in gradients(plan, name).items():
+            lines = []
+            for key, gradient in parameters.items():
+                kept = [f"{v}_{key}" for stage in stages for v in stage["state"]]
+                b.variables(group, *kept, kept_for=f"{group}.{key}")
+                lines += _moved(plan, stages, group, key, gradient)
+            b.code("plasticity", group, "\n".join(lines))
+
+
+def start(agent, plan, seed):
+    """Learning rates, and the norm to which gradients are clipped."""
+    learning, circuit = agent.learning, agent.circuit
+    rates = [learning.rate_actor * circuit.actor.plastic] * plan.actor_rows
+    values = {f"{name}.learning_rate": learning.rate_network for name in plan.targets()}
+    values["readout.learning_rate"] = [*rates, learning.rate_critic * circuit.critic.plastic]
+    if plan.learning["clip"]:
+        values["dopamine.max_norm"] = learning.max_norm
+    return values
+
+
+def _sent(stage):
+    """What is said once a step for a replicate and read by every parameter."""
+    used = set(_WORD.findall(stage["code"]))
+    return [name for name in dict.fromkeys(_SET.findall(stage["once"])) if name in used]
+
+
+def _names(stage, key, suffix):
+    """Names in the code of a stage to what they are called beside a parameter."""
+    own = {v: f"{v}_{key}" for v in ("gradient", "update", "eligibility", *stage["state"])}
+    neuron = ("learning_rate", "dopamine", *_sent(stage))
+    return own | {v: f"{v}{suffix}" for v in neuron}
+
+
+def _said(text, names):
+    return _WORD.sub(lambda match: names.get(match[0], match[0]), text)
+
+
+def _once(b, plan, stage, before):
+    """Totals of a stage, and its code that runs once for a replicate."""
+    for total, expression in stage["totals"].items():
+        _total(b, plan, stage, before, total, expression)
+    if not stage["once"]:
+        return
+    kept = dict.fromkeys([*stage["once_state"], *_sent(stage)])
+    b.variables("dopamine", *kept)
+    b.code("plasticity", "dopamine", stage["once"])
+    for name in plan.targets() if _sent(stage) else ():
+        lines = []
+        for variable in _sent(stage):
+            b.variables(name, variable)
+            b.link(name, f"sent_{variable}", "dopamine", variable, 0)
+            lines.append(f"{variable} = sent_{variable}")
+        b.code("plasticity", name, "\n".join(lines))
+
+
+def _total(b, plan, stage, before, total, expression):
+    """The sum of an expression over all parameters, neuron by neuron and then over neurons."""
+    for name in plan.targets():
+        terms = []
+        for group, parameters in gradients(plan, name).items():
+            own = []
+            for key, gradient in parameters.items():
+                value = f"({_gradient(before, key, gradient)})"
+                names = _names(stage, key, gradient.suffix) | {"gradient": value}
+                own.append(_said(expression, names))
+            if group == name:
+                terms += own
+            else:
+                b.variables(name, f"{total}_{group}")
+                b.sum("plasticity", group, "post", f"{total}_{group}", " + ".join(own))
+                terms.append(f"{total}_{group}")
+        b.variables(name, total)
+        b.code("plasticity", name, f"{total} = {' + '.join(terms)}")
+        if f"{name}_dopamine" not in b.groups:
+            b.synapses(f"{name}_dopamine", name, "dopamine")
+        b.variables("dopamine", f"{total}_{name}")
+        b.sum("plasticity", f"{name}_dopamine", "post", f"{total}_{name}", f"{total}_pre")
+    b.variables("dopamine", total)
+    parts = " + ".join(f"{total}_{name}" for name in plan.targets())
+    b.code("plasticity", "dopamine", f"{total} = {parts}")
+
+
+def _gradient(stages, key, gradient):
+    """A parameter's gradient behind some stages, each of which is one expression of it."""
+    text = gradient.total(key)
+    for stage in stages:
+        names = _names(stage, key, gradient.suffix) | {"gradient": f"({text})"}
+        text = _said(stage["code"].partition("=")[2].strip(), names)
+    return text
+
+
+def _moved(plan, stages, group, key, gradient):
+    """Lines that move a parameter."""
+    *before, rule = stages
+    change = f"learning_rate{gradient.suffix}*update_{key}"
+    change = change if gradient.scale == 1 else f"{gradient.scale!r}*{change}"
+    lines = [
+        f"gradient_{key} = {_gradient(before, key, gradient)}",
+        _said(rule["code"], _names(rule, key, gradient.suffix)),
+        f"{key} = {key} + {change}",
+        *keep_sign(plan, group),
+    ]
+    population = plan.populations.get(group, {"parameters": {}})
+    minimum = population["parameters"].get(key, {}).get("minimum")
+    if minimum is not None:
+        lines.append(f"{key} = clip({key}, {minimum!r}, inf)")
+    return lines

@@ -1,0 +1,252 @@
+"""Sensitivities that cross synapses, one step forward in time: matrix products."""
+
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from bgrl.step.operation import Operation
+
+
+@dataclass(frozen=True)
+class Coupling:
+    """What the states of one population do to another's in one step, dF_t/dI w.
+
+    Attributes
+    ----------
+    target, source : (str, str)
+        (population, variable).
+    gain, weights, mask : str
+        Arrays (target neurons), and (target neurons, afferents) twice.
+    columns : int
+        Number of afferents.
+    offset : int
+        Which of them is the first neuron of the source.
+    """
+
+    target: tuple
+    source: tuple
+    gain: str
+    weights: str
+    mask: str
+    columns: int
+    offset: int
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Sensitivities of all states to the parameters of one block.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the parameters; the first axis is the neurons that own them.
+    arrays : dict of (str, str) to str
+        State to array (neurons of the state, *shape).
+    direct : tuple of ((str, str), str, str or None, str or None)
+        What a parameter does to a state of its owner at once: state, gain or slope, and for weights
+        the arrays of mask and afferents.
+    """
+
+    shape: tuple
+    arrays: dict
+    direct: tuple
+
+
+@dataclass(frozen=True, eq=False)
+class Propagation(Operation):
+    """S <- dF/ds S + direct effect, for states that are coupled by synapses.
+
+    Attributes
+    ----------
+    rows : dict of (str, str) to int
+        State to number of neurons.
+    couplings : tuple of Coupling
+    diagonals : tuple of ((str, str), (str, str), str)
+        Target, source and Jacobian of what a neuron does to itself without a synapse.
+    columns : tuple of Columns
+    """
+
+    rows: dict
+    couplings: tuple
+    diagonals: tuple
+    columns: tuple
+
+    def __str__(self):
+        lines = []
+        for state in self.rows:
+            terms = [f"{j} S[{_name(s)}]" for t, s, j in self.diagonals if t == state]
+            terms += [
+                f"{c.gain} {c.weights} S[{_name(c.source)}]"
+                for c in self.couplings
+                if c.target == state
+            ]
+            terms += [
+                " ".join(filter(None, (factor, x))) + f" [of {array}]"
+                for k in self.columns
+                for direct, factor, _, x in k.direct
+                for array in (k.arrays[state],)
+                if direct == state
+            ]
+            lines.append(f"S[{_name(state)}] = {' + '.join(terms) or '0'}")
+        return "\n".join(lines)
+
+    def arrays(self):
+        """See `Operation`."""
+        found = [name for c in self.couplings for name in (c.gain, c.weights, c.mask)]
+        found += [jacobian for *_, jacobian in self.diagonals]
+        for block in self.columns:
+            found += block.arrays.values()
+            found += [name for _, *names in block.direct for name in names if name]
+        return found
+
+    def run(self, arrays):
+        """See `Operation`."""
+        matrices = []
+        for c in self.couplings:
+            part = slice(c.offset, c.offset + self.rows[c.source])
+            weights = arrays(c.weights)[..., part] * arrays(c.mask)[..., part]
+            matrices.append(arrays(c.gain)[..., None] * weights)
+        for block in self.columns:
+            views = {
+                state: arrays(name).reshape(self.replicates, self.rows[state], -1)
+                for state, name in block.arrays.items()
+            }
+            new = {state: np.zeros_like(view) for state, view in views.items()}
+            for target, source, jacobian in self.diagonals:
+                new[target] += arrays(jacobian)[..., None] * views[source]
+            for c, matrix in zip(self.couplings, matrices, strict=True):
+                new[c.target] += matrix @ views[c.source]
+            own = np.arange(block.shape[0])
+            for state, gain, mask, x in block.direct:
+                effect = arrays(gain)
+                if mask:
+                    effect = effect[..., None] * arrays(mask) * arrays(x)[:, None, :]
+                shaped = new[state].reshape(self.replicates, len(own), *block.shape)
+                shaped[:, own, own] += effect
+            for state, view in views.items():
+                view[...] = new[state]
+
+    def work(self):
+        """See `Operation`."""
+        size = sum(prod(block.shape) for block in self.columns)
+        moved = 2 * size * sum(self.rows.values())
+        products = sum(self.rows[c.target] * self.rows[c.source] for c in self.couplings)
+        products += sum(self.rows[target] for target, *_ in self.diagonals)
+        return self.replicates * moved, self.replicates * 2 * products * size
+
+    def cpp(self, pointer):
+        """See `Operation`."""
+        start = dict(zip(self.rows, np.cumsum([0, *self.rows.values()]).tolist(), strict=False))
+        lines = [f"static real in[{sum(self.rows.values())}*TILE];"]
+        for k, c in enumerate(self.couplings):
+            lines.append(f"static real matrix_{k}[{self.rows[c.target] * self.rows[c.source]}];")
+        lines.append(f"for (size_t r = 0; r < {self.replicates}; r++) {{")
+        for k, c in enumerate(self.couplings):
+            n, m = self.rows[c.target], self.rows[c.source]
+            lines.append(
+                f"for (size_t i = 0; i < {n}; i++) for (size_t l = 0; l < {m}; l++) {{ "
+                f"const size_t s = (r*{n} + i)*{c.columns} + {c.offset} + l; "
+                f"matrix_{k}[i*{m} + l] = {pointer(c.gain)}[r*{n} + i]*"
+                f"({pointer(c.weights)}[s]*{pointer(c.mask)}[s]); }}"
+            )
+        # A diagonal is added to a full matrix between the same states, if there is one.
+        full = {(c.target, c.source): k for k, c in reversed([*enumerate(self.couplings)])}
+        products = {state: [] for state in self.rows}
+        for target, source, jacobian in self.diagonals:
+            n = self.rows[target]
+            if (target, source) in full:
+                lines.append(
+                    f"for (size_t i = 0; i < {n}; i++) matrix_{full[target, source]}[i*{n} + i] += "
+                    f"{pointer(jacobian)}[r*{n} + i];"
+                )
+            else:
+                factor = f"{pointer(jacobian)} + r*{n}, in + {start[source]}*TILE, {n}"
+                products[target].append(("multiply_diagonal", factor))
+        for k, c in enumerate(self.couplings):
+            factor = f"matrix_{k}, in + {start[c.source]}*TILE, {self.rows[c.target]}"
+            products[c.target].append(("multiply", f"{factor}, {self.rows[c.source]}"))
+        for block in self.columns:
+            lines += self._cpp_columns(block, start, products, pointer)
+        return "\n".join([*lines, "}"])
+
+    def _cpp_columns(self, block, start, products, pointer):
+        size = int(np.prod(block.shape))
+
+        def base(state):
+            return f"{pointer(block.arrays[state])} + r*{self.rows[state] * size}"
+
+        lines = [f"for (int first = 0; first < {size}; first += TILE) {{"]
+        lines.append(f"const int width = std::min(TILE, {size} - first);")
+        for state, n in self.rows.items():
+            lines.append(
+                f"load(in + {start[state]}*TILE, {base(state)} + first, {n}, {size}, width);"
+            )
+        for state, n in self.rows.items():
+            to = f"{base(state)} + first"
+            for k, (function, factors) in enumerate(products[state]):
+                lines.append(f"{function}({to}, {size}, width, {factors}, {int(k > 0)});")
+            if not products[state]:
+                lines.append(
+                    f"for (int i = 0; i < {n}; i++) std::fill_n({to} + i*{size}, width, real(0));"
+                )
+        lines.append("}")
+        n, width = block.shape[0], size // block.shape[0]
+        for state, gain, mask, x in block.direct:
+            effect = f"{pointer(gain)}[r*{n} + i]"
+            if mask:
+                s = f"(r*{n} + i)*{width} + k"
+                effect += f"*{pointer(mask)}[{s}]*{pointer(x)}[r*{width} + k]"
+            lines.append(
+                f"for (size_t i = 0; i < {n}; i++) for (size_t k = 0; k < {width}; k++) "
+                f"({base(state)})[(i*{n} + i)*{width} + k] += {effect};"
+            )
+        return lines
+
+
+def _name(state):
+    return ".".join(state)
+
+
+@dataclass(frozen=True, eq=False)
+class SelfWeights(Operation):
+    """Picks the weight of every neuron onto itself out of a square part of a weight matrix.
+
+    Attributes
+    ----------
+    size : int
+        Number of neurons.
+    weights, mask : str
+    columns, offset : int
+        Afferents, and which of them is the first neuron of the population itself.
+    result : str
+    """
+
+    size: int
+    weights: str
+    mask: str
+    columns: int
+    offset: int
+    result: str
+
+    def __str__(self):
+        return f"{self.result} = {self.weights} of each neuron onto itself"
+
+    def arrays(self):
+        """See `Operation`."""
+        return [self.weights, self.mask, self.result]
+
+    def run(self, arrays):
+        """See `Operation`."""
+        own = np.arange(self.size)
+        weights, mask = arrays(self.weights), arrays(self.mask)
+        column = self.offset + own
+        arrays(self.result)[...] = weights[:, own, column] * mask[:, own, column]
+
+    def cpp(self, pointer):
+        """See `Operation`."""
+        return (
+            f"for (size_t i = 0; i < {self.replicates * self.size}; i++) {{\n"
+            f"const size_t s = i*{self.columns} + {self.offset} + i % {self.size};\n"
+            f"{pointer(self.result)}[i] = {pointer(self.weights)}[s]*{pointer(self.mask)}[s];\n}}"
+        )

@@ -1,0 +1,26 @@
+"""Projections that learn by a rule of their own instead of the gradient, see `bgrl.circuit.Rule`."""
+
+from bgrl.circuit import IDENTIFIER
+from bgrl.step.synapses import keep_sign
+
+
+def write(b, plan):
+    """Slots plasticity and eligibility of synapses with a rule."""
+    for group in filter(plan.rule, plan.afferents):
+        rule = plan.rule(group)
+        b.variables(group, "eligibility_weight", kept_for=f"{group}.weight")
+        # Missing synapses keep their weights.
+        weight = f"weight = weight + mask*({_in_synapses(plan, group, rule['weight'])} - weight)"
+        b.code("plasticity", group, "\n".join([weight, *keep_sign(plan, group)]))
+        eligibility = _in_synapses(plan, group, rule["eligibility"])
+        b.code("eligibility", group, f"eligibility_weight = mask*({eligibility})")
+
+
+def _in_synapses(plan, group, expression):
+    """A rule's expression with the names that its symbols have in synapses."""
+    own = {"weight": "weight", "eligibility": "eligibility_weight", "pre": "x_pre"}
+    p = plan.populations[plan.afferents[group]["target"]]
+    states = plan.dynamics(plan.afferents[group]["target"])
+    post = (*states, *p["parameters"], *p["drives"], "dopamine", "chosen", "trace_decay")
+    own |= {symbol: f"{symbol}_post" for symbol in post}
+    return IDENTIFIER.sub(lambda match: own.get(match[0], match[0]), expression)
