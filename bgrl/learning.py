@@ -1,7 +1,8 @@
 """How the circuit learns: TD(lambda), eligibility, feedback, optimizers, as settings and equations.
 
-The equations are assignments in which ``gradient``, ``update`` and the optimizer's own state stand for one
-parameter; `bgrl.step.optimizer` gives them their full names. A new optimizer is one entry of `OPTIMIZERS`.
+The equations are assignments in which ``gradient``, ``update`` and the optimizer's own state stand for
+one parameter; `bgrl.step.optimizer` gives them their full names. A new optimizer is one entry of
+`OPTIMIZERS`.
 """
 
 import math

@@ -112,9 +112,7 @@ def columns(agent, name):
     if name == "cortex->dorsal_striatum":
         return "readout_drive", slice(0, 2), slice(None)
     (group, entry) = next((g, a) for g, a in agent.afferents().items() if name in a["projections"])
-    widths = [agent.circuit.size(agent.circuit.projections[k].source) for k in entry["projections"]]
-    first = sum(widths[: entry["projections"].index(name)])
-    return group, slice(None), slice(first, first + agent.circuit.size("cortex"))
+    return group, slice(None), slice(*entry["projections"][name])
 
 
 def kept(state, group):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bgrl import build, verify
+from bgrl import derivatives, verify
 from bgrl.agent import Agent
 from bgrl.backends import load
 from bgrl.circuit import Circuit, Parameter, Population, Projection, Readout
@@ -16,7 +16,9 @@ from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.sensitivity import blocks, cost
 from bgrl.simulation import check_cost
+from bgrl.step import sensitivity
 from bgrl.step.assemble import initial_state
+from bgrl.step.propagation import Propagation, SelfWeights
 from bgrl.tasks.scripted import scripted
 from tests.conftest import FIXTURES
 from tests.truncated import Oracle
@@ -220,21 +222,23 @@ def test_six_nuclei_in_a_loop_under_names_of_any_kind():
 
 
 def forget_projection(monkeypatch):
-    kept = build.kept_edges
+    kept = sensitivity.kept_edges
     monkeypatch.setattr(
-        build, "kept_edges", lambda *a: [e for e in kept(*a) if e[2] != "cortex->cortex"]
+        sensitivity, "kept_edges", lambda *a: [e for e in kept(*a) if e[2] != "cortex->cortex"]
     )
 
 
 def forget_leak(monkeypatch):
-    kept = build.kept_edges
+    kept = sensitivity.kept_edges
     monkeypatch.setattr(
-        build, "kept_edges", lambda *a: [e for e in kept(*a) if e[2] is not None or e[0] != e[1]]
+        sensitivity,
+        "kept_edges",
+        lambda *a: [e for e in kept(*a) if e[2] is not None or e[0] != e[1]],
     )
 
 
 def forget_euler_step(monkeypatch):
-    derive = build.population_step
+    derive = derivatives.population_step
 
     def wrong(*arguments):
         step = derive(*arguments)
@@ -246,11 +250,11 @@ def forget_euler_step(monkeypatch):
         ]
         return replace(step, code="\n".join(lines))
 
-    monkeypatch.setattr(build, "population_step", wrong)
+    monkeypatch.setattr(derivatives, "population_step", wrong)
 
 
 def transpose_coupling(monkeypatch):
-    run = build.Propagation.run
+    run = Propagation.run
 
     def wrong(self, arrays):
         def turned(name):
@@ -259,11 +263,11 @@ def transpose_coupling(monkeypatch):
 
         run(self, turned)
 
-    monkeypatch.setattr(build.Propagation, "run", wrong)
+    monkeypatch.setattr(Propagation, "run", wrong)
 
 
 def forget_self_connection(monkeypatch):
-    monkeypatch.setattr(build.SelfWeights, "run", lambda self, arrays: None)
+    monkeypatch.setattr(SelfWeights, "run", lambda self, arrays: None)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from bgrl.errors import InputError, RunError
 from bgrl.interventions import Intervention
 from bgrl.recording import Record, Sink
 from bgrl.simulation import Run, Stopped, Work, simulate
+from bgrl.step.assemble import initial_state
 
 RECORD = Record(("dopamine", "done", "cortex", "policy", "observation", "reward", "value"))
 
@@ -145,7 +146,6 @@ import sys
 from bgrl import simulation, tasks, dataset
 from bgrl.recording import Record
 import models
-from bgrl.step.assemble import initial_state
 simulation.SAVE_SECONDS, simulation.CHUNK_SECONDS = 0.0, 0.01
 simulation._FIRST_CHUNK = 500
 agent = models.agent("rtrrl", tasks.make("memory_chain", length=3), 5, 2, "float64")

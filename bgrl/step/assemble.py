@@ -1,4 +1,4 @@
-"""The parts of a step in their order, the blueprint that they write, and the state that a run starts from."""
+"""The parts of a step in their order, the blueprint that they write, and the state a run starts from."""
 
 from numbers import Integral
 

@@ -1,4 +1,4 @@
-"""Learning signals return from the readouts to what they read: backwards through the weights, or fixed ones.
+"""Learning signals return from the readouts to what they read, through their weights or fixed ones.
 
 What returns is, for every state that the readouts read, the sum over rows of signal times weight:
 ``learning`` (the gradient of value and log policy), ``entropy`` (of the policy's entropy), and ``chosen``

@@ -1,7 +1,7 @@
-"""This step's gradient of every parameter: learning signals meet sensitivities.
+"""The gradient of every parameter in this step: learning signals meet sensitivities.
 
-`gradients` says it as expressions, which eligibility and optimizer use. Where a sensitivity is kept of whole
-populations, the sum over their neurons is an operation of its own, `Contraction`.
+`gradients` says it as expressions, which eligibility and optimizer use. Where a sensitivity is kept of
+whole populations, the sum over their neurons is an operation of its own, `Contraction`.
 """
 
 from dataclasses import dataclass

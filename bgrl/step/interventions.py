@@ -1,7 +1,7 @@
-"""What is done to the circuit in a step: which interventions are active, and what that makes of drives and states.
+"""Interventions in a step: which of them are active, and what that makes of drives and states.
 
-In a program that accepts interventions everything that can be modulated is one vector, ``modulation.value``;
-`bgrl.interventions` says what it means, `bgrl.step.hold` what a lesion takes.
+In a program that accepts interventions everything that can be modulated is one vector,
+``modulation.value``; `bgrl.interventions` says what it means, `bgrl.step.hold` what a lesion takes.
 """
 
 from bgrl.interventions import MOST, places

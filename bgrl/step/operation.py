@@ -1,8 +1,8 @@
 """Operations: the parts of a step that loop over more than the elements of a group.
 
-An operation names the arrays of the state that it works on, and does its work in two ways: ``run(arrays)``
-with NumPy, and ``cpp(pointer)`` as the body of a C++ function. `HEADER` is the C++ code that they share.
-``str`` says what it does in a line or two.
+An operation names the arrays of the state that it works on, and does its work in two ways:
+``run(arrays)`` with NumPy, and ``cpp(pointer)`` as the body of a C++ function. `HEADER` is the C++ code
+that they share. ``str`` says what it does in a line or two.
 """
 
 from abc import ABC, abstractmethod

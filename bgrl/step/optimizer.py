@@ -1,9 +1,9 @@
 """Plasticity: parameters move by what an optimizer makes of their gradients.
 
-An optimizer may ask for totals: sums of an expression over all parameters of a replicate. Each neuron adds
-up what its synapses and its own parameters have, and ``dopamine`` what the neurons have. What is then said
-once a step for the whole replicate is sent back to every neuron. Clipping of gradients by their norm works
-the same way, before the optimizer.
+An optimizer may ask for totals: sums of an expression over all parameters of a replicate. Each neuron
+adds up what its synapses and its own parameters have, and ``dopamine`` what the neurons have. What is
+then said once a step for the whole replicate is sent back to every neuron. Clipping of gradients by their
+norm works the same way, before the optimizer.
 """
 
 import re

@@ -75,19 +75,15 @@ class Propagation(Operation):
     def __str__(self):
         lines = []
         for state in self.rows:
-            terms = [f"{j} S[{_name(s)}]" for t, s, j in self.diagonals if t == state]
-            terms += [
-                f"{c.gain} {c.weights} S[{_name(c.source)}]"
-                for c in self.couplings
-                if c.target == state
-            ]
-            terms += [
-                " ".join(filter(None, (factor, x))) + f" [of {array}]"
-                for k in self.columns
-                for direct, factor, _, x in k.direct
-                for array in (k.arrays[state],)
-                if direct == state
-            ]
+            terms = [f"{own} S[{_name(s)}]" for t, s, own in self.diagonals if t == state]
+            for c in self.couplings:
+                if c.target == state:
+                    terms.append(f"{c.gain} {c.weights} S[{_name(c.source)}]")
+            for block in self.columns:
+                for direct, factor, _, x in block.direct:
+                    if direct == state:
+                        text = f"{factor} {x}" if x else factor
+                        terms.append(f"{text} [of {block.arrays[state]}]")
             lines.append(f"S[{_name(state)}] = {' + '.join(terms) or '0'}")
         return "\n".join(lines)
 
