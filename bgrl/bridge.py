@@ -30,12 +30,8 @@ import sys
 import tempfile
 import time
 import traceback
-<<<<<<< HEAD
-from dataclasses import dataclass, field
-from numbers import Real
-=======
 from dataclasses import dataclass
->>>>>>> 6f983dd (Format)
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
