@@ -4,7 +4,9 @@ import brian2 as b2
 import numpy as np
 
 from bgrl import random
+from bgrl.derivatives import check_units
 from bgrl.errors import InputError
+from bgrl.sensitivity import dynamics
 from bgrl.step.blueprint import Code, Sum
 
 _BRIAN_SLOTS = ("start", "groups", "thresholds", "synapses", "resets")
@@ -24,6 +26,15 @@ def counter_uniform_function():
     function.implementations.add_implementation("cpp", random.CPP, name="_counter_uniform")
     function.implementations.add_implementation("cython", random.CYTHON, name="_counter_uniform")
     return function
+
+
+def _check_units(structure):
+    """Refuse equations with units that do not fit."""
+    for p in structure["populations"].values():
+        if p["has_units"]:
+            units = {key: parameter["unit"] for key, parameter in p["parameters"].items()}
+            units |= dict.fromkeys([*dynamics(p), *p["drives"]], "1")
+            check_units(dynamics(p), units, p["functions"])
 
 
 class Network:
@@ -49,6 +60,7 @@ class Network:
 
     def __init__(self, blueprint, suffix=""):
         self.blueprint, self._suffix = blueprint, suffix
+        _check_units(blueprint.structure)
         self.layout = blueprint.layout()
         self.ended = "task.ended" if "task.ended" in self.layout else "task.done"
         self.clock = b2.Clock(dt=1 * b2.ms, name="step_clock*")
