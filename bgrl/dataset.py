@@ -35,7 +35,7 @@ from xarray.core import indexing
 
 from bgrl.agent import describe
 from bgrl.circuit import OWN_INPUTS
-from bgrl.errors import InputError, RunError
+from bgrl.errors import InputError, RunError, from_system
 from bgrl.recording import BLOCK, GRADIENTS, TRIAL, VARIABLES
 from bgrl.sensitivity import compared
 
@@ -484,17 +484,62 @@ def read(path):
     ------
     InputError
         If the file is missing, truncated, or not one.
+    RunError
+        If it cannot be opened because too many files are.
     """
+    _check_readable(path)
     try:
         with xr.open_datatree(path, engine="netcdf4") as opened:
             data = opened.load()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise InputError(f"{path}: not a readable netCDF-4 file ({type(error).__name__})") from None
     if data.attrs.get("schema_version") != SCHEMA_VERSION:
         raise InputError(f"{path}: not a bgrl dataset of schema version {SCHEMA_VERSION}")
     return data
+
+
+def read_attributes(path):
+    """Root attributes of a data file, without the rest of it.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    dict of str to object
+
+    Raises
+    ------
+    InputError
+        If the file is missing or no data file of this package.
+    RunError
+        If it cannot be opened because too many files are.
+    """
+    try:
+        _check_readable(path)
+        with netCDF4.Dataset(path) as file:
+            return {name: file.getncattr(name) for name in file.ncattrs()}
+    except OSError as error:
+        raise InputError(f"{path}: not a readable netCDF-4 file ({error.strerror})") from None
+
+
+def _check_readable(path):
+    """Say why a file cannot be opened, before the netCDF library says something else.
+
+    Raises
+    ------
+    InputError, RunError
+    """
+    try:
+        if not Path(path).is_dir():
+            open(path, "rb").close()
+            return
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise from_system(f"cannot read {path}", error) from None
+    raise InputError(f"{path}: it is a folder")
 
 
 def configuration(data):

@@ -14,7 +14,9 @@ learning rule (``discount``), and ``task.NAME`` for those of the task; ``--set N
 import argparse
 import dataclasses
 import importlib
+import json
 import math
+import os
 import shutil
 import sys
 import tempfile
@@ -25,20 +27,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bgrl import tasks
-from bgrl.agent import Agent
+from bgrl.agent import Agent, describe
 from bgrl.backends import LOADERS
 from bgrl.cli import Parser, run_command
 from bgrl.clock import agree, check_duration
 from bgrl.errors import InputError, check_count, choose
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES, Learning
 from bgrl.recording import Record
-from bgrl.simulation import LEAST_EVALUATION, Run, Stopped, simulate
+from bgrl.simulation import LEAST_EVALUATION, Run, Stopped, Work, simulate
 
 #: What ``learning_rate`` sets.
 RATES = ("rate_actor", "rate_critic", "rate_network")
 #: Options that change nothing in what is found, and settings of `Learning` that are no value or that
 #: only another experiment uses: they have no name.
 _NAMELESS = ("output", "processes", "overrides", "oracle")
+#: Settings that change nothing in what is found.
+_IMMATERIAL = ("output", "progress", "processes")
+#: Differences between settings that are told.
+_SHOWN = 3
 #: Steps recorded at the start and at the end of a run.
 WINDOW = 3000
 TRACES = Record(
@@ -344,6 +350,11 @@ def make_parser(name, module, description=None):
         )
         add_edits(parser)
     parser.add_argument("--figure", metavar="FILE.png", help="figure, beside the data by default")
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace what is at --output, also a finished run of other settings",
+    )
     quick = ", ".join(f"{k} {v}" for k, v in module.QUICK.items())
     parser.add_argument("--quick", action="store_true", help=f"a short run to try it out: {quick}")
     return parser
@@ -420,15 +431,146 @@ def main(name, module, arguments=None):
     """The command of an experiment; `arguments` are those of the command line by default."""
     options = vars(make_parser(name, module).parse_args(arguments))
     config, figure_path = configure(name, module, options)
-    try:
-        data, failure = module.run(config), None
-    except Stopped as error:
-        data, failure = error.data, error
-    save(data, config.output, config.work())
+    settings = {"experiment": name, **described(config)}
+    before = finished_settings(config.output, options["overwrite"])
+    if before == settings:
+        return show(module.ANALYSIS, config.output, figure_path, options)
+    if before is not None:
+        refuse_other(config.output, before, settings)
+    check_figure(figure_path, config.output, options)
+    with Work(config.work(), settings, "command.json"):
+        try:
+            data, failure = module.run(config), None
+        except Stopped as error:
+            data, failure = error.data, error
+        data.attrs["settings"] = describe(settings)
+        save(data, config.output, config.work())
     figure_path = None if failure else figure_path
     report(importlib.import_module(module.ANALYSIS), data, config.output, figure_path)
     if failure:
         raise failure
+    return 0
+
+
+def described(config):
+    """Settings that a result depends on, as they are read back from a file.
+
+    Parameters
+    ----------
+    config : Settings
+
+    Returns
+    -------
+    dict of str to object
+    """
+    settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in _IMMATERIAL}
+    return json.loads(describe(settings))
+
+
+def finished_settings(output, overwrite=False):
+    """Settings of the finished run that a file holds, or None where there is nothing to be kept.
+
+    Parameters
+    ----------
+    output : path
+        Of the data file; one of a run that was stopped is not finished.
+    overwrite : bool
+        Whatever is there need not be kept.
+
+    Raises
+    ------
+    InputError
+        If there is something else, which is never overwritten unasked.
+    """
+    if overwrite or not os.path.lexists(output):
+        return None
+    from bgrl.dataset import read_attributes
+
+    try:
+        found = read_attributes(output) if os.path.isfile(output) else {}
+    except InputError:
+        found = {}
+    if "stopped" in found:
+        return None
+    try:
+        return dict(json.loads(found["settings"]))
+    except (KeyError, TypeError, ValueError):
+        raise InputError(
+            f"{output} exists and is no data file of a command; choose another --output, or replace "
+            "it with --overwrite"
+        ) from None
+
+
+def refuse_other(output, before, settings):
+    """Raise the error for a file that holds a finished run of other settings.
+
+    Parameters
+    ----------
+    output : path
+    before, settings : dict of str to object
+        Of the file, and those asked for.
+
+    Raises
+    ------
+    InputError
+        Naming the first settings that differ.
+    """
+    missing = object()
+    names = [
+        k for k in {**before, **settings} if before.get(k, missing) != settings.get(k, missing)
+    ]
+    texts = [f"{k} {before.get(k)!r}, not {settings.get(k)!r}" for k in names[:_SHOWN]]
+    texts += ["..."] if len(names) > _SHOWN else []
+    raise InputError(
+        f"{output} holds a finished run of other settings ({'; '.join(texts)}); choose another "
+        "--output, or replace it with --overwrite"
+    )
+
+
+def check_figure(path, output, options):
+    """Refuse to draw over a figure that does not belong to the data file.
+
+    Raises
+    ------
+    InputError
+    """
+    beside = not options["figure"] and os.path.lexists(output)
+    if os.path.lexists(path) and not (beside or options["overwrite"]):
+        raise InputError(
+            f"{path} exists, and its data are not in {output}; choose another --figure, or replace "
+            "it with --overwrite"
+        )
+
+
+def show(analysis, output, figure_path, options):
+    """Print the summary of a data file that holds what is asked for, and draw its figure.
+
+    Parameters
+    ----------
+    analysis : str
+        Name of the module of its figure.
+    output : path
+    figure_path : path
+        One that was asked for by name is kept if it exists.
+    options : dict
+        Of the command line.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    import xarray as xr
+
+    kept = options["figure"] and os.path.lexists(figure_path)
+    with xr.open_datatree(output, engine="netcdf4") as data:
+        revision = data.attrs.get("source_revision")
+        made = f" (source revision {revision})" if revision else ""
+        line = f"{output} holds this run already{made}; --overwrite computes it anew"
+        report(importlib.import_module(analysis), data, output, None if kept else figure_path, line)
+    if kept:
+        print(f"kept {figure_path}, which exists")
+    return 0
 
 
 def configure(name, module, options):
@@ -451,7 +593,7 @@ def configure(name, module, options):
     InputError
         For a setting that cannot be, or a file that cannot be written.
     """
-    others = ("figure", "quick", "set", "scale", "lesion")
+    others = ("figure", "quick", "set", "scale", "lesion", "overwrite")
     given = {k: v for k, v in options.items() if v is not None and k not in others}
     settings = {"output": f"results/{name}.nc", "progress": True}
     settings |= (module.QUICK if options["quick"] else {}) | given
@@ -470,10 +612,10 @@ def configure(name, module, options):
     return config, figure_path
 
 
-def report(analysis, data, output, figure_path=None):
-    """Print the summary of a dataset that was written, and draw its figure."""
+def report(analysis, data, output, figure_path=None, line=None):
+    """Print the summary of a dataset, where it is, if not in `line`, and draw its figure."""
     print("\n".join(analysis.summary(data)))
-    print(f"wrote {output}")
+    print(line or f"wrote {output}")
     if figure_path:
         write_figure(analysis.figure(data), figure_path)
         print(f"wrote {figure_path}")

@@ -6,7 +6,8 @@ of the task (task.NAME), and takes all options of the experiment. A point of a s
 experiment, all with the same seed. Points are spread over the cores of this machine by dask, each in
 one process if --processes says nothing else, or over the workers of a scheduler that runs already,
 which must see the same files. Finished points are kept, so that a sweep that was stopped or killed goes
-on when the same command is given again. A point that fails is reported; the others finish.
+on when the same command is given again, and one with further values computes only what is new. A point
+that fails is reported; the others finish.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import shutil
 import signal
 import sys
 import threading
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,17 +33,22 @@ from bgrl.agent import describe
 from bgrl.backends import load
 from bgrl.backends.groups import cores
 from bgrl.cli import Parser, run_command
-from bgrl.dataset import UNFINISHED, write
+from bgrl.dataset import UNFINISHED, read_attributes, write
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import (
     AgentSettings,
+    check_figure,
     configure,
+    described,
+    finished_settings,
     make_parser,
     name_and_value,
+    refuse_other,
     report,
     save,
+    show,
 )
-from bgrl.simulation import Work, check_cost
+from bgrl.simulation import Work, check_cost, has_learned
 
 #: Where `figure` and `summary` of the dataset are; imported once the sweep is done.
 ANALYSIS = "analysis.sweep"
@@ -126,14 +132,9 @@ def expand(config, variations, folder):
     return coordinates, points
 
 
-def _described(config):
-    """What a run depends on, as JSON values."""
-    settings = asdict(config) | {"version": __version__}
-    return {k: v for k, v in settings.items() if k not in ("output", "progress", "processes")}
-
-
 def _digest(config):
-    return hashlib.sha256(describe(_described(config)).encode()).hexdigest()[:16]
+    settings = {"experiment": type(config).__module__, **described(config), "version": __version__}
+    return hashlib.sha256(describe(settings).encode()).hexdigest()[:16]
 
 
 def build(backend, structure, processes):
@@ -423,8 +424,11 @@ def _explained(experiment, points, name):
     return {"long_name": name.removeprefix("task.").replace("_", " "), "units": units}
 
 
-def sweep(experiment, config, variations, workers=None, scheduler=None):
+def sweep(experiment, config, variations, workers=None, scheduler=None, overwrite=False):
     """Run all points that are not finished yet, and combine them.
+
+    Points are kept in ``OUTPUT.points``, also those of earlier sweeps, and while the sweep runs in
+    ``OUTPUT.partial/points``.
 
     Parameters
     ----------
@@ -438,6 +442,8 @@ def sweep(experiment, config, variations, workers=None, scheduler=None):
         Processes, one for each core by default.
     scheduler : str, optional
         Address of a dask scheduler to use instead.
+    overwrite : bool
+        Compute also the points that earlier sweeps have finished.
 
     Returns
     -------
@@ -447,42 +453,81 @@ def sweep(experiment, config, variations, workers=None, scheduler=None):
     Raises
     ------
     InputError
-        If the sweep cannot be, or another one is unfinished at this place.
+        If the sweep cannot be, or something else is unfinished at this place.
     RunError
         If every point failed.
     """
-    folder = config.work() / "points"
+    folder, kept = config.work() / "points", Path(f"{config.output}.points").absolute()
     coordinates, points = expand(config, variations, folder)
-    configuration = {
-        "experiment": experiment,
-        "settings": _described(config),
-        "vary": coordinates,
-    }
-    work = Work(config.work(), configuration)
-    folder.mkdir(exist_ok=True)
+    if not overwrite:
+        points = [_where_finished(point, kept) for point in points]
     todo = [point for point in points if not Path(point.output).exists()]
+    for point in points:
+        if point not in todo:
+            read_attributes(point.output)  # one that is damaged is refused before others are run
     failures = {}
-    if todo:
-        workers = min(workers or cores(), len(todo))
-        with (
-            connect(workers, scheduler) as client,
-            tqdm(
-                total=len(points),
-                initial=len(points) - len(todo),
-                unit="point",
-                disable=None if config.progress else True,
-            ) as bar,
-        ):
-            failures = run_points(experiment, todo, client, bar)
-    data = combine(experiment, coordinates, points, failures)
-    data.attrs |= {
-        "title": f"bgrl: sweep of {experiment}",
-        "experiment": "sweep",
-        "configuration": describe(configuration),
-    }
-    data.attrs.setdefault("task", "several")
-    del work
+    # Whatever other points are there, each has a name of its own.
+    with Work(config.work(), {"experiment": "sweep"}, "command.json"):
+        if todo:
+            workers = min(workers or cores(), len(todo))
+            with (
+                connect(workers, scheduler) as client,
+                tqdm(
+                    total=len(points),
+                    initial=len(points) - len(todo),
+                    unit="point",
+                    disable=None if config.progress else True,
+                ) as bar,
+            ):
+                failures = run_points(experiment, todo, client, bar)
+        data = combine(experiment, coordinates, points, failures)
+        settings = settings_of(experiment, config, coordinates)
+        data.attrs |= {
+            "title": f"bgrl: sweep of {experiment}",
+            "experiment": "sweep",
+            "configuration": describe(settings),
+            "settings": describe(settings),
+        }
+        data.attrs.setdefault("task", "several")
+        if failures:
+            data.attrs["stopped"] = f"{len(failures)} of {len(points)} points failed"
+        write(data, config.output)
+        _keep(points, kept, config.work())
     return data
+
+
+def settings_of(experiment, config, coordinates):
+    """What a sweep depends on, as it is read back from its file.
+
+    Parameters
+    ----------
+    experiment : str
+    config : AgentSettings
+    coordinates : dict of str to list
+        The varied settings with their values.
+
+    Returns
+    -------
+    dict of str to object
+    """
+    settings = {k: v for k, v in described(config).items() if k not in coordinates}
+    return {"experiment": f"sweep {experiment}", **settings, "vary": coordinates}
+
+
+def _where_finished(point, kept):
+    """A point whose output is the file of an earlier sweep, if there is one."""
+    path = kept / Path(point.output).name
+    return replace(point, output=str(path)) if path.exists() else point
+
+
+def _keep(points, kept, work):
+    """Move the files of finished points to where they stay; remove the folder of the sweep if empty."""
+    kept.mkdir(exist_ok=True)
+    for point in points:
+        if Path(point.output).exists():
+            Path(point.output).replace(kept / Path(point.output).name)
+    if not has_learned(work):
+        shutil.rmtree(work)
 
 
 def main(arguments=None):
@@ -516,25 +561,26 @@ def main(arguments=None):
         check_count("workers", workers)
     variations = read_variations(vary)
     config, figure_path = configure("sweep", module, options)
-    data = sweep(experiment, config, variations, workers, scheduler)
-    write(data, config.output)
-    failed = int((data["points"]["failure"] != "").sum())
-    if not failed:
-        _keep_points(config)
+    coordinates, points = expand(config, variations, "")
+    settings = settings_of(experiment, config, coordinates)
+    before = finished_settings(config.output, options["overwrite"])
+    if before == settings:
+        return show(ANALYSIS, config.output, figure_path, options)
+    if before is not None and not _has_all_of(config.output, points):
+        refuse_other(config.output, before, settings)
+    check_figure(figure_path, config.output, options)
+    data = sweep(experiment, config, variations, workers, scheduler, options["overwrite"])
     report(importlib.import_module(ANALYSIS), data, config.output, figure_path)
-    if failed:
-        raise RunError(
-            f"{failed} of {data['points']['failure'].size} points failed; given again, the command "
-            "tries them again"
-        )
+    if "stopped" in data.attrs:
+        raise RunError(f"{data.attrs['stopped']}; given again, the command tries them again")
+    return 0
 
 
-def _keep_points(config):
-    """Keep the points' own files beside the dataset, and remove the folder of the sweep."""
-    target = Path(f"{config.output}.points")
-    shutil.rmtree(target, ignore_errors=True)
-    (config.work() / "points").rename(target)
-    shutil.rmtree(config.work())
+def _has_all_of(output, points):
+    """Whether all points of the sweep in a file are among `points`, so that it can be replaced."""
+    with xr.open_datatree(output, engine="netcdf4") as data:
+        found = set(data["points"]["file"].values.flat) if "points" in data else {None}
+    return found <= {Path(point.output).name for point in points}
 
 
 if __name__ == "__main__":

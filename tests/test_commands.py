@@ -1,17 +1,22 @@
 """The commands as a user types them."""
 
+import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import netCDF4
 import pytest
+import xarray as xr
 
 import models
 from bgrl import dataset, tasks
 from bgrl.circuit import Circuit
-from experiments import gradient_quality, memory_chain
+from bgrl.errors import InputError
+from bgrl.experiment import main
+from experiments import cartpole, gradient_quality, memory_chain
 from tests.conftest import FIXTURES
 
 ROOT = Path(__file__).parents[1]
@@ -62,7 +67,7 @@ def test_train_records_what_is_asked(tmp_path):
     traces = dataset.read(output)["traces"]
     assert set(traces.data_vars) == {"dopamine", "cortex"}
     assert traces["step"].values.tolist() == list(range(7, 301, 7))
-    result = command("experiments.train", *words)
+    result = command("experiments.train", *words, "--overwrite")
     assert result.returncode == 0, result.stderr
     traces = dataset.read(output)["traces"]
     assert {"dopamine", "value", "reward", "done", "policy"} < set(traces.data_vars)
@@ -72,7 +77,86 @@ def test_train_records_what_is_asked(tmp_path):
         (("--record", "policy_scale"), ("cannot record 'policy_scale'",)),
         (("--every", -1), ("every is -1",)),
     ):
-        one_line(command("experiments.train", *words, *wrong), 2, *parts)
+        one_line(command("experiments.train", *words, *wrong, "--overwrite"), 2, *parts)
+
+
+def run_here(monkeypatch, *words, experiment=memory_chain):
+    """An experiment's command in this process; how often something was computed for it."""
+    ran, run = [], experiment.run
+    with monkeypatch.context() as patch:
+        patch.setattr(experiment, "run", lambda config: ran.append(config) or run(config))
+        name = experiment.__name__.removeprefix("experiments.")
+        assert main(name, experiment, [*map(str, SHORT), *map(str, words)]) == 0
+    return len(ran)
+
+
+def test_a_finished_run_is_not_computed_again(tmp_path, monkeypatch, capsys):
+    output = tmp_path / "run.nc"
+    words = ("--output", output)
+    assert run_here(monkeypatch, *words) == 1
+    first = capsys.readouterr().out
+    before = output.read_bytes()
+    (tmp_path / "run.png").unlink()
+    assert run_here(monkeypatch, *words) == 0
+    again = capsys.readouterr().out
+    assert "median" in again and set(again.splitlines()[:-2]) <= set(first.splitlines())
+    assert f"{output} holds this run already" in again and "--overwrite computes it anew" in again
+    assert output.read_bytes() == before and (tmp_path / "run.png").exists()
+    # The number of processes and where it is shown change nothing in what is found.
+    assert run_here(monkeypatch, *words, "--processes", 1, "--set", "discount=0.99") == 0
+    assert run_here(monkeypatch, *words, "--overwrite") == 1
+    assert dataset.read(output).identical(xr.open_datatree(io.BytesIO(before)).load())
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.nc", "run.png"]
+
+
+def test_a_finished_run_is_not_replaced_by_another_unasked(tmp_path, monkeypatch):
+    output = tmp_path / "run.nc"
+    words = ("--output", output)
+    assert run_here(monkeypatch, *words) == 1
+    before = {p: p.read_bytes() for p in tmp_path.iterdir()}
+    for other, difference in (
+        (("--seed", 1), "(seed 0, not 1)"),
+        (("--set", "discount=0.5"), "(learning_options {}, not {'discount': 0.5})"),
+        (("--set", "cortex.tau=40"), "circuit_options"),
+        (("--lesion", "cortex:0.5"), "(lesions [], not ['cortex:0.5'])"),
+        (("--seed", 1, "--steps", 301, "--length", 4, "--units", 6), "; ...)"),
+    ):
+        with pytest.raises(InputError, match="holds a finished run of other settings") as error:
+            run_here(monkeypatch, *words, *other)
+        assert difference in str(error.value) and "--overwrite" in str(error.value)
+    with pytest.raises(InputError, match="experiment 'memory_chain', not 'cartpole'"):
+        run_here(monkeypatch, *words, experiment=cartpole)
+    with pytest.raises(InputError, match=r"run\.png exists, and its data are not in .*other\.nc"):
+        run_here(monkeypatch, "--output", tmp_path / "other.nc", "--figure", tmp_path / "run.png")
+    assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
+    assert run_here(monkeypatch, *words, "--seed", 1, "--overwrite") == 1
+    assert dataset.read(output).attrs["seed"] == 1
+    # A figure that was asked for by name stays as it is.
+    (tmp_path / "a.svg").write_text("by hand")
+    assert run_here(monkeypatch, *words, "--seed", 1, "--figure", tmp_path / "a.svg") == 0
+    assert (tmp_path / "a.svg").read_text() == "by hand"
+
+
+@pytest.mark.parametrize("content", ["a thesis", ""])
+def test_a_foreign_file_is_not_overwritten(tmp_path, monkeypatch, content):
+    path = tmp_path / "data.nc"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"data\.nc exists and is no data file of a command"):
+        run_here(monkeypatch, "--output", path)
+    (tmp_path / "new.png").write_text(content)
+    with pytest.raises(InputError, match=r"new\.png exists"):
+        run_here(monkeypatch, "--output", tmp_path / "new.nc")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["data.nc", "new.png"]
+    assert path.read_text() == (tmp_path / "new.png").read_text() == content
+
+
+def test_a_run_that_was_stopped_is_not_finished(tmp_path, monkeypatch):
+    output, words = tmp_path / "run.nc", ("--output", tmp_path / "run.nc")
+    assert run_here(monkeypatch, *words) == 1
+    with netCDF4.Dataset(output, "a") as file:
+        file.stopped = "the environment failed"
+    assert run_here(monkeypatch, *words) == 1
+    assert "stopped" not in dataset.read(output).attrs
 
 
 def test_train_with_interventions(tmp_path):

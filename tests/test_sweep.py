@@ -1,5 +1,6 @@
 """Sweeps: their points, their dataset, and that they survive kills and failures."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import xarray as xr
 from analysis import sweep as analysis
 from bgrl import dataset
 from bgrl.errors import InputError, RunError
+from bgrl.simulation import Work
 from experiments import memory_chain, sweep
 from tests.test_commands import ROOT, command, one_line
 
@@ -133,16 +135,99 @@ def test_if_all_points_fail_there_is_no_dataset(tmp_path):
         sweep.combine("memory_chain", *finished(tmp_path, length="0"))
 
 
-def test_unfinished_sweep_is_not_mixed_with_another(tmp_path, monkeypatch):
-    def stop(*_):
-        raise KeyboardInterrupt
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Points run one after the other here; returns the list of those that did, by their settings."""
+    ran = []
 
-    monkeypatch.setattr(sweep, "connect", stop)
+    def run_points(experiment, points, client, bar):
+        ran.extend((p.learning_options, p.steps) for p in points)
+        outcomes = {p.output: sweep.run_point(experiment, p) for p in points}
+        return {path: why for path, why in outcomes.items() if why}
+
+    monkeypatch.setattr(sweep, "connect", lambda *_: contextlib.nullcontext())
+    monkeypatch.setattr(sweep, "run_points", run_points)
+    return ran
+
+
+def sweep_command(output, *words):
+    """The command with short runs; exit code and what it printed or why it was refused."""
+    return sweep.main(["memory_chain", *map(str, WORDS), "--output", str(output), *words])
+
+
+def test_a_sweep_with_one_value_more_computes_only_that(tmp_path, in_this_process, capsys):
+    output = tmp_path / "a.nc"
+    assert sweep_command(output, "--vary", "discount=0.5,0.9") == 0
+    assert [o["discount"] for o, _ in in_this_process] == [0.5, 0.9]
+    first = dataset.read(output)["evaluation"].to_dataset()
+    in_this_process.clear()
+    # The same again is done already, in whatever order and with whatever --workers.
+    assert sweep_command(output, "--vary", "discount=0.5,0.9", "--workers", "1") == 0
+    assert in_this_process == []
+    assert f"{output} holds this run already" in capsys.readouterr().out
+    assert sweep_command(output, "--vary", "discount=0.5,0.7,0.9") == 0
+    assert in_this_process == [({"discount": 0.7}, 6)]
+    more = dataset.read(output)["evaluation"].to_dataset()
+    assert more["discount"].values.tolist() == [0.5, 0.7, 0.9]
+    xr.testing.assert_identical(more.sel(discount=[0.5, 0.9]), first)
+    # One more setting varies, of which the sweep so far was one value.
+    in_this_process.clear()
+    assert sweep_command(output, "--vary", "discount=0.5,0.7,0.9", "--vary", "steps=6,7") == 0
+    assert [steps for _, steps in in_this_process] == [7, 7, 7]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a.nc", "a.nc.points", "a.png"]
+    assert len(list((tmp_path / "a.nc.points").iterdir())) == 6
+
+
+def test_another_sweep_is_refused_and_overwrites_no_points(tmp_path, in_this_process):
+    output = tmp_path / "a.nc"
+    assert sweep_command(output, "--vary", "discount=0.5,0.9") == 0
+    before = output.read_bytes()
+    in_this_process.clear()
+    for words, difference in (
+        (["--vary", "discount=0.5"], "vary {'discount': [0.5, 0.9]}, not {'discount': [0.5]}"),
+        (["--vary", "discount=0.5,0.9", "--seed", "3"], "seed 0, not 3"),
+        (["--vary", "length=3,4"], "vary"),
+    ):
+        with pytest.raises(InputError, match="holds a finished run of other settings") as error:
+            sweep_command(output, *words)
+        assert difference in str(error.value) and "--overwrite" in str(error.value)
+    assert in_this_process == [] and output.read_bytes() == before
+    points = {p: p.read_bytes() for p in (tmp_path / "a.nc.points").iterdir()}
+    assert sweep_command(output, "--vary", "length=3,4", "--overwrite") == 0
+    assert {p: p.read_bytes() for p in points} == points
+    assert len(list((tmp_path / "a.nc.points").iterdir())) == 4
+
+
+def test_a_killed_sweep_may_get_another_value(tmp_path, in_this_process):
     config = replace(BASE, output=str(tmp_path / "a.nc"))
-    with pytest.raises(KeyboardInterrupt):
-        sweep.sweep("memory_chain", config, {"discount": ["0.5", "0.9"]})
-    with pytest.raises(InputError, match="holds another unfinished run"):
-        sweep.sweep("memory_chain", config, {"discount": ["0.5", "0.8"]})
+    _, points = expand(config.work() / "points", config, discount="0.5 0.9")
+    # What a killed one leaves.
+    Work(config.work(), {"experiment": "sweep"}, "command.json")
+    assert sweep.run_point("memory_chain", points[0]) is None
+    assert sweep_command(config.output, "--vary", "discount=0.5,0.8") == 0
+    assert [o["discount"] for o, _ in in_this_process] == [0.8]
+
+
+def test_a_damaged_point_is_refused_before_anything_is_run(tmp_path, in_this_process):
+    output = tmp_path / "a.nc"
+    assert sweep_command(output, "--vary", "discount=0.5") == 0
+    (point,) = (tmp_path / "a.nc.points").iterdir()
+    point.write_bytes(point.read_bytes()[:2000])
+    in_this_process.clear()
+    with pytest.raises(InputError, match=f"{point.name}: not a readable netCDF-4 file"):
+        sweep_command(output, "--vary", "discount=0.5,0.9")
+    assert in_this_process == [] and not (tmp_path / "a.nc.partial").exists()
+
+
+def test_a_sweep_of_which_points_failed_is_not_finished(tmp_path, in_this_process):
+    output = tmp_path / "a.nc"
+    with pytest.raises(RunError, match="1 of 2 points failed; given again"):
+        sweep_command(output, "--vary", "length=3,0")
+    assert dataset.read(output).attrs["stopped"] == "1 of 2 points failed"
+    in_this_process.clear()
+    with pytest.raises(RunError, match="1 of 2 points failed; given again"):
+        sweep_command(output, "--vary", "length=3,0")
+    assert len(in_this_process) == 1
 
 
 def test_without_dask_the_extra_is_named(monkeypatch):
