@@ -401,7 +401,7 @@ def _revision():
 
 
 def write(data, path):
-    """Write a dataset as netCDF-4: to a temporary name first, then renamed.
+    """Write a dataset as netCDF-4: to a temporary name first, then renamed. What is there is replaced.
 
     Traces and trials are written a block at a time, however long they are.
 
@@ -413,6 +413,10 @@ def write(data, path):
         If writing fails, a full disk for instance; nothing is left behind.
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise InputError(f"cannot write {path}: there is no folder {path.parent}")
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     groups = {node.path: node.to_dataset(inherit=False) for node in data.subtree}
     rows = {name: _block_rows(group) for name, group in groups.items()}

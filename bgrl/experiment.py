@@ -431,6 +431,7 @@ def main(name, module, arguments=None):
     """The command of an experiment; `arguments` are those of the command line by default."""
     options = vars(make_parser(name, module).parse_args(arguments))
     config, figure_path = configure(name, module, options)
+    check_matplotlib()
     settings = {"experiment": name, **described(config)}
     before = finished_settings(config.output, options["overwrite"])
     if before == settings:
@@ -450,6 +451,23 @@ def main(name, module, arguments=None):
     if failure:
         raise failure
     return 0
+
+
+def check_matplotlib():
+    """Refuse a setting of the environment with which no figure could be drawn.
+
+    Raises
+    ------
+    InputError
+    """
+    if os.environ.get("MPLBACKEND"):  # else it need not be imported before the run
+        try:
+            importlib.import_module("matplotlib")
+        except ValueError:
+            raise InputError(
+                f"MPLBACKEND is {os.environ['MPLBACKEND']!r}, which matplotlib does not know; unset it "
+                "or set it to agg"
+            ) from None
 
 
 def described(config):

@@ -217,9 +217,10 @@ class Sink:
 
 
 class Rows:
-    """Rows of a binary file, in memory only while they are looked at.
+    """Rows of a binary file, in memory only while they are looked at, unless they are few (`BLOCK`).
 
-    The file may be deleted meanwhile: its contents go with the last who can look at them.
+    The file may be deleted meanwhile: its contents go with the last who can look at them. Of many rows
+    it stays open as long, of few it does not, so that one process can keep many datasets.
 
     Parameters
     ----------
@@ -229,17 +230,22 @@ class Rows:
     """
 
     def __init__(self, path, dtype):
-        self._file = open(path, "rb")  # noqa: SIM115
+        file = open(path, "rb")  # noqa: SIM115
         self.dtype = dtype
-        self._length = os.fstat(self._file.fileno()).st_size // dtype.itemsize
+        size = os.fstat(file.fileno()).st_size
+        self._length = size // dtype.itemsize
+        self._file, self._few = file, None
+        if size <= BLOCK:
+            with file:
+                self._file, self._few = None, np.fromfile(file, dtype, self._length)
 
     def __len__(self):
         return self._length
 
     def __getitem__(self, rows):
         """A slice of the rows as a structured array, mapped from disk as long as it lives."""
-        if not len(self):
-            return np.empty(0, self.dtype)[rows]
+        if self._few is not None:
+            return self._few[rows]
         return np.memmap(self._file, self.dtype, "r", shape=(len(self),))[rows]
 
     def blocks(self):

@@ -385,10 +385,14 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     """
     if not isinstance(agent, Agent):
         raise InputError(f"an Agent is needed, not {type(agent).__name__}")
-    if work is None:
-        with tempfile.TemporaryDirectory(prefix="bgrl-run-") as folder:
-            return _simulate(agent, run, Path(folder) / "run", progress, processes, weights)
-    return _simulate(agent, run, work, progress, processes, weights)
+    try:
+        if work is None:
+            with tempfile.TemporaryDirectory(prefix="bgrl-run-") as folder:
+                return _simulate(agent, run, Path(folder) / "run", progress, processes, weights)
+        return _simulate(agent, run, work, progress, processes, weights)
+    except OSError as error:
+        where = f"the run cannot go on{f' ({error.filename})' if error.filename else ''}"
+        raise RunError(str(from_system(where, error))) from None
 
 
 def _simulate(agent, run, folder, progress, processes, weights):

@@ -38,6 +38,7 @@ from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import (
     AgentSettings,
     check_figure,
+    check_matplotlib,
     configure,
     described,
     finished_settings,
@@ -561,6 +562,7 @@ def main(arguments=None):
         check_count("workers", workers)
     variations = read_variations(vary)
     config, figure_path = configure("sweep", module, options)
+    check_matplotlib()
     coordinates, points = expand(config, variations, "")
     settings = settings_of(experiment, config, coordinates)
     before = finished_settings(config.output, options["overwrite"])

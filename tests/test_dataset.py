@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 
 from bgrl import dataset, recording
-from bgrl.errors import RunError
+from bgrl.errors import InputError, RunError
 from bgrl.recording import TRIAL, Record, Rows, Sink
 from bgrl.simulation import Run, simulate
 
@@ -238,6 +238,26 @@ def test_a_full_disk_while_writing_leaves_what_was_there(small_agent, tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"data.nc", "frames.bin", "trials.bin"}
     dataset.write(data, path)
     assert dataset.read(path)["traces"].sizes["time"] == 20_000
+
+
+def test_small_recordings_hold_no_files_open(small_agent, tmp_path):
+    sinks = [
+        recorded(tmp_path / str(k), 20, [0, 1]) for k in range(3) if not (tmp_path / str(k)).mkdir()
+    ]
+    before = len(os.listdir("/proc/self/fd"))
+    kept = [assembled(small_agent, sink) for sink, _, _ in sinks]
+    assert len(os.listdir("/proc/self/fd")) == before
+    for data, (_, rows, _) in zip(kept, sinks, strict=True):
+        np.testing.assert_array_equal(data["traces"]["dopamine"], rows["dopamine.td_error"].T)
+
+
+def test_a_folder_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(InputError, match=r"cannot write .*x\.nc: there is no folder .*none$"):
+        dataset.write(xr.DataTree(), tmp_path / "none" / "x.nc")
+    with pytest.raises(InputError, match="it is a folder"):
+        dataset.write(xr.DataTree(), tmp_path)
+    with pytest.raises(InputError, match="it is a folder"):
+        dataset.read(tmp_path)
 
 
 def test_rows_are_those_at_the_time_of_opening(tmp_path):
