@@ -7,13 +7,14 @@ Nothing here knows Brian2.
 """
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
 import numpy as np
 
 from bgrl.circuit import Circuit, Distribution
 from bgrl.clock import agree, lowest_trained
-from bgrl.errors import InputError, choose
+from bgrl.description import description
+from bgrl.errors import InputError, check_count, choose
 from bgrl.interventions import modulated
 from bgrl.learning import Learning
 from bgrl.slots import SLOTS
@@ -28,7 +29,7 @@ _GROUPS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@description(eq=False)
 class Agent:
     """What learns, where, and how.
 
@@ -51,8 +52,7 @@ class Agent:
 
     def __post_init__(self):
         choose("dtype", self.dtype, DTYPES)
-        if not isinstance(self.replicates, int | np.integer) or self.replicates < 1:
-            raise InputError(f"replicates is {self.replicates!r}; a positive integer is needed")
+        check_count("replicates", self.replicates)
         if self.circuit.actor is None or self.circuit.critic is None:
             raise InputError("the circuit has no actor or no critic and cannot learn a task")
         self._check_steps()

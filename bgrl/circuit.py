@@ -9,13 +9,14 @@ import json
 import keyword
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
 from bgrl.clock import check_duration, check_time_constants
+from bgrl.description import description
 from bgrl.editing import Editing
-from bgrl.errors import InputError, choose
+from bgrl.errors import InputError, check_count, choose, plain
 
 #: Inputs that an agent gives itself: the previous action and reward, and dopamine.
 OWN_INPUTS = ("action", "reward", "dopamine")
@@ -51,7 +52,7 @@ DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\s*(?:\(.*\))?\Z")
 DECLARATION = re.compile(r"(\w+)\s*:\s*(\w+)\s*(?:\(.*\))?\Z")
 
 
-@dataclass(frozen=True)
+@description
 class Distribution:
     """A distribution that initial values are drawn from.
 
@@ -74,8 +75,6 @@ class Distribution:
 
     def __post_init__(self):
         choose("distribution", self.kind, ("normal", "truncated_normal", "uniform"))
-        if not np.isfinite([self.a, self.b]).all():
-            raise InputError(f"{self.kind}({self.a}, {self.b}): both numbers must be finite")
         if (self.kind == "uniform" and self.b < self.a) or (self.kind != "uniform" and self.b < 0):
             raise InputError(f"{self.kind}({self.a}, {self.b}): the range is empty")
 
@@ -123,7 +122,7 @@ def uniform(low, high):
     return Distribution("uniform", float(low), float(high))
 
 
-@dataclass(frozen=True, eq=False)
+@description(eq=False)
 class Parameter:
     """A parameter of every neuron of a population, or of a task.
 
@@ -148,9 +147,11 @@ class Parameter:
     def __post_init__(self):
         choose("unit", self.unit, ("1", "ms"))
         object.__setattr__(self, "value", _frozen(self.value))
+        if not isinstance(self.value, np.ndarray | list | tuple):  # those the owner checks
+            _check_value("value of a Parameter", self.value, ())
 
 
-@dataclass(frozen=True)
+@description
 class Function:
     """A function of the user's own, for the equations of a population.
 
@@ -170,14 +171,9 @@ class Function:
     Function(arguments=('x',), value='int(x > 0)', derivatives=('exp(-x**2)',))
     """
 
-    arguments: tuple
+    arguments: tuple[str, ...]
     value: str
-    derivatives: tuple | None = None
-
-    def __post_init__(self):
-        object.__setattr__(self, "arguments", tuple(self.arguments))
-        if self.derivatives is not None:
-            object.__setattr__(self, "derivatives", tuple(self.derivatives))
+    derivatives: tuple[str, ...] | None = None
 
     def check(self, name):
         """Raise `InputError` for a name, symbol or number of derivatives that cannot be."""
@@ -194,7 +190,7 @@ class Function:
             _check_symbols(f"function {name!r}", expression, set(self.arguments))
 
 
-@dataclass(frozen=True, eq=False)
+@description(eq=False)
 class Population:
     """A nucleus: neurons that share their equations.
 
@@ -225,12 +221,12 @@ class Population:
 
     size: int
     equations: str | None = None
-    derivatives: dict | None = None
-    map: dict | None = None
-    parameters: dict = field(default_factory=dict)
-    drives: tuple = ("drive",)
+    derivatives: dict[str, str] | None = None
+    map: dict[str, str] | None = None
+    parameters: dict[str, Parameter] | tuple[str, ...] = field(default_factory=dict)
+    drives: tuple[str, ...] = ("drive",)
     initial: dict = field(default_factory=dict)
-    functions: dict = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
     lesioned: object = None
 
     def __post_init__(self):
@@ -257,8 +253,7 @@ class Population:
                 )
             object.__setattr__(self, "derivatives", derivatives)
         initial = {name: _frozen(value) for name, value in self.initial.items()}
-        object.__setattr__(self, "parameters", dict(parameters))
-        object.__setattr__(self, "drives", tuple(self.drives))
+        object.__setattr__(self, "parameters", parameters)
         object.__setattr__(self, "initial", initial)
         object.__setattr__(self, "lesioned", _frozen(self.lesioned))
 
@@ -269,8 +264,8 @@ class Population:
 
     def check(self, name):
         """Raise `InputError` for a size, name, symbol or initial value that cannot be."""
-        if not isinstance(self.size, int | np.integer) or self.size < 1:
-            raise InputError(f"population {name!r}: size {self.size!r}; a positive integer is")
+        if self.size < 1:
+            raise InputError(f"population {name!r}: size {self.size}; at least 1 is needed")
         if not self.dynamics:
             raise InputError(f"population {name!r} has no state variable")
         known = {*self.dynamics, *self.parameters, *self.drives}
@@ -280,8 +275,8 @@ class Population:
                     f"population {name!r}: {symbol!r} is no name for a variable, parameter or drive "
                     "(a letter, then letters, digits, underscores; not one that is in use)"
                 )
-        for function, description in self.functions.items():
-            description.check(function)
+        for key, function in self.functions.items():
+            function.check(key)
         for variable, expression in self.dynamics.items():
             where = f"population {name!r}, variable {variable!r}"
             _check_symbols(where, expression, known, self.functions)
@@ -297,7 +292,7 @@ class Population:
 RULE_SYMBOLS = ("weight", "eligibility", "pre", "dopamine", "chosen", "trace_decay")
 
 
-@dataclass(frozen=True)
+@description
 class Rule:
     """A synapse's own learning rule, in place of the gradient.
 
@@ -329,7 +324,7 @@ class Rule:
             _check_symbols(f"rule of {name!r}, {which}", getattr(self, which), known)
 
 
-@dataclass(frozen=True, eq=False)
+@description(eq=False)
 class Projection:
     """A pathway from an input or a population to a drive of a population.
 
@@ -371,7 +366,7 @@ class Projection:
         _cut(self)
 
 
-@dataclass(frozen=True, eq=False)
+@description(eq=False)
 class Readout:
     """A linear nucleus that learns from dopamine directly: the actor or the critic.
 
@@ -400,7 +395,7 @@ class Readout:
 
     name: str
     reads: str = "cortex"
-    variables: tuple = ("rate",)
+    variables: tuple[str, ...] | str = ("rate",)
     weights: object = 0.0
     feedback: object = 0.0
     feedback_to: dict = field(default_factory=dict)
@@ -422,7 +417,7 @@ class Readout:
         return [(self.reads, variable) for variable in self.variables]
 
 
-@dataclass(frozen=True)
+@description
 class Dopamine:
     """How dopamine neurons fire: a baseline, and a gain on the TD error, but never less than zero.
 
@@ -440,15 +435,14 @@ class Dopamine:
         Added to the input `dopamine`: a drug, or the lack of dopamine.
     """
 
+    #: What its numbers are called before their names, in messages.
+    CALLED = "dopamine "
+
     baseline: float = 5.0
     gain: float = 20.0
     tonic: float = 0.0
 
     def __post_init__(self):
-        for name in ("baseline", "gain", "tonic"):
-            value = getattr(self, name)
-            if not isinstance(value, int | float | np.number) or not np.isfinite(value):
-                raise InputError(f"dopamine {name} is {value!r}; a finite number is needed")
         if self.baseline < 0 or self.gain <= 0:
             raise InputError(
                 f"dopamine baseline {self.baseline} and gain {self.gain} spikes/s; the former must not "
@@ -456,7 +450,7 @@ class Dopamine:
             )
 
 
-@dataclass(frozen=True, eq=False)
+@description(eq=False)
 class Circuit(Editing):
     """Populations, the projections between them, and the two readouts.
 
@@ -477,27 +471,28 @@ class Circuit(Editing):
     dopamine : Dopamine
     """
 
+    MADE_BY = "models.circuit(NAME, task)"
+
     dt: float
     substeps: int
-    populations: dict
-    projections: dict
-    inputs: dict
+    populations: dict[str, Population]
+    projections: dict[str, Projection]
+    inputs: dict[str, int]
     actor: Readout | None = None
     critic: Readout | None = None
     dopamine: Dopamine = field(default_factory=Dopamine)
 
     def __post_init__(self):
         check_duration("dt", self.dt)
-        if not isinstance(self.substeps, int | np.integer) or self.substeps < 1:
-            raise InputError(f"substeps is {self.substeps!r}; a positive integer is needed")
+        check_count("substeps", self.substeps)
         for name in (*self.populations, *self.inputs):
             if not NAME.match(name):
                 raise InputError(f"{name!r} is not a valid name; letters, digits, underscores")
         if both := set(self.populations) & set(self.inputs):
             raise InputError(f"both a population and an input: {', '.join(sorted(both))}")
         for name, channels in self.inputs.items():
-            if not isinstance(channels, int | np.integer) or channels < 1:
-                raise InputError(f"input {name!r}: {channels!r} channels; at least 1 is needed")
+            if channels < 1:
+                raise InputError(f"input {name!r}: {channels} channels; at least 1 is needed")
         if both := {*self.populations, *self.inputs} & set(self.projections):
             raise InputError(
                 f"both a projection and a population or input: {', '.join(sorted(both))}"
@@ -510,8 +505,6 @@ class Circuit(Editing):
         for readout in (self.actor, self.critic):
             if readout is not None:
                 self._check_readout(readout)
-        for name in ("populations", "projections", "inputs"):
-            object.__setattr__(self, name, dict(getattr(self, name)))
         self._cut_lesioned()
 
     def _cut_lesioned(self):
@@ -835,6 +828,8 @@ def _check_value(what, value, shape):
         return
     try:
         array = np.asarray(value, float)
+        if isinstance(value, str) or np.asarray(value).dtype == bool:
+            raise ValueError  # NumPy reads text as a number, and True as 1
     except (TypeError, ValueError):
         raise InputError(f"{what}: {value!r} is not a number, array or Distribution") from None
     if array.shape not in ((), shape):
@@ -873,6 +868,7 @@ def _without(pathway, lost):
 
 def _frozen(value):
     """The same value; arrays and lists as an array that nobody can write to."""
+    value = plain(value)
     if not isinstance(value, list | tuple | np.ndarray):
         return value
     try:

@@ -3,8 +3,10 @@
 Commands print the message as one line; `InputError` exits with 2, `RunError` with 1.
 """
 
+import difflib
 import errno
-from numbers import Integral
+import math
+from numbers import Integral, Real
 
 #: What the operating system reports of the machine rather than of what the user gave.
 _EXHAUSTED = {
@@ -52,16 +54,68 @@ def from_system(text, error):
     return kind(f"{text}: {reason}{_EXHAUSTED.get(error.errno, '')}")
 
 
-def check_count(name, value):
-    """Refuse what is not a positive integer.
+def plain(value):
+    """A NumPy scalar, or an array of no dimension, as Python's own; anything else as it is."""
+    return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def check_number(name, value, low=-math.inf, high=math.inf):
+    """Return a finite number as a float, else refuse it.
+
+    Parameters
+    ----------
+    name : str
+        For the message.
+    value : object
+        True and False are no numbers, numbers in text are none either.
+    low, high : float
+        Least and greatest that are valid.
 
     Raises
     ------
     InputError
-        Naming it.
+        Naming it and the range.
     """
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise InputError(f"{name} is {value!r}; a positive integer is needed")
+    number = plain(value)
+    finite = isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number)
+    if finite and low <= number <= high:
+        return float(number)
+    anything = (low, high) == (-math.inf, math.inf)
+    needed = "a finite number" if anything else f"a number from {low:g} to {high:g}"
+    raise InputError(f"{name} is {value!r}; {needed} is needed")
+
+
+def check_integer(name, value, low=-math.inf, high=math.inf):
+    """Return a whole number of a range as an int, else refuse it; 2.0 is refused as well.
+
+    Raises
+    ------
+    InputError
+        Naming it and the range.
+    """
+    number = plain(value)
+    whole = isinstance(number, Integral) and not isinstance(number, bool)
+    if whole and low <= number <= high:
+        return int(number)
+    if high < math.inf:
+        needed = f"an integer from {low} to {high}"
+    else:
+        needed = {-math.inf: "an integer", 1: "a positive integer"}.get(low)
+        needed = needed or f"an integer of {low} or more"
+    raise InputError(f"{name} is {value!r}; {needed} is needed")
+
+
+def check_count(name, value):
+    """Return a positive integer as an int, else refuse it."""
+    return check_integer(name, value, 1)
+
+
+def check_flag(name, value):
+    """Return True or False, NumPy's too, else refuse it; 1 and 0 are numbers."""
+    flag = plain(value)
+    if not isinstance(flag, bool):
+        raise InputError(f"{name} is {value!r}; True or False is needed")
+    return flag
 
 
 def choose(kind, name, valid):
@@ -79,9 +133,12 @@ def choose(kind, name, valid):
     Raises
     ------
     InputError
-        Naming the unknown choice and listing the valid ones.
+        Naming the unknown choice, listing the valid ones, and asking whether the nearest was meant.
     """
     valid = sorted(valid)
-    if name not in valid:
-        raise InputError(f"unknown {kind} {name!r}; valid: {', '.join(valid) or 'none'}")
-    return name
+    if isinstance(name, str) and name in valid:
+        return name
+    by_lower_case = {choice.lower(): choice for choice in valid}
+    near = difflib.get_close_matches(str(name).lower(), by_lower_case, 1, 0.8)
+    meant = f"; did you mean {by_lower_case[near[0]]!r}?" if near else ""
+    raise InputError(f"unknown {kind} {name!r}; valid: {', '.join(valid) or 'none'}{meant}")

@@ -18,12 +18,12 @@ factors, sum of the amounts). The equations read it:
 ===========================  ==========================================================================
 """
 
+import itertools
 import re
-from dataclasses import dataclass
-from numbers import Integral, Real
 
 import numpy as np
 
+from bgrl.description import description
 from bgrl.errors import InputError, choose
 
 #: Rows of the table.
@@ -44,7 +44,7 @@ _TEXT = re.compile(
 )
 
 
-@dataclass(frozen=True)
+@description
 class Intervention:
     """One thing that is done to the circuit in a run.
 
@@ -83,29 +83,35 @@ class Intervention:
     start: int | str = 0
     delay: int = 0
     duration: int | None = None
-    neurons: tuple | None = None
+    neurons: tuple[int, ...] | None = None
 
     def __post_init__(self):
         choose("intervention", self.kind, KINDS)
         if KINDS[self.kind] != (self.value is not None):
             need = "a value is needed" if KINDS[self.kind] else "it takes no value"
             raise InputError(f"{self.kind} {self.target}: value is {self.value!r}; {need}")
-        if self.value is not None and not (
-            isinstance(self.value, Real) and np.isfinite(self.value)
-        ):
-            raise InputError(f"{self.kind} {self.target}: value {self.value!r} is no finite number")
         for name, lowest in (("start", 0), ("delay", 0), ("duration", 1)):
             given = getattr(self, name)
             if (name, type(given)) == ("start", str) or (name, given) == ("duration", None):
                 continue
-            if not isinstance(given, Integral) or not lowest <= given < _FOR_GOOD:
+            if not lowest <= given < _FOR_GOOD:
                 event = " or an event" if name == "start" else ""
                 raise InputError(
                     f"{self.kind} {self.target}: {name} is {given!r}; a number of steps, "
                     f"{lowest} or more,{event} is needed"
                 )
-        if self.neurons is not None:
-            object.__setattr__(self, "neurons", tuple(self.neurons))
+        neurons = self.neurons
+        if neurons is not None and (
+            not neurons or min(neurons) < 0 or len(set(neurons)) < len(neurons)
+        ):
+            raise InputError(
+                f"{self.kind} {self.target}: neurons are {', '.join(map(str, neurons)) or 'none'}; "
+                "one or more numbers from 0, each once, are needed"
+            )
+
+    def open_until(self):
+        """The step, counted from `start`, in which its window closes."""
+        return self.delay + (_FOR_GOOD if self.duration is None else self.duration)
 
     def __str__(self):
         parts = [self.kind, self.target]
@@ -129,6 +135,8 @@ class Intervention:
         try:
             kind, target, value, neurons, start, delay, duration = match.groups()
             start = start or "0"
+            if value is not None and not np.isfinite(float(value)):
+                raise InputError(f"{kind} {target}: value {value} is no finite number")
             return cls(
                 kind,
                 target,
@@ -257,12 +265,45 @@ def changes(agent, interventions):
         raise InputError(f"{len(interventions)} interventions; at most {MOST} fit")
     rows = []
     for intervention in interventions:
-        if not isinstance(intervention, Intervention):
-            raise InputError(f"an Intervention is needed, not {intervention!r}")
+        if interventions.count(intervention) > 1:
+            raise InputError(f"{intervention}: given twice; once is needed")
         event, delay = _timing(agent.task, intervention)
         duration = _FOR_GOOD if intervention.duration is None else intervention.duration
         rows.append((event, delay, duration, _effects(agent, intervention)))
     return rows
+
+
+def check_interventions(interventions, steps):
+    """Refuse what are no interventions in a run of `steps`, never happen, or contradict each other.
+
+    Raises
+    ------
+    InputError
+    """
+    for intervention in interventions:
+        if not isinstance(intervention, Intervention):
+            raise InputError(f"an Intervention is needed, not {intervention!r}")
+        start, delay = intervention.start, intervention.delay
+        if isinstance(start, int) and start + delay > steps:
+            raise InputError(
+                f"{intervention}: the run ends at step {steps}; an earlier start is needed"
+            )
+    for one, other in itertools.combinations(interventions, 2):
+        clamps = one.kind == other.kind == "clamp" and one.value != other.value
+        if clamps and _together(one, other):
+            raise InputError(f"{one} and {other}: dopamine cannot have both values at once")
+
+
+def _together(one, other):
+    """Whether two interventions are surely active at the same time at some time."""
+    if {type(one.start), type(other.start)} == {int}:
+        shift = other.start - one.start
+    elif one.start == other.start:
+        shift = 0
+    else:
+        return False
+    first = max(one.delay, shift + other.delay)
+    return first < min(one.open_until(), shift + other.open_until())
 
 
 def _timing(task, intervention):
@@ -338,7 +379,7 @@ def _neurons(agent, intervention):
     if intervention.neurons is None:
         return list(range(first, last))
     for k in intervention.neurons:
-        if not isinstance(k, Integral) or not 0 <= k < last - first:
+        if not 0 <= k < last - first:
             raise InputError(f"{intervention}: {name!r} has neurons 0 to {last - first - 1}")
     return [first + k for k in intervention.neurons]
 

@@ -6,10 +6,9 @@ one parameter; `bgrl.step.optimizer` gives them their full names. A new optimize
 """
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 
-import numpy as np
-
+from bgrl.description import description
 from bgrl.errors import InputError, choose
 
 
@@ -94,9 +93,11 @@ CLIPPING = Optimizer(
 SENSITIVITIES = ("rtrl", "nucleus", "snap1", "rflo", "none")
 FEEDBACKS = ("random", "symmetric")
 FIRST_INPUTS = ("zeros", "action_0")
+#: What ``learning_rate`` of an experiment sets.
+RATES = ("rate_actor", "rate_critic", "rate_network")
 
 
-@dataclass(frozen=True)
+@description
 class Learning:
     """Settings of real-time recurrent reinforcement learning; defaults of its table 1.
 
@@ -137,7 +138,7 @@ class Learning:
     """
 
     sensitivity: str = "rflo"
-    overrides: dict = field(default_factory=dict)
+    overrides: dict[str, str] = field(default_factory=dict)
     oracle: bool = False
     feedback: str = "random"
     optimizer: str = "adam"
@@ -161,21 +162,12 @@ class Learning:
         choose("feedback", self.feedback, FEEDBACKS)
         choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("first_input", self.first_input, FIRST_INPUTS)
-        for f in fields(self):
-            value = getattr(self, f.name)
-            number = f.type is float or (f.type == float | None and value is not None)
-            if number and not (isinstance(value, int | float | np.number) and np.isfinite(value)):
-                raise InputError(f"{f.name} is {value!r}; a finite number is needed")
         for name in ("discount", "trace_actor", "trace_critic", "trace_network"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
-        for name in ("rate_actor", "rate_critic", "rate_network", "entropy_weight"):
-            if getattr(self, name) < 0:
+        for name in (*RATES, "entropy_weight", "rate_average_reward"):
+            if (getattr(self, name) or 0) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must not be negative")
-        if self.rate_average_reward is not None and self.rate_average_reward < 0:
-            raise InputError(
-                f"rate_average_reward is {self.rate_average_reward}; it must not be negative"
-            )
         if self.max_norm is not None and self.max_norm <= 0:
             raise InputError(f"max_norm is {self.max_norm}; it must be positive")
 

@@ -4,14 +4,15 @@
 checkpoint says, so that a killed run resumes without a trace of what came after.
 """
 
+import itertools
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from bgrl.errors import InputError
+from bgrl.description import description
+from bgrl.errors import InputError, check_count, check_integer
 
 #: Bytes of a recording that are in memory at once, or a single row where that is larger.
 BLOCK = 4_000_000
@@ -48,7 +49,7 @@ VARIABLES = {
 }
 
 
-@dataclass(frozen=True)
+@description
 class Record:
     """What to record.
 
@@ -62,19 +63,42 @@ class Record:
         Record each `every`-th step.
     windows : tuple of (int, int), optional
         Ranges (first, last) of steps in which to record, the first not included; negative numbers
-        count from the end of the run, None is the end. Everything if nothing is said.
+        count from the end of the run, None is the end. Everything if nothing is said. In a run that
+        is too short, those from its start and its end may overlap.
     """
 
-    variables: tuple = ()
+    variables: tuple[str, ...] = ()
     every: int = 1
-    windows: tuple = ((0, None),)
+    windows: tuple[tuple, ...] = ((0, None),)
 
     def __post_init__(self):
-        if not isinstance(self.every, int) or self.every < 1:
-            raise InputError(f"every is {self.every!r}; a positive integer is needed")
+        check_count("every", self.every)
+        if repeated := sorted({k for k in self.variables if self.variables.count(k) > 1}):
+            raise InputError(f"to record {repeated[0]!r} is said twice; once is enough")
+        windows = [_window(window) for window in self.windows]
+        for early, late in itertools.combinations(sorted(windows, key=lambda w: w[0]), 2):
+            # Whether one from the start and one from the end overlap, the run says.
+            if (early[0] < 0) == (late[0] < 0) and not _is_before(early[1], late[0]):
+                raise InputError(f"recording windows {early} and {late} overlap; give one for both")
+        object.__setattr__(self, "windows", tuple(windows))
+
+    def check(self, steps):
+        """Refuse windows outside of a run of `steps`, and that nothing would be recorded.
+
+        Raises
+        ------
+        InputError
+        """
         for window in self.windows:
-            if len(window) != 2:
-                raise InputError(f"recording window {window!r}; (first, last) steps are needed")
+            if not Record(windows=(window,)).ranges(steps):
+                raise InputError(
+                    f"recording window {window} lies outside of the run, which has steps 0 to {steps}"
+                )
+        if self.variables and not self.frames(steps):
+            raise InputError(
+                f"every is {self.every}: of {steps} steps none would be recorded in "
+                f"{', '.join(map(str, self.windows))}; a smaller number is needed"
+            )
 
     def ranges(self, steps):
         """The windows as sorted, non-overlapping (first, last) within a run of `steps`."""
@@ -127,6 +151,28 @@ class Record:
     def frames(self, steps):
         """Number of recorded steps in a run of `steps`."""
         return sum(last // self.every - first // self.every for first, last in self.ranges(steps))
+
+
+def _window(window):
+    """A window that is a pair of steps in their order, as Python's integers."""
+    refused = (
+        f"recording window {window!r}; (first, last) is needed, two steps of which the first is "
+        "lower, or None for the end"
+    )
+    if len(window) != 2:
+        raise InputError(refused)
+    try:
+        first, last = (v if v is None else check_integer("step", v) for v in window)
+    except InputError:
+        raise InputError(refused) from None
+    if first is None or (last is not None and (first < 0) == (last < 0) and first >= last):
+        raise InputError(refused)
+    return first, last
+
+
+def _is_before(last, first):
+    """Whether a window that ends in `last` ends before one that starts in `first` does."""
+    return last is not None and (last < 0) == (first < 0) and last <= first
 
 
 class Sink:

@@ -14,18 +14,19 @@ import re
 import shutil
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
 from bgrl import __version__
-from bgrl.agent import Agent, describe
+from bgrl.agent import MAX_SEED, Agent, describe
 from bgrl.backends import LOADERS, load
 from bgrl.bridge import EnvironmentFailed
-from bgrl.errors import InputError, RunError, check_count, choose, from_system
-from bgrl.interventions import at_checkpoint, changes
+from bgrl.description import as_annotated, description
+from bgrl.errors import InputError, RunError, check_count, check_integer, choose, from_system
+from bgrl.interventions import at_checkpoint, changes, check_interventions
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
 from bgrl.sensitivity import cost
@@ -55,7 +56,7 @@ class Stopped(RunError):
         self.data = data
 
 
-@dataclass(frozen=True)
+@description
 class Run:
     """How long, with which randomness, and what is looked at.
 
@@ -92,16 +93,17 @@ class Run:
 
     def __post_init__(self):
         choose("backend", self.backend, LOADERS)
-        for name in ("steps", "evaluations", "evaluation_trials", "final_trials"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < 1:
-                raise InputError(f"{name} is {value!r}; a positive integer is needed")
+        check_count("steps", self.steps)
         most = _MOST_INTERVENED if self.interventions else _MOST_STEPS
         if self.steps > most:
             given = "with interventions" if self.interventions else "to be counted"
             raise InputError(f"steps is {self.steps}; at most {most} are possible {given}")
-        if self.evaluation_steps is not None:
-            check_count("evaluation_steps", self.evaluation_steps)
+        check_integer("seed", self.seed, 0, MAX_SEED)
+        for name in ("evaluations", "evaluation_trials", "final_trials", "evaluation_steps"):
+            if getattr(self, name) is not None:
+                check_count(name, getattr(self, name))
+        self.record.check(self.steps)
+        check_interventions(self.interventions, self.steps)
 
     def checkpoints(self):
         """Steps after which the agent is evaluated, the first being 0."""
@@ -383,8 +385,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     RunError
         If the program fails.
     """
-    if not isinstance(agent, Agent):
-        raise InputError(f"an Agent is needed, not {type(agent).__name__}")
+    as_annotated("agent", agent, Agent, "simulate")
+    as_annotated("run", run, Run, "simulate")
     try:
         if work is None:
             with tempfile.TemporaryDirectory(prefix="bgrl-run-") as folder:

@@ -9,14 +9,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from bgrl.errors import InputError, check_count
+from bgrl.errors import InputError, check_count, check_integer
 
 
 def key(seed, name):
     """A seed of one projection's own, from the seed of all."""
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise InputError(f"seed is {seed!r}; a whole number, at least 0, is needed")
-    return [int(seed), *name.encode()]
+    return [check_integer("seed", seed, 0), *name.encode()]
 
 
 def generator(seed):

@@ -6,10 +6,9 @@ processes, a program of fewer of them serves all (`bgrl.backends.groups`).
 """
 
 import importlib
-from numbers import Integral
 
 from bgrl.backends.groups import GroupedProgram, cores
-from bgrl.errors import InputError, choose
+from bgrl.errors import InputError, check_integer, choose
 
 #: Backend name to (module, what it is).
 LOADERS = {
@@ -60,13 +59,10 @@ def load(name, structure, progress=None, processes=1):
 
 def _processes(name, structure, wanted):
     """How many processes there are to be."""
-    if not isinstance(wanted, Integral) or wanted < 0:
-        raise InputError(
-            f"processes is {wanted!r}; a positive integer is needed, or 0 for one a core"
-        )
+    wanted = check_integer("processes", wanted, 0)
     external = structure["task"]["external"]
     if name.startswith("cpp") and not external:
-        return int(wanted) or cores()
+        return wanted or cores()
     if wanted > 1:
         what = "a Gymnasium environment" if external else f"backend {name!r}"
         raise InputError(f"processes is {wanted}; {what} runs in one only; valid: 0, 1")

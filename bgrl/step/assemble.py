@@ -1,10 +1,8 @@
 """The parts of a step in their order, the blueprint that they write, and the state a run starts from."""
 
-from numbers import Integral
-
 import numpy as np
 
-from bgrl.errors import BlueprintError, InputError
+from bgrl.errors import BlueprintError, check_integer
 from bgrl.plan import Plan
 from bgrl.step import (
     dopamine,
@@ -88,8 +86,7 @@ def initial_state(agent, layout, seed, interventions=()):
     InputError
         For a seed that cannot be.
     """
-    if not isinstance(seed, Integral) or not 0 <= seed <= MAX_SEED:
-        raise InputError(f"seed is {seed!r}; an integer from 0 to {MAX_SEED} is needed")
+    seed = check_integer("seed", seed, 0, MAX_SEED)
     plan = Plan(agent.structure("modulation.value" in layout))
     state = {name: np.zeros(shape, dtype) for name, (dtype, shape) in layout.items()}
     for part in PARTS:

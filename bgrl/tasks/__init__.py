@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 import typing
 
+from bgrl.description import as_annotated
 from bgrl.errors import InputError, choose
 from bgrl.tasks.base import Task
 
@@ -41,6 +42,7 @@ def options(name):
 
 def option_types(name):
     """Option name to type of a task, or of a Gymnasium environment (``gymnasium:NAME``)."""
+    as_annotated("task", name, str, "tasks.make")
     if name.startswith("gymnasium:"):
         return {"observe": str, "reward_scale": float}
     function = _factories()[choose("task", name, names())]
@@ -64,13 +66,16 @@ def make(name, **settings):
     InputError
         For an unknown task or option, with the valid ones.
     """
-    external = name.startswith("gymnasium:")
     valid = option_types(name)
     if unknown := sorted(set(settings) - set(valid)):
         raise InputError(
             f"task {name!r} has no option {', '.join(unknown)}; valid: {', '.join(valid) or 'none'}"
         )
-    if external:
+    settings = {
+        option: as_annotated(f"{name} {option}", value, valid[option], "tasks.make", True)
+        for option, value in settings.items()
+    }
+    if name.startswith("gymnasium:"):
         from bgrl.bridge import gymnasium_task
 
         return gymnasium_task(name.removeprefix("gymnasium:"), **settings)
@@ -89,6 +94,7 @@ def make_observed(name, observe="", **settings):
     **settings
         The task's own options.
     """
+    as_annotated("task", name, str, "tasks.make")
     if name.startswith("gymnasium:"):
         return make(name, observe=observe, **settings)
     task = make(name, **settings)

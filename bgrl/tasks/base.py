@@ -21,12 +21,13 @@ terminated one.) Every variable is a floating-point number, counts and flags inc
 """
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
-from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, is_symbol
+from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, Parameter, is_symbol
 from bgrl.clock import check_duration
+from bgrl.description import description
 from bgrl.errors import InputError, choose
 
 #: Variables that every task has.
@@ -65,7 +66,7 @@ def level(difficulty, levels):
     return levels[choose("difficulty", difficulty, levels)]
 
 
-@dataclass(frozen=True, eq=False)
+@description(eq=False)
 class Task:
     """A partially observable task.
 
@@ -108,15 +109,17 @@ class Task:
         after which there is nothing; so do the programs that the tasks of this package follow.
     """
 
+    MADE_BY = "tasks.make(NAME)"
+
     name: str
     summary: str
     reference: str
-    observations: dict
-    actions: tuple
-    variables: tuple
+    observations: dict[str, str]
+    actions: tuple[str, ...]
+    variables: tuple[str, ...]
     step: str
     reset: str
-    parameters: dict = field(default_factory=dict)
+    parameters: dict[str, Parameter] = field(default_factory=dict)
     tables: dict = field(default_factory=dict)
     events: dict = field(default_factory=dict)
     chance_return: float | None = None

@@ -1,40 +1,17 @@
 """What tasks share: durations in whole steps, checked numbers, choices without branches."""
 
-import math
 from itertools import accumulate
-from numbers import Integral, Real
 
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError
+from bgrl.errors import InputError, check_integer, check_number
 
 #: A number of steps that no trial reaches.
 NEVER = 1e6
 
 
-def check_number(name, value, low=-math.inf, high=math.inf):
-    """Return a finite number of a range as a float, else refuse it.
-
-    Raises
-    ------
-    InputError
-        Naming it and the range.
-    """
-    number = isinstance(value, Real) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not low <= value <= high:
-        raise InputError(f"{name} is {value!r}; a number from {low:g} to {high:g} is needed")
-    return float(value)
-
-
 def check_several(name, value):
-    """Refuse what is not an integer of 2 or more.
-
-    Raises
-    ------
-    InputError
-        Naming it.
-    """
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 2:
-        raise InputError(f"{name} is {value!r}; an integer of 2 or more is needed")
+    """Return an integer of 2 or more, else refuse it."""
+    return check_integer(name, value, 2)
 
 
 def whole_steps(name, duration, step, zero=False):

@@ -1,7 +1,7 @@
 """Memory of one bit over a delay."""
 
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError
+from bgrl.errors import check_count
 from bgrl.tasks.base import Task
 
 
@@ -19,8 +19,7 @@ def memory_chain(length: int = 8) -> Task:
     that the observation lags the state by one step: the context is seen twice and the query, which
     is 0 for one bit anyway, one step late, and in that a trial ends after 1000 steps.
     """
-    if not isinstance(length, int) or length < 1:
-        raise InputError(f"memory_chain length is {length!r}; a positive integer is needed")
+    check_count("memory_chain length", length)
     return Task(
         name="memory_chain",
         summary="report a bit after a delay",

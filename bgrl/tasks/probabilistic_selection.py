@@ -1,7 +1,7 @@
 """Choosing between symbols that were rewarded more or less often, in pairs old and new."""
 
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError
+from bgrl.errors import InputError, check_integer
 from bgrl.tasks.base import Task, pick
 from bgrl.tasks.common import check_number, numbered, period_starts
 
@@ -53,8 +53,7 @@ def probabilistic_selection(
         raise InputError(f"probabilities is {probabilities!r}; one for each of A to F is needed")
     for symbol, probability in zip(SYMBOLS, probabilities, strict=True):
         check_number(f"probability of {symbol}", probability, 0, 1)
-    if not isinstance(training, int) or training < 0:
-        raise InputError(f"training is {training!r}; 0 or a positive integer is needed")
+    check_integer("training", training, 0)
     _, on, off = period_starts(step, fixation=fixation, stimulus=stimulus)
     chances = [f"chance_{k}" for k in range(len(SYMBOLS))]
     return Task(
