@@ -2,10 +2,23 @@
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
 import xarray as xr
+
+try:
+    import matplotlib  # noqa: F401
+except ValueError:  # before main() could say so
+    if __name__ != "__main__":
+        raise
+    print(
+        f"error: MPLBACKEND is {os.environ.get('MPLBACKEND')!r}, which matplotlib does not know; unset "
+        "it or set it to agg",
+        file=sys.stderr,
+    )
+    sys.exit(2)
 
 from analysis import (
     action_selection,

@@ -11,7 +11,7 @@ import models
 from bgrl import tasks
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError
-from bgrl.experiment import add_edits, edit, name_and_value
+from bgrl.experiment import add_edits, check_matplotlib, edit, name_and_value
 
 
 def main(arguments=None):
@@ -45,6 +45,7 @@ def main(arguments=None):
     path = Path(options.output or f"results/{options.model}.svg")
     if path.suffix not in (".svg", ".png", ".pdf"):
         raise InputError(f"{path}: the name must end in .svg or .png or .pdf")
+    check_matplotlib()
     # Matplotlib takes a while to import; what is refused is refused at once.
     from analysis.circuit import plot_circuit
     from analysis.style import save_figure
