@@ -17,6 +17,7 @@ from analysis.style import (
 from analysis.trials import (
     final_return,
     nan_mean,
+    recorded,
     select_period,
     summary_table,
     typical,
@@ -57,7 +58,11 @@ def plot_trial_length(data, *, ax=None, bins=40):
 def plot_policy_against_angle(data, *, ax=None, bins=13):
     """Probability of pushing right against the angle of the pole, early against late."""
     ax = axes_or_new(ax)
-    traces = data["traces"].to_dataset()
+    traces = recorded(data, "observation", "policy")
+    if "right" not in traces["action_unit"].values:
+        raise ValueError(
+            f"task {data.attrs.get('task')!r} has no action 'right'; one of a pole is needed"
+        )
     channels = list(traces["observation_channel"].values)
     channel = "theta" if "theta" in channels else channels[0]
     angle = traces["observation"].sel(observation_channel=channel).values

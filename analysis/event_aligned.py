@@ -1,7 +1,7 @@
 """A signal around an event of the trial, early against late in learning."""
 
 from analysis.style import PERIODS, axes_or_new, median_and_quartiles, styled
-from analysis.trials import aligned, replicate_means
+from analysis.trials import aligned, recorded, replicate_means
 
 #: Outcome of the trial to how its curve is drawn.
 OUTCOME_LINES = {"rewarded": "-", "unrewarded": ":"}
@@ -30,8 +30,20 @@ def plot_event_aligned(
     Returns
     -------
     matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For an event that the task has not, and a variable that was not recorded or has several values.
     """
     ax = axes_or_new(ax)
+    traces = recorded(data, variable)
+    if traces[variable].ndim > 2:
+        own = traces[variable].dims[-1]
+        raise ValueError(
+            f"{variable!r} has a value for each {own}; plot_activity draws it, or choose one: "
+            f"data['traces'][{variable!r}][..., 0]"
+        )
     for period, colour in PERIODS.items():
         table = aligned(data, variable, event, before, after, period)
         for label, line, part in _parts(table, period, by_outcome):

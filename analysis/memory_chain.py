@@ -38,10 +38,10 @@ def plot_policy_at_query(data, *, ax=None):
         table = aligned(data, "policy", "query", 0, 0, period)
         for j, bit in enumerate((-1, 1)):
             right = table[context == bit][:, :, (bit + 1) // 2]
-            values = replicate_means(right)[:, 0] if right.sizes["trial"] else np.array([])
+            values = np.array(replicate_means(right)[:, 0] if right.sizes["trial"] else [])
             overall.setdefault(period, []).extend(values)
             x = j + 0.22 * (2 * k - 1)
-            spread = np.linspace(-0.09, 0.09, len(values)) if len(values) > 1 else 0
+            spread = np.linspace(-0.09, 0.09, len(values)) if len(values) > 1 else 0 * values
             ax.plot(x + spread, values, "o", color=colour, markersize=3.5, alpha=0.7)
             if len(values):
                 label = period if j == 0 else None

@@ -122,12 +122,18 @@ def main(arguments=None):
             figure = KINDS[options.kind](data)
         save_figure(figure, target)
     except (ValueError, KeyError, OSError, RuntimeError) as error:
-        text = error
+        text = f"{options.file}: {error}" if options.file not in str(error) else error
         if isinstance(error, KeyError):
             text = f"{options.file} lacks {error}"
         elif isinstance(error, RuntimeError):  # the netCDF library, on contents it cannot read
             text = f"{options.file} is damaged ({error})"
-        print(f"error: {text}", file=sys.stderr)
+        print(f"error: {' '.join(str(text).split())}", file=sys.stderr)
+        return 2
+    except Exception as error:  # a file without what the figure shows, of another task or too short
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        print(
+            f"error: {options.file} has not what {options.kind!r} draws ({reason})", file=sys.stderr
+        )
         return 2
     print(f"wrote {target}")
     return 0

@@ -62,8 +62,8 @@ def aligned(data, variable, event, before, after, period=None):
         With coordinates `replicate`, `start` (index of the trial's first step), `trial_return` and
         `lag` in ms.
     """
-    traces = data["traces"].to_dataset()
-    anchor, offset = events(data)[event]
+    traces = recorded(data, variable, "done", "reward")
+    anchor, offset = known_event(data, event)
     trials = select_period(data, whole_trials(traces), period)
     lags = np.arange(-before, after + 1)
     values = traces[variable].values
@@ -90,6 +90,42 @@ def aligned(data, variable, event, before, after, period=None):
     )
 
 
+def recorded(data, *variables):
+    """The traces of a dataset.
+
+    Raises
+    ------
+    ValueError
+        If one of `variables` was not recorded, with those that were.
+    """
+    valid = list(data["traces"].data_vars) if "traces" in data.children else []
+    for variable in variables:
+        if variable not in valid:
+            raise ValueError(
+                f"{variable!r} was not recorded; recorded: {', '.join(valid) or 'nothing'}"
+            )
+        if "replicate" not in data["traces"][variable].dims:
+            raise ValueError(f"{variable!r} is not a trace of replicates in time")
+    return data["traces"].to_dataset()
+
+
+def known_event(data, event):
+    """(anchor, offset) of an event of the task.
+
+    Raises
+    ------
+    ValueError
+        If the task has no such event, with those that it has.
+    """
+    found = events(data)
+    if event not in found:
+        raise ValueError(
+            f"task {data.attrs.get('task')!r} has no event {event!r}; valid: "
+            f"{', '.join(found) or 'none'}"
+        )
+    return found[event]
+
+
 def select_period(data, trials, period):
     """Trials in the first half of the run (early), the second (late), or all of them."""
     if period is None:
@@ -103,7 +139,7 @@ def select_period(data, trials, period):
 
 def events(data):
     """Name to (anchor, offset) of the task's events."""
-    return {k: tuple(v) for k, v in json.loads(data.attrs["events"]).items()}
+    return {k: tuple(v) for k, v in json.loads(data.attrs.get("events", "{}")).items()}
 
 
 def replicate_means(table):

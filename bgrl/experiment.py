@@ -31,7 +31,7 @@ from bgrl.agent import Agent, describe
 from bgrl.backends import LOADERS
 from bgrl.cli import Parser, run_command
 from bgrl.clock import agree, check_duration
-from bgrl.errors import InputError, check_count, choose
+from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES, Learning
 from bgrl.recording import Record
 from bgrl.simulation import LEAST_EVALUATION, Run, Stopped, Work, simulate
@@ -253,6 +253,11 @@ class AgentSettings(EvaluatedSettings, ABC):
         -------
         xarray.DataTree
         """
+        if record is TRACES and "cortex" not in agent.circuit.populations:
+            raise InputError(
+                "the circuit has no cortex, whose activity the figure shows; "
+                "python -m experiments.train takes any circuit"
+            )
         run = self.evaluated_run(record, interventions)
         return simulate(agent, run, self.work(), self.progress, self.processes)
 
@@ -635,7 +640,12 @@ def report(analysis, data, output, figure_path=None, line=None):
     print("\n".join(analysis.summary(data)))
     print(line or f"wrote {output}")
     if figure_path:
-        write_figure(analysis.figure(data), figure_path)
+        try:
+            drawn = analysis.figure(data)
+        except Exception as error:  # too short a run, for instance: the data are what counts
+            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            raise RunError(f"{output} has not what its figure shows ({why})") from None
+        write_figure(drawn, figure_path)
         print(f"wrote {figure_path}")
 
 

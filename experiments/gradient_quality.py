@@ -11,7 +11,7 @@ import xarray as xr
 
 import models
 from bgrl import tasks
-from bgrl.errors import InputError, choose
+from bgrl.errors import InputError, check_count, choose
 from bgrl.experiment import EvaluatedSettings, command, option
 from bgrl.learning import SENSITIVITIES
 from bgrl.recording import Record
@@ -63,6 +63,17 @@ def run(config):
             f"lengths is {config.lengths!r}; whole numbers separated by commas"
         ) from None
     methods = config.methods()
+    check_count("every", config.every)
+    if config.every > config.steps:
+        raise InputError(
+            f"every is {config.every}, above steps {config.steps}; nothing is compared"
+        )
+    circuit = models.circuit(config.model, tasks.make("memory_chain"), config.units)
+    plastic = [p for p in circuit.projections.values() if p.plastic and p.rule is None]
+    if not plastic:
+        raise InputError(
+            f"no projection of the model {config.model!r} learns by the gradient: nothing to compare"
+        )
     found = {(length, m): train(config, length, m) for length in lengths for m in methods}
 
     def joined(group):

@@ -42,9 +42,11 @@ class Config(AgentSettings):
         "(bgrl/docs/interventions.md)",
     )
 
-    def recording(self):
-        """What is recorded, and when."""
+    def recording(self, circuit):
+        """What is recorded, and when; where nothing is said of it, what a circuit without cortex has."""
         names = tuple(name.strip() for name in self.record.split(","))
+        if names == TRACES.variables and "cortex" not in circuit.populations:
+            names = tuple(circuit.actor.reads if k == "cortex" else k for k in names)
         names += ("intervention",) if self.intervene else ()
         if self.every == 0:
             return Record(names, windows=TRACES.windows)
@@ -81,7 +83,8 @@ def run(config):
     -------
     xarray.DataTree
     """
-    return config.train(agent(config), config.recording(), config.interventions())
+    made = agent(config)
+    return config.train(made, config.recording(made.circuit), config.interventions())
 
 
 if __name__ == "__main__":
