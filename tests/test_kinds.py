@@ -1,4 +1,4 @@
-"""Every model in every experiment, and every kind of figure of any file: drawn, or refused in one line."""
+"""Every kind of figure of any file: drawn, or refused in one line."""
 
 import pytest
 
