@@ -6,7 +6,6 @@ Times are in ms, everything else is dimensionless unless a unit is given.
 """
 
 import json
-import keyword
 import math
 import re
 from dataclasses import field, replace
@@ -17,17 +16,15 @@ from bgrl.clock import check_duration, check_time_constants
 from bgrl.description import description
 from bgrl.editing import Editing
 from bgrl.errors import InputError, check_count, choose, plain
+from bgrl.language import (
+    FUNCTIONS,  # noqa: F401 (of equations; imported from here too)
+    check_expression,
+    check_name,
+    check_names,
+)
 
 #: Inputs that an agent gives itself: the previous action and reward, and dopamine.
 OWN_INPUTS = ("action", "reward", "dopamine")
-#: Functions that equations may use.
-FUNCTIONS = frozenset(
-    (
-        *("sin", "cos", "tan", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh"),
-        *("exp", "expm1", "log", "log10", "log1p", "sqrt"),
-        *("abs", "sign", "clip", "int", "floor", "ceil"),
-    )
-)
 #: Names that the network uses for itself in every population.
 RESERVED = re.compile(
     r"(done|dopamine|chosen|pre|eligibility|learning_rate|discount|trace_decay|square|clip_scale|td_error|task_done|"
@@ -35,21 +32,11 @@ RESERVED = re.compile(
     r"(learning|entropy|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
     r"sent|from|next|shared|flag|square|gradient|update|modulation|held)_.*|.*_(pre|post))\Z"
 )
-#: Words of Python and C++; equations become code in both.
-KEYWORDS = re.compile(
-    "(" + "|".join(keyword.kwlist) + "|"
-    r"alignas|alignof|and_eq|asm|auto|bitand|bitor|bool|case|catch|char\w*|compl|concept|const\w*|"
-    r"decltype|default|delete|do|double|dynamic_cast|enum|explicit|export|extern|false|float|friend|"
-    r"goto|inline|int|long|mutable|namespace|new|noexcept|not_eq|nullptr|operator|or_eq|private|"
-    r"protected|public|register|reinterpret_cast|requires|short|signed|sizeof|static\w*|struct|"
-    r"switch|template|this|thread_local|throw|true|typedef|typeid|typename|union|unsigned|using|"
-    r"virtual|void|volatile|wchar_t|xor|xor_eq)\Z"
-)
-IDENTIFIER = re.compile(r"\b[A-Za-z_]\w*\b(?!\s*\()")
-CALL = re.compile(r"\b([A-Za-z_]\w*)\s*\(")
-NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
-DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\s*(?:\(.*\))?\Z")
-DECLARATION = re.compile(r"(\w+)\s*:\s*(\w+)\s*(?:\(.*\))?\Z")
+#: What optimizers keep of a parameter, before its name.
+KEPT = ("peak",)
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
+DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\Z")
+DECLARATION = re.compile(r"(\w+)\s*:\s*(\w+)\s*(?:\(constant\))?\Z")
 
 
 @description
@@ -175,19 +162,31 @@ class Function:
     value: str
     derivatives: tuple[str, ...] | None = None
 
+    def __post_init__(self):
+        where = f"function {self.value!r}"
+        check_names(where, arguments=self.arguments)
+        object.__setattr__(self, "arguments", tuple(self.arguments))
+        for argument in self.arguments:
+            check_name(f"{where}: {self.arguments!r} are no names of arguments", argument, "one")
+        if not self.arguments:
+            raise InputError(f"{where} has no argument; one is needed at least")
+        if self.derivatives is not None:
+            if isinstance(self.derivatives, str):
+                raise InputError(f"{where}: derivatives is {self.derivatives!r}; a tuple is needed")
+            object.__setattr__(self, "derivatives", tuple(self.derivatives))
+        for expression in (self.value, *(self.derivatives or ())):
+            check_expression("function", expression)
+
     def check(self, name):
         """Raise `InputError` for a name, symbol or number of derivatives that cannot be."""
-        if not NAME.match(name) or name in FUNCTIONS:
-            raise InputError(f"{name!r} is no name for a function; a new one is needed")
-        if not self.arguments or not all(NAME.match(a) for a in self.arguments):
-            raise InputError(f"function {name!r}: {self.arguments!r} are no names of arguments")
+        check_name("functions", name, "a function")
         if self.derivatives is not None and len(self.derivatives) != len(self.arguments):
             raise InputError(
                 f"function {name!r} has {len(self.arguments)} argument(s) and "
                 f"{len(self.derivatives)} derivative(s); one for each argument is needed"
             )
         for expression in (self.value, *(self.derivatives or ())):
-            _check_symbols(f"function {name!r}", expression, set(self.arguments))
+            check_expression(f"function {name!r}", expression, self.arguments)
 
 
 @description(eq=False)
@@ -239,6 +238,7 @@ class Population:
                 "a population needs exactly one of equations, derivatives and map; "
                 f"given: {', '.join(given) or 'none'}"
             )
+        self._check_language(derivatives or self.dynamics)
         parameters = self.parameters
         if not isinstance(parameters, dict):
             parameters = {name: Parameter() for name in parameters}
@@ -262,6 +262,24 @@ class Population:
         """State variable to right-hand side, whichever kind it is."""
         return self.map if self.derivatives is None else self.derivatives
 
+    def _check_language(self, dynamics):
+        """Refuse names and expressions that can be none in any circuit."""
+        if not isinstance(dynamics, dict):
+            raise InputError(
+                f"a population's dynamics is {dynamics!r}; a dict is needed, {{'rate': 'expression'}}"
+            )
+        where = f"population of {', '.join(map(str, dynamics)) or 'nothing'}"
+        kinds = {"variables": dynamics, "parameters": self.parameters, "drives": self.drives}
+        check_names(where, **kinds)
+        names = [name for names in kinds.values() for name in names]
+        for name in names:
+            derived = any(name == f"{kept}_{other}" for kept in KEPT for other in names)
+            taken = {name} if derived or RESERVED.match(name) else ()
+            check_name(where, name, taken=taken)
+        check_names(where, functions=self.functions, names=names)
+        for variable, expression in dynamics.items():
+            check_expression(f"variable {variable!r}", expression)
+
     def check(self, name):
         """Raise `InputError` for a size, name, symbol or initial value that cannot be."""
         if self.size < 1:
@@ -269,17 +287,12 @@ class Population:
         if not self.dynamics:
             raise InputError(f"population {name!r} has no state variable")
         known = {*self.dynamics, *self.parameters, *self.drives}
-        for symbol in known:
-            if not is_symbol(symbol) or RESERVED.match(symbol):
-                raise InputError(
-                    f"population {name!r}: {symbol!r} is no name for a variable, parameter or drive "
-                    "(a letter, then letters, digits, underscores; not one that is in use)"
-                )
         for key, function in self.functions.items():
             function.check(key)
         for variable, expression in self.dynamics.items():
             where = f"population {name!r}, variable {variable!r}"
-            _check_symbols(where, expression, known, self.functions)
+            functions = {f: len(d.arguments) for f, d in self.functions.items()}
+            check_expression(where, expression, known, functions)
         for variable, value in self.initial.items():
             choose(f"initial variable of population {name!r}", variable, self.dynamics)
             _check_value(f"initial {name}.{variable}", value, (self.size,))
@@ -317,11 +330,15 @@ class Rule:
     weight: str
     eligibility: str
 
+    def __post_init__(self):
+        for which in ("weight", "eligibility"):
+            check_expression(f"rule, {which}", getattr(self, which))
+
     def check(self, name, population):
         """Raise `InputError` for symbols that neither rules nor the target population have."""
         known = {*RULE_SYMBOLS, *population.dynamics, *population.parameters, *population.drives}
         for which in ("weight", "eligibility"):
-            _check_symbols(f"rule of {name!r}, {which}", getattr(self, which), known)
+            check_expression(f"rule of {name!r}, {which}", getattr(self, which), known)
 
 
 @description(eq=False)
@@ -486,7 +503,7 @@ class Circuit(Editing):
         check_duration("dt", self.dt)
         check_count("substeps", self.substeps)
         for name in (*self.populations, *self.inputs):
-            if not NAME.match(name):
+            if not isinstance(name, str) or not _NAME.match(name):
                 raise InputError(f"{name!r} is not a valid name; letters, digits, underscores")
         if both := set(self.populations) & set(self.inputs):
             raise InputError(f"both a population and an input: {', '.join(sorted(both))}")
@@ -780,41 +797,28 @@ def sample(value, shape, seed, replicate, name):
     return value.sample(np.random.Generator(np.random.Philox(np.random.SeedSequence(key))), shape)
 
 
-def is_symbol(name):
-    """Whether a variable or parameter can be called that in generated code."""
-    return bool(NAME.match(name)) and name not in FUNCTIONS and not KEYWORDS.match(name)
-
-
 def _parse_equations(text):
     """Split Brian2 rate equations into derivatives and the units of what they declare."""
+    if not isinstance(text, str):
+        raise InputError(f"equations is {text!r}; text is needed, 'dx/dt = ... : 1'")
     derivatives, units = {}, {}
     for line in filter(None, (part.split("#")[0].strip() for part in text.splitlines())):
         if match := DIFFERENTIAL.match(line):
-            derivatives[match[1]] = match[2]
+            name, found, value = match[1], derivatives, match[2]
             if match[3] != "1":
                 raise InputError(f"{line!r}: state variables are dimensionless, write ': 1'")
         elif match := DECLARATION.match(line):
             if match[2] not in ("1", "second"):
                 raise InputError(f"{line!r}: unit {match[2]}; valid: 1, second")
-            units[match[1]] = "ms" if match[2] == "second" else "1"
+            name, found, value = match[1], units, "ms" if match[2] == "second" else "1"
         else:
             raise InputError(
                 f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'"
             )
+        if name in found:
+            raise InputError(f"{line!r}: {name!r} has a line already")
+        found[name] = value
     return derivatives, units
-
-
-def _check_symbols(where, expression, known, functions=()):
-    if unknown := sorted(set(IDENTIFIER.findall(expression)) - known - {"and", "or", "not"}):
-        raise InputError(
-            f"{where}: unknown symbol {', '.join(unknown)}; known: {', '.join(sorted(known))}"
-        )
-    if unknown := sorted(set(CALL.findall(expression)) - FUNCTIONS - set(functions)):
-        raise InputError(
-            f"{where}: unknown function {', '.join(unknown)}; known: "
-            f"{', '.join(sorted(FUNCTIONS))}; write it, and its derivative if it has steps, as "
-            f"functions={{{unknown[0]!r}: Function(('x',), 'value', ('derivative',))}}"
-        )
 
 
 def _check_rows(what, value, width):

@@ -22,6 +22,7 @@ from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from bgrl.circuit import Function
 from bgrl.errors import InputError
+from bgrl.language import canonical
 from bgrl.sensitivity import dynamics
 
 
@@ -76,7 +77,7 @@ def local_step(dynamics, euler_step, drives=(), parameters=(), functions=None, d
     names, outputs = {"jacobian": {}, "gain": {}, "slope": {}}, []
     steps = {}
     for variable, text in dynamics.items():
-        rate = _prepare(str_to_sympy(text), own)
+        rate = _prepare(str_to_sympy(canonical(text, floats=False)), own)
         scale = 1 if euler_step is None else sympy.Float(euler_step)
         kept = 0 if euler_step is None else _symbol(variable)
         steps[f"next_{variable}"] = kept + scale * rate
@@ -213,7 +214,7 @@ def _own_function(name, description):
     arguments = [_symbol(a) for a in description.arguments]
 
     def expression(text):
-        return _prepare(str_to_sympy(text), {})
+        return _prepare(str_to_sympy(canonical(text, floats=False)), {})
 
     value = expression(description.value)
     if description.derivatives is None:
@@ -295,17 +296,16 @@ def _code(outputs):
     """Lines that set every name, with what they share computed once."""
     flags = {}
     for _, expression in outputs:
-        for condition in sorted(expression.atoms(int_), key=sympy.default_sort_key):
+        for condition in sorted(expression.atoms(int_, sign), key=sympy.default_sort_key):
             flags.setdefault(condition, sympy.Symbol(f"flag_{len(flags)}", real=True))
     reduced = [expression.xreplace(flags) for _, expression in outputs]
     shared, reduced = sympy.cse(
         reduced, symbols=(sympy.Symbol(f"shared_{i}", real=True) for i in range(1000))
     )
-    # 1.0 keeps the flags from becoming integers.
-    lines = [f"{symbol} = 1.0*{_to_code(condition)}" for condition, symbol in flags.items()]
-    lines += [f"{symbol} = {_to_code(expression)}" for symbol, expression in shared]
-    pairs = zip(outputs, reduced, strict=True)
-    return lines + [f"{name} = {_to_code(expression)}" for (name, _), expression in pairs]
+    lines = [(symbol, condition) for condition, symbol in flags.items()]
+    lines += [*shared, *((name, e) for (name, _), e in zip(outputs, reduced, strict=True))]
+    # 1.0 keeps flags and whole numbers from becoming integers.
+    return [f"{name} = 1.0*({_to_code(expression)})" for name, expression in lines]
 
 
 def _to_code(expression):

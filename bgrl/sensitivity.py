@@ -25,7 +25,7 @@ equation, so that memory and cost are known before anything is built.
 from dataclasses import dataclass
 from math import prod
 
-from bgrl.circuit import IDENTIFIER
+from bgrl.language import symbols
 
 #: Methods whose sensitivities cross synapses and need a matrix product.
 COUPLED = ("rtrl", "nucleus")
@@ -184,11 +184,6 @@ def _closure(states, edges):
         left = {b for a, b in edges if a in left} - found
         found |= left
     return found
-
-
-def symbols(text):
-    """Names of what an expression depends on."""
-    return set(IDENTIFIER.findall(text))
 
 
 def dynamics(population):

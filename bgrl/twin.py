@@ -8,22 +8,20 @@ trial's first one at once.
 
 import numpy as np
 
-from bgrl.circuit import FUNCTIONS
 from bgrl.errors import InputError
+from bgrl.language import CONSTANTS, FUNCTIONS, assignments, canonical
 from bgrl.random import NORMAL_OFFSET, STREAMS, counter_uniform
-from bgrl.tasks.base import OUTCOME, assignments
+from bgrl.tasks.base import OUTCOME
 
 try:
     import gymnasium
 except ImportError:
     raise InputError("Gymnasium is not installed; pip install 'bgrl[gymnasium]'") from None
 
-_NAMES = {
-    "arcsin": np.arcsin,
-    "arccos": np.arccos,
-    "arctan": np.arctan,
-    "clip": np.clip,
-    "int": int,
+_FUNCTIONS = {name: getattr(np, name) for name in FUNCTIONS if name not in ("int", "clip")}
+_FUNCTIONS |= {
+    "int": np.float64,
+    "clip": lambda x, low, high: low if x < low else high if x > high else x,
 }
 
 
@@ -53,17 +51,11 @@ class TaskEnv(gymnasium.Env):
         else:
             self.action_space = gymnasium.spaces.Discrete(m)
         self._step, self._reset = (_assigned(code) for code in (task.step, task.reset))
-        self._observe = [compile(e, "observation", "eval") for e in task.observations.values()]
+        self._observe = [_compiled(e) for e in task.observations.values()]
         tables = {k: np.asarray(v, float) for k, v in task.tables.items()}
-        self._known = {name: _NAMES.get(name) or getattr(np, name) for name in FUNCTIONS}
-        self._known |= {
-            "inf": np.inf,
-            "pi": np.pi,
-            "uniform": self._uniform,
-            "normal": self._normal,
-        }
+        self._known = _FUNCTIONS | CONSTANTS | {"uniform": self._uniform, "normal": self._normal}
         self._known |= {k: _table(values) for k, values in tables.items()}
-        self._known |= {k: float(p.value) for k, p in task.parameters.items()}
+        self._known |= {k: np.float64(p.value) for k, p in task.parameters.items()}
         #: Duration of a step in s, as environments of physics have it, where the task counts time.
         self.dt = task.step_duration and task.step_duration / 1000
         self._seed, self._time = 0, 0
@@ -76,7 +68,7 @@ class TaskEnv(gymnasium.Env):
             if seed is None:
                 seed = int(self.np_random.integers(2**31))
             self._seed, self._time = int(seed) % 2**31, 0
-            self._state = dict.fromkeys((*self.task.variables, *OUTCOME), 0.0)
+            self._state = dict.fromkeys((*self.task.variables, *OUTCOME), np.float64(0))
             # As in the compiled program, the first step of a run only starts the first trial.
             if not self.task.closes:
                 self._execute(self._step, np.zeros(len(self.task.actions)))
@@ -90,7 +82,7 @@ class TaskEnv(gymnasium.Env):
     def step(self, action):
         """One step of the task; a trial that ends is not followed by the next until `reset`."""
         self._time += 1
-        self._state["truncated"] = 0.0
+        self._state["truncated"] = np.float64(0)
         self._execute(self._step, action)
         terminated, truncated = (bool(self._state[k] > 0) for k in ("terminated", "truncated"))
         reward = float(self._state["reward"])
@@ -99,21 +91,23 @@ class TaskEnv(gymnasium.Env):
     def _execute(self, lines, action=None):
         known = self._known | self._state | {"t": self._time}
         if action is not None and self.task.continuous:
-            known |= {f"action_{k}": float(a) for k, a in enumerate(action)}
+            known |= {f"action_{k}": np.float64(a) for k, a in enumerate(action)}
         elif action is not None:
-            known["action"] = int(np.ravel(action)[0])
+            known["action"] = np.float64(np.ravel(action)[0])
         own = {*self.task.variables, *OUTCOME}
-        for name, code in lines:
-            known[name] = eval(code, known)
-            if name in own:
-                self._state[name] = float(known[name])
+        with np.errstate(all="ignore"):  # as in compiled code, 1/0 is infinite
+            for name, code in lines:
+                known[name] = np.float64(eval(code, known))
+                if name in own:
+                    self._state[name] = known[name]
 
     def _observation(self):
         known = self._known | self._state | {"t": self._time}
-        return np.array([eval(code, known) for code in self._observe], np.float64)
+        with np.errstate(all="ignore"):
+            return np.array([eval(code, known) for code in self._observe], np.float64)
 
     def _uniform(self, k):
-        return float(counter_uniform(self._seed, 0, STREAMS["task"], self._time, k))
+        return np.float64(counter_uniform(self._seed, 0, STREAMS["task"], self._time, k))
 
     def _normal(self, k):
         # Box & Muller 1958.
@@ -123,8 +117,12 @@ class TaskEnv(gymnasium.Env):
 
 def _assigned(code):
     """(name, compiled expression) of each line."""
-    return [(name, compile(value.strip(), name, "eval")) for name, value in assignments(code)]
+    return [(name, _compiled(value)) for name, value, _ in assignments("code", code)]
+
+
+def _compiled(expression):
+    return compile(canonical(expression), expression, "eval")
 
 
 def _table(values):
-    return lambda t, column: float(values[min(int(t), len(values) - 1), int(column)])
+    return lambda t, column: np.float64(values[min(int(t), len(values) - 1), int(column)])

@@ -16,7 +16,7 @@ from bgrl.circuit import Parameter
 from bgrl.errors import InputError, choose
 from bgrl.step.assemble import initial_state
 from bgrl.task_check import random_agent
-from bgrl.tasks.base import assignments
+from bgrl.language import assignments
 
 #: Largest error of a step of a task relative to max(1, value): the records are float32.
 TASK_TOLERANCE = 1e-6
@@ -448,7 +448,8 @@ def _with_parameters(task, recorded, environment):
     """The task with the recorded parameters; what it computes itself may be one of them."""
     names = {recorded: own for own, recorded in environment.renamed.items()}
     names.setdefault("max_steps_in_episode", "max_steps")
-    parameters, step = dict(task.parameters), list(assignments(task.step))
+    parameters = dict(task.parameters)
+    step = [line[:2] for line in assignments("step", task.step)]
     for key, value in recorded.items():
         name = names.get(key, key)
         values = {name: value} if np.ndim(value) == 0 else _entries(name, value, parameters)
@@ -476,9 +477,10 @@ def _with_held_reset(task):
         f"{name} = held*{name} + (1 - held)*({value})"
         if name in task.variables
         else f"{name} = {value}"
-        for name, value in assignments(task.reset)
+        for name, value, _ in assignments("reset", task.reset)
     )
-    return replace(task, variables=(*task.variables, "held"), reset=reset)
+    step = f"{task.step}\nheld = held"
+    return replace(task, variables=(*task.variables, "held"), step=step, reset=reset)
 
 
 def trajectory_agent(fixture):

@@ -28,6 +28,31 @@ def counter_uniform_function():
     return function
 
 
+def where_function():
+    """``where(flag, a, b)``: a where the flag is above 0, else b; the other may be infinite or NaN."""
+    function = b2.Function(
+        lambda flag, a, b: np.where(np.asarray(flag) > 0, a, b),
+        arg_units=[1] * 3,
+        return_unit=1,
+        arg_types=["float"] * 3,
+        return_type="float",
+        stateless=True,
+    )
+    function.implementations.add_implementation("numpy", function.pyfunc)
+    cpp = """
+        template <typename F, typename A, typename B>
+        static inline typename std::common_type<A, B>::type
+        _where(const F flag, const A a, const B b) { return flag > 0 ? a : b; }
+    """
+    function.implementations.add_implementation("cpp", cpp, name="_where")
+    cython = """
+        cdef inline double _where(double flag, double a, double b) noexcept nogil:
+            return a if flag > 0 else b
+    """
+    function.implementations.add_implementation("cython", cython, name="_where")
+    return function
+
+
 def _check_units(structure):
     """Refuse equations with units that do not fit."""
     for p in structure["populations"].values():
@@ -66,6 +91,7 @@ class Network:
         self.clock = b2.Clock(dt=1 * b2.ms, name="step_clock*")
         self._namespace = {
             "counter_uniform": counter_uniform_function(),
+            "where": where_function(),
             **{
                 name: b2.TimedArray(np.asarray(values), dt=1 * b2.ms, name=f"table_{name}")
                 for name, values in blueprint.tables.items()

@@ -8,6 +8,7 @@ import time
 import brian2 as b2
 import numpy as np
 
+from bgrl.backends.arrays import ArrayCodeObject
 from bgrl.backends.brian import Network
 from bgrl.bridge import check_connected
 from bgrl.recording import TRIAL
@@ -20,7 +21,7 @@ from bgrl.step.operation import Operation
 def _preferences(target, dtype):
     """Brian2's global settings for one program, put back afterwards."""
     settings = {
-        "codegen.target": target,
+        "codegen.target": ArrayCodeObject.class_name if target == "numpy" else target,
         "core.default_float_dtype": np.dtype(dtype).type,
         # Calling a piece takes longer than running it, so optimising it is not worth the wait.
         "codegen.cpp.extra_compile_args": ["-w", "-O1", "-std=c++11"],
@@ -74,6 +75,7 @@ class RuntimeProgram:
             self._array(name)[...] = np.ravel(value)
         clock = self.network.clock.variables
         with contextlib.ExitStack() as stack:
+            stack.enter_context(np.errstate(all="ignore"))  # as in compiled code, 1/0 is infinite
             files = [
                 stack.enter_context(open(path, "ab"))
                 for path in ((sink.frames_path, sink.trials_path) if sink else ())

@@ -25,7 +25,7 @@ from bgrl.slots import SUBSTEP_SLOTS, unroll
 #: What code may use besides the variables of its group.
 _KNOWN = {
     *FUNCTIONS,
-    *("counter_uniform", "t", "t_in_timesteps", "inf", "pi", "and", "or", "not"),
+    *("counter_uniform", "where", "t", "t_in_timesteps", "inf", "pi", "and", "or", "not"),
 }
 _WORD = re.compile(r"(?<![\w.])[A-Za-z_]\w*")
 _ASSIGNED = re.compile(r"\s*(\w+)\s*=(?!=)")

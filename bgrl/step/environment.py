@@ -1,10 +1,9 @@
 """The task takes the action, says what happened, and starts its next trial; the agent's next input."""
 
-import re
-
 from bgrl import random
+from bgrl.language import canonical, single_assignments
 from bgrl.step.exchange import Exchange
-from bgrl.tasks.base import DRAW, OUTCOME, assignments
+from bgrl.tasks.base import DRAW, OUTCOME
 
 
 def write(b, plan):
@@ -48,36 +47,44 @@ def _task(b, plan):
             task["closes"],
         )
     own = {*task["variables"], *OUTCOME}
-    # Flags and counts are floating-point: 1.0 keeps their type from becoming integer.
-    taken = "restart*{0} + (1 - restart)*({1})" if task["closes"] else "1.0*({1})"
-    step = [
-        f"{name} = {taken.format(name, value)}" if name in own else f"{name} = {value}"
-        for name, value in assignments(task["step"])
-    ]
-    reset = [
-        f"{name} = done*({value}) + (1 - done)*{name}" if name in own else f"{name} = {value}"
-        for name, value in assignments(task["reset"])
-    ]
-    ended, done, pending = "", "terminated + truncated + restart", "0.0"
+    names = {}
+    step = _assigned(task["step"], names, own, keeps="restart" if task["closes"] else None)
+    outcome = {name: names.pop(name, name) for name in OUTCOME}
+    reset = _assigned(task["reset"], names, own, changes="done")
+    done, ended, pending = "terminated > 0 or truncated > 0 or restart > 0", [], "0.0"
     if task["closes"]:
         # Where a trial is only cut, the next step is the one that starts another.
         b.variables("task", "ended")
-        ended = "truncated = truncated*(1 - restart)\nended = 1.0*int(terminated + truncated > 0)"
-        done, pending = "terminated + restart", "ended*(1 - done)"
-    code = f"""
-        trial_length = (trial_length*(1 - done) + 1)*(1 - restart)
-        trial_return = trial_return*(1 - done)*(1 - restart)
-        truncated = 0.0
-        {chr(10).join(step)}
-        reward = reward*(1 - restart)
-        terminated = terminated*(1 - restart)
-        {ended}
-        done = 1.0*int({done} > 0)
-        trial_return = trial_return + reward
-        {chr(10).join(reset)}
-        restart = {pending}
-    """
-    b.code("environment", "task", DRAW.sub(_draw, code))
+        ended = ["ended = 1.0*int(terminated > 0 or truncated > 0)"]
+        done, pending = "terminated > 0 or restart > 0", "ended*(1 - done)"
+    code = [
+        "trial_length = (trial_length*(1 - done) + 1)*(1 - restart)",
+        "trial_return = trial_return*(1 - done)*(1 - restart)",
+        "truncated = 0.0",
+        *step,
+        # In a step that only starts a trial nothing comes of what the code makes of its state.
+        *(f"{name} = where(restart, 0.0, {outcome[name]})" for name in OUTCOME),
+        *ended,
+        f"done = 1.0*int({done})",
+        "trial_return = trial_return + reward",
+        *reset,
+        *(f"{name} = {names[name]}" for name in task["variables"] if name in names),
+        f"restart = {pending}",
+    ]
+    b.code("environment", "task", DRAW.sub(_draw, "\n".join(code)))
+
+
+def _assigned(code, names, own, changes=None, keeps=None):
+    """Lines of a task; its own variables change only where a flag is 1, or keep where it is."""
+    lines = []
+    for name, old, new, value in single_assignments(code, names):
+        if name in own and changes:
+            value = f"where({changes}, {value}, {old})"
+        elif name in own and keeps:
+            value = f"where({keeps}, {old}, {value})"
+        # 1.0 keeps flags and counts from becoming integers.
+        lines.append(f"{new} = 1.0*({value})")
+    return lines
 
 
 def _draw(match):
@@ -101,7 +108,7 @@ def _input(b, plan):
     b.constant("input", "channel", range(channels))
     b.variables("input", "first_action", "tonic_dopamine", shared=True)
     observations = plan.task["observations"].values()
-    for variable in plan.symbols_of_task(" ".join(observations)):
+    for variable in plan.symbols_of_task(*observations):
         shared = variable in plan.task["parameters"]
         b.link("input", f"task_{variable}", "task", variable, None if shared else 0)
     for variable in ("reward", "done"):
@@ -135,7 +142,6 @@ def _terms(plan, name, first, width, observations):
         return [f"int(channel == {first})*({level})"]
     found = []
     for k, expression in zip(range(first, first + width), observations, strict=False):
-        for variable in plan.symbols_of_task(expression):
-            expression = re.sub(rf"\b{variable}\b", f"task_{variable}", expression)
-        found.append(f"int(channel == {k})*({expression})")
+        names = {variable: f"task_{variable}" for variable in plan.symbols_of_task(expression)}
+        found.append(f"int(channel == {k})*({canonical(expression, names)})")
     return found

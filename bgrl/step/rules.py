@@ -1,6 +1,6 @@
 """Projections that learn by a rule of their own instead of the gradient, see `bgrl.circuit.Rule`."""
 
-from bgrl.circuit import IDENTIFIER
+from bgrl.language import canonical
 from bgrl.step.synapses import keep_sign
 
 
@@ -23,4 +23,4 @@ def _in_synapses(plan, group, expression):
     states = plan.dynamics(plan.afferents[group]["target"])
     post = (*states, *p["parameters"], *p["drives"], "dopamine", "chosen", "trace_decay")
     own |= {symbol: f"{symbol}_post" for symbol in post}
-    return IDENTIFIER.sub(lambda match: own.get(match[0], match[0]), expression)
+    return canonical(expression, own)

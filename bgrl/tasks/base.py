@@ -22,13 +22,15 @@ terminated one.) Every variable is a floating-point number, counts and flags inc
 
 import re
 from dataclasses import field, replace
+from numbers import Integral, Real
 
 import numpy as np
 
-from bgrl.circuit import CALL, FUNCTIONS, IDENTIFIER, Parameter, is_symbol
+from bgrl.circuit import Parameter
 from bgrl.clock import check_duration
 from bgrl.description import description
 from bgrl.errors import InputError, choose
+from bgrl.language import assignments, check_expression, check_name, check_names, symbols
 
 #: Variables that every task has.
 OUTCOME = ("reward", "terminated", "truncated")
@@ -38,17 +40,9 @@ RESERVED = {
     *("action", "done", "ended", "restart", "trial_length", "trial_return", "seed", "replicate"),
     *("i", "N", "t", "dt", "t_in_timesteps", "source", "start", "stop", "name", "pi", "e", "inf"),
 }
-ASSIGNMENT = re.compile(r"\s*([A-Za-z]\w*)\s*([-+*/]?=)(?!=)\s*(.+)")
 DRAW = re.compile(r"\b(uniform|normal)\(\s*(\d+)\s*\)")
 #: Time in a trial as an observation: as it is, or from -1 to 1 over 100 steps, whatever its length.
 OBSERVED_TIME = "normalize_time*(time/50 - 1) + (1 - normalize_time)*time"
-
-
-def assignments(code):
-    """(name, value) of each line of a task's code, ``x += y`` written out."""
-    for line in filter(str.strip, code.splitlines()):
-        name, operator, value = ASSIGNMENT.match(line).groups()
-        yield name, value if operator == "=" else f"{name} {operator[0]} ({value})"
 
 
 def one_hot(channel, variable, n):
@@ -137,7 +131,7 @@ class Task:
     @property
     def closes(self):
         """Whether closing steps can occur, see the module's text."""
-        return self.bootstraps and any(k == "truncated" for k, _ in assignments(self.step))
+        return self.bootstraps and "truncated" in (name for name, *_ in assignments("step", self.step))
 
     @property
     def actor_channels(self):
@@ -145,32 +139,100 @@ class Task:
         return (2 if self.continuous else 1) * len(self.actions)
 
     def __post_init__(self):
-        for symbol in (*self.variables, *self.parameters, *self.tables):
-            if not is_symbol(symbol) or symbol in RESERVED:
-                raise InputError(
-                    f"task {self.name!r}: {symbol!r} is no name for a variable or parameter"
-                )
-        known = {*self.variables, *self.parameters, *OUTCOME, *self.tables}
-        for part in ("step", "reset"):
-            local = set()
-            for line in filter(str.strip, getattr(self, part).splitlines()):
-                match = ASSIGNMENT.match(line)
-                if not match:
-                    raise InputError(f"task {self.name!r}: {part} line is no assignment: {line!r}")
-                self._check_symbols(part, match[3], known | local | {*self._action_symbols(), "t"})
-                local.add(match[1])
-            if part == "step" and not {"reward", "terminated"} <= local:
-                raise InputError(f"task {self.name!r}: step must set reward and terminated")
-        for channel, expression in self.observations.items():
-            self._check_symbols(f"observation {channel!r}", expression, known | {"t"})
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise InputError(f"a task's name is {self.name!r}; text is needed")
+        self._check_kinds()
+        where = f"task {self.name!r}"
+        check_names(where, actions=self.actions)
+        check_names(where, observations=self.observations)
+        kinds = {k: getattr(self, k) for k in ("variables", "parameters", "tables")}
+        check_names(where, **kinds)
         if not self.observations or not self.actions:
-            raise InputError(f"task {self.name!r} needs an observation and an action")
+            raise InputError(f"{where} needs an observation and an action")
         self._check_bounds()
         if self.step_duration is not None:
             check_duration(f"task {self.name!r}: step_duration", self.step_duration)
+        for name in (name for names in kinds.values() for name in names):
+            check_name(where, name, "a variable or parameter", self._taken())
+        self._check_tables()
+        self._check_code()
+        for channel, expression in self.observations.items():
+            known = {*self.variables, *self.parameters, *OUTCOME}
+            columns = {name: np.shape(table)[1] for name, table in self.tables.items()}
+            check_expression(f"{where}, observation {channel!r}", expression, known, None, columns)
+        self._check_events()
         for name, parameter in self.parameters.items():
             if not np.isfinite(np.asarray(parameter.value, float)).all():
-                raise InputError(f"task {self.name!r}: {name} is {parameter.value}; not finite")
+                raise InputError(f"{where}: {name} is {parameter.value}; not finite")
+
+    def _check_kinds(self):
+        where = f"task {self.name!r}"
+        for name in ("observations", "parameters", "tables", "events"):
+            if not isinstance(getattr(self, name), dict):
+                raise InputError(f"{where}: {name} is {getattr(self, name)!r}; a dict is needed")
+        for name, parameter in self.parameters.items():
+            number = isinstance(parameter, Parameter) and np.ndim(parameter.value) == 0
+            if not number or not isinstance(parameter.value, Real | np.ndarray):
+                given = getattr(parameter, "value", parameter)
+                raise InputError(f"{where}: {name} is {given!r}; Parameter(number) is needed")
+
+    def _taken(self):
+        return {*RESERVED, *self._action_symbols()}
+
+    def _check_tables(self):
+        for name, table in self.tables.items():
+            try:
+                values = np.asarray(table, float)
+            except (TypeError, ValueError):
+                values = np.zeros(0)
+            if values.ndim != 2 or not values.size or not np.isfinite(values).all():
+                raise InputError(
+                    f"task {self.name!r}: table {name!r} has shape {values.shape}; finite numbers of "
+                    "shape (steps, columns) are needed"
+                )
+
+    def _check_code(self):
+        """Refuse code that cannot be read, sets what it may not, or uses what is not there."""
+        where, draws, ever = f"task {self.name!r}", {}, set()
+        known = {*self.variables, *self.parameters, *OUTCOME, *self._action_symbols()}
+        columns = {name: np.shape(table)[1] for name, table in self.tables.items()}
+        for part in ("step", "reset"):
+            own = {*self.variables, *(OUTCOME if part == "step" else ())}
+            lines = assignments(f"{where}: {part}", getattr(self, part))
+            used = [symbols(value) for _, value, _ in lines]
+            local = set()
+            for k, (name, value, line) in enumerate(lines):
+                here = f"{where}, {part}"
+                check_expression(here, value, known | local, None, columns, draws)
+                if name in (*self.parameters, *self.tables):
+                    raise InputError(f"{here}: {name!r} is fixed and cannot be set, in {line!r}")
+                if name not in own:
+                    check_name(here, name, f"a value, in {line!r}", self._taken())
+                    if not any(name in names for names in used[k + 1 :]):
+                        raise InputError(
+                            f"{here}: {name!r} is no variable and is not used after {line!r}; "
+                            f"variables: {', '.join(self.variables) or 'none'}"
+                        )
+                local.add(name)
+            if part == "step" and not {"reward", "terminated"} <= local:
+                raise InputError(f"{where}: step must set reward and terminated")
+            ever |= local
+        if self.environment is None and (never := sorted({*self.variables} - ever)):
+            raise InputError(
+                f"{where}: variable {never[0]!r} is never set; set it in step or reset, or make it a "
+                "parameter"
+            )
+
+    def _check_events(self):
+        for name, event in self.events.items():
+            anchor, steps = event if isinstance(event, tuple | list) and len(event) == 2 else (0, 0)
+            whole = isinstance(steps, Integral) and not isinstance(steps, bool)
+            inside = whole and (steps >= 0 if anchor == "start" else steps <= 0)
+            if not isinstance(name, str) or not name or anchor not in ("start", "end") or not inside:
+                raise InputError(
+                    f"task {self.name!r}: event {name!r} is {event!r}; ('start', whole steps from 0) or "
+                    "('end', whole steps up to 0) is needed"
+                )
 
     def _action_symbols(self):
         if not self.continuous:
@@ -190,21 +252,6 @@ class Task:
                     f"task {self.name!r}: action {action!r} from {low} to {high}; the first must be "
                     "lower"
                 )
-        if taken := sorted({*self._action_symbols()} & {*self.variables, *self.parameters}):
-            raise InputError(
-                f"task {self.name!r}: {taken[0]!r} is no name for a variable or parameter"
-            )
-
-    def _check_symbols(self, where, expression, known):
-        logic = {"and", "or", "not"}
-        calls = set(CALL.findall(expression)) - logic - FUNCTIONS - {"uniform", "normal"}
-        calls -= set(self.tables)
-        words = set(IDENTIFIER.findall(expression)) - logic - {"inf", "pi"}
-        if unknown := sorted((words - known) | calls):
-            raise InputError(
-                f"task {self.name!r}, {where}: unknown symbol {', '.join(unknown)}; "
-                f"known: {', '.join(sorted(known))}"
-            )
 
     def observing(self, channels):
         """The same task with only some of its observations.
@@ -239,6 +286,7 @@ class Task:
         """
         drawn = dict.fromkeys(f"{m[1]}_{m[2]}" for m in DRAW.finditer(self.step + self.reset))
         code = {part: DRAW.sub(r"\1_\2", getattr(self, part)) for part in ("step", "reset")}
+        code["step"] += "".join(f"\n{name} = {name}" for name in drawn)
         return replace(self, variables=(*self.variables, *drawn), **code)
 
     def structure(self):

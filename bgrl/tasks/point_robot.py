@@ -50,8 +50,9 @@ def point_robot() -> Task:
             radius = (1 - center_init)*circle_radius*uniform(0)
             moved_0 = pos_0 + clip(action_0, -max_force, max_force)
             moved_1 = pos_1 + clip(action_1, -max_force, max_force)
-            pos_0 = reached*radius*cos(pi*uniform(1)) + (1 - reached)*moved_0
-            pos_1 = reached*radius*sin(pi*uniform(1)) + (1 - reached)*moved_1
+            angle = pi*uniform(1)
+            pos_0 = reached*radius*cos(angle) + (1 - reached)*moved_0
+            pos_1 = reached*radius*sin(angle) + (1 - reached)*moved_1
             goals_reached = goals_reached + reached
             last_action_0 = action_0
             last_action_1 = action_1
@@ -61,11 +62,13 @@ def point_robot() -> Task:
         """,
         reset="""
             time = 0
-            goal_0 = circle_radius*cos(pi*uniform(2))
-            goal_1 = circle_radius*sin(pi*uniform(2))
-            start = (1 - center_init)*circle_radius*uniform(3)
-            pos_0 = start*cos(pi*uniform(4))
-            pos_1 = start*sin(pi*uniform(4))
+            goal_angle = pi*uniform(2)
+            goal_0 = circle_radius*cos(goal_angle)
+            goal_1 = circle_radius*sin(goal_angle)
+            start_radius = (1 - center_init)*circle_radius*uniform(3)
+            start_angle = pi*uniform(4)
+            pos_0 = start_radius*cos(start_angle)
+            pos_1 = start_radius*sin(start_angle)
             last_action_0 = 0
             last_action_1 = 0
             last_reward = 0

@@ -1,0 +1,52 @@
+"""Brian2's NumPy code with the meaning that the same lines have in C++.
+
+To Brian2's own NumPy code a line is an assignment of Python: ``a = b`` makes `a` another name of the array
+`b`, which later changes of either in place reach, and the type of `a` is that of whatever it was given.
+Here, as in the compiled targets, it puts the values of `b` into `a`, as numbers of the type of `a`.
+"""
+
+import numpy as np
+from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
+from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.codegen.targets import codegen_targets
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.parsing.bast import brian_ast, brian_dtype_from_dtype
+
+
+class ArrayGenerator(NumpyCodeGenerator):
+    """NumPy code in which every assignment makes an array of its own."""
+
+    def translate_statement(self, statement):
+        """See `brian2.codegen.generators.numpy_generator.NumpyCodeGenerator`."""
+        code = super().translate_statement(statement)
+        name, operator, value = code.split(" ", 2)
+        if operator != "=" or name.startswith("_"):  # Brian2's own, set once and only read
+            return code
+        node = brian_ast(statement.expr, self.variables)
+        named = type(node).__name__ in ("Name", "Constant")
+        if statement.scalar:
+            return f"{name} = _numpy.array({value})" if named else code
+        of_its_type = node.dtype == brian_dtype_from_dtype(statement.dtype)
+        if of_its_type and not named and not node.scalar:
+            return code  # what is computed is new already
+        dtype = np.dtype(statement.dtype).name
+        return f"{name} = _numpy.full(len(_vectorisation_idx), {value}, '{dtype}')"
+
+
+class ArrayCodeObject(NumpyCodeObject):
+    """A code object of `ArrayGenerator`."""
+
+    class_name = "bgrl_numpy"
+    generator_class = ArrayGenerator
+
+
+def _clip(value, low, high):
+    return np.where(value < low, low, np.minimum(value, high))
+
+
+codegen_targets.add(ArrayCodeObject)
+# Brian2's own: integers of 32 bits from the first two, the highest value where bounds are reversed.
+_FUNCTIONS = {"floor": np.floor, "ceil": np.ceil, "clip": _clip}
+_FUNCTIONS |= {"expm1": np.expm1, "log1p": np.log1p}  # Brian2 gives these to its own class only
+for _name, _function in _FUNCTIONS.items():
+    DEFAULT_FUNCTIONS[_name].implementations.add_implementation(ArrayCodeObject, _function)
