@@ -288,6 +288,7 @@ def _differentiate(expression, by, text):
 def _expand(expression):
     """Write out the functions that Brian2 does not know."""
     expression = expression.replace(lambda e: hasattr(e, "expanded"), lambda e: e.expanded())
+    expression = expression.replace(sympy.Mod, lambda x, y: x - y * floor(x / y))
     expression = expression.replace(logistic, lambda x: 1 / (1 + sympy.exp(-x)))
     return expression.replace(softplus, lambda x: sympy.log(1 + sympy.exp(x)))
 

@@ -1,13 +1,13 @@
 """The language of tasks, equations, rules and functions: arithmetic, checked where it is written.
 
-An expression has numbers, names, ``+ - * / // % **``, parentheses, the `FUNCTIONS` and the `CONSTANTS`.
-Comparisons, joined by ``and``, ``or``, ``not``, stand in ``int(...)``, which makes 0 or 1 of them. Code is a
-line for each assignment, ``x = ...`` or ``x += ...``; what follows a ``#`` is a comment.
+An expression has numbers, names, ``+ - * / // % **``, parentheses, the `FUNCTIONS` and the
+`CONSTANTS`. Comparisons, joined by ``and``, ``or``, ``not``, stand in ``int(...)``, which makes 0 or 1 of
+them. Code is a line for each assignment, ``x = ...`` or ``x += ...``; what follows a ``#`` is a comment.
 
 It looks like Python and is run by NumPy, C++ and Python, which differ in small things. `canonical`
 writes an expression without these: every number is a floating-point number, ``x // y`` is
-``floor(x/y)``, ``x % y`` is ``x - y*floor(x/y)``, and ``int(x)`` of a number cuts its fraction off. A division
-by zero that is only found while running gives an infinite number or NaN, everywhere.
+``floor(x/y)``, ``x % y`` is ``x - y*floor(x/y)``, and ``int(x)`` of a number cuts its fraction off. A
+division by zero that is only found while running gives an infinite number or NaN, everywhere.
 """
 
 import ast
@@ -58,16 +58,21 @@ _HINTS = {
 
 # Names --------------------------------------------------------------------------------------
 
+
+def _words(text):
+    return frozenset(text.split())
+
+
 #: Words of Python and C++; equations become code in both.
 KEYWORDS = {
-    *(word for word in keyword.kwlist),
-    *"""alignas alignof and_eq asm auto bitand bitor bool case catch char char8_t char16_t char32_t
+    *keyword.kwlist,
+    *_words("""alignas alignof and_eq asm auto bitand bitor bool case catch char char8_t char16_t char32_t
     compl concept const consteval constexpr constinit const_cast co_await co_return co_yield
     decltype default delete do double dynamic_cast enum explicit export extern false float friend
     goto inline int long mutable namespace new noexcept not_eq nullptr operator or_eq private
     protected public register reinterpret_cast requires short signed sizeof static static_assert
     static_cast struct switch template this thread_local throw true typedef typeid typename union
-    unsigned using virtual void volatile wchar_t xor xor_eq""".split(),
+    unsigned using virtual void volatile wchar_t xor xor_eq"""),
 }
 
 
@@ -132,7 +137,9 @@ def check_names(where, **kinds):
     found = {}
     for kind, names in kinds.items():
         if isinstance(names, str):
-            raise InputError(f"{where}: {kind} is {names!r}; several names are needed, ({names!r},)")
+            raise InputError(
+                f"{where}: {kind} is {names!r}; several names are needed, ({names!r},)"
+            )
         try:
             names = list(names)
         except TypeError:
@@ -142,21 +149,38 @@ def check_names(where, **kinds):
                 raise InputError(f"{where}: {name!r} in {kind} is no name; text is needed")
             if name in found:
                 also = "twice" if found[name] == kind else f"in {found[name]} too"
-                raise InputError(f"{where}: {name!r} in {kind} is there {also}; give each name once")
+                raise InputError(
+                    f"{where}: {name!r} in {kind} is there {also}; give each name once"
+                )
             found[name] = kind
 
 
 #: Names of Brian2: its functions, constants and special variables.
-BRIAN2 = {
-    *"abs arccos arcsin arctan arange ceil clip cos cosh exp expm1 exprel floor int log log10 log1p".split(),
-    *"poisson rand randn sign sin sinh sqrt tan tanh timestep e inf pi xi".split(),
-    *"i j N t dt t_in_timesteps lastspike not_refractory N_pre N_post N_incoming".split(),
-    *"N_outgoing source start stop name pre post".split(),
-}
+BRIAN2 = _words("""
+    arange exprel poisson rand randn timestep e xi i j N t dt t_in_timesteps lastspike
+    not_refractory N_pre N_post N_incoming N_outgoing source start stop name pre post where
+    counter_uniform
+""")
 #: Names of units, which Brian2 reads as such.
-UNITS = re.compile(r"second\Z")
-#: Macros of the C and C++ headers of compiled programs.
-HEADERS = {"EOF", "NULL"}
+UNITS = re.compile(
+    r"([yzafpnumcdhkMGTPEZY]|da)?(metre|meter|kilogramme|kilogram|gramme|gram|second|amp|ampere|kelvin|mole|mol|"
+    r"candle|radian|steradian|hertz|newton|pascal|joule|watt|coulomb|volt|farad|ohm|siemens|weber|tesla|"
+    r"henry|lumen|lux|becquerel|gray|sievert|katal|liter|litre|molar)[234]?\Z|"
+    r"([mnpuf]?[AVS]|[munp]F|M?ohm|[kMG]?Hz|[mun]s|[munk]?M|[mcu]m[23]?|celsius)\Z"
+)
+#: Names of the C and C++ headers of compiled programs: macros, and functions that their code calls.
+HEADERS = _words("""
+    EOF NULL NAN INFINITY HUGE_VAL HUGE_VALF HUGE_VALL M_E M_LOG2E M_LOG10E M_LN2 M_LN10 M_PI M_PI_2
+    M_PI_4 M_1_PI M_2_PI M_2_SQRTPI M_SQRT2 M_SQRT1_2 FP_NAN FP_INFINITE FP_ZERO FP_SUBNORMAL FP_NORMAL
+    FP_ILOGB0 FP_ILOGBNAN FP_INT_UPWARD FP_INT_DOWNWARD MATH_ERRNO MATH_ERREXCEPT math_errhandling
+    MAXFLOAT OVERFLOW UNDERFLOW DOMAIN SING PLOSS TLOSS RAND_MAX EXIT_SUCCESS EXIT_FAILURE MB_CUR_MAX
+    BUFSIZ FILENAME_MAX FOPEN_MAX L_tmpnam L_ctermid TMP_MAX P_tmpdir SEEK_SET SEEK_CUR SEEK_END
+    SEEK_DATA SEEK_HOLE stdin stdout stderr errno assert CLOCKS_PER_SEC TIME_UTC PTRDIFF_MIN PTRDIFF_MAX
+    SIZE_MAX SSIZE_MAX WCHAR_MIN WCHAR_MAX WINT_MIN WINT_MAX CHAR_BIT CHAR_MIN CHAR_MAX SCHAR_MIN
+    SCHAR_MAX UCHAR_MAX SHRT_MIN SHRT_MAX USHRT_MAX INT_MIN INT_MAX UINT_MAX LONG_MIN LONG_MAX
+    ULONG_MAX LLONG_MIN LLONG_MAX ULLONG_MAX linux unix main std brian bgrl offsetof alloca
+    int_ pow fabs asin acos atan isnan isinf
+""")
 
 
 # Expressions --------------------------------------------------------------------------------
@@ -230,7 +254,8 @@ def canonical(text, names=None, floats=True):
     names : dict of str to str, optional
         Symbols to other names for them.
     floats : bool
-        Whether whole numbers become floating-point ones. Symbolic work does without: it keeps fractions exact.
+        Whether whole numbers become floating-point ones and ``%`` is written out. Symbolic work does
+        without: it keeps fractions exact, and has no derivative of ``%``.
     """
     tree = _Canonical(names or {}, floats).visit(parse("expression", text))
     return ast.unparse(ast.fix_missing_locations(tree))
@@ -315,11 +340,11 @@ def _assignment(where, line):
         raise InputError(f"{where} line {line!r} cannot be read ({reason})") from None
     statement = body[0] if len(body) == 1 else None
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target, value = statement.targets[0], ast.unparse(statement.value)
+        target, value = statement.targets[0], line.partition("=")[2].strip()
     elif isinstance(statement, ast.AugAssign) and type(statement.op) in _OPERATORS:
         target = statement.target
-        parts = ast.Name(getattr(target, "id", "x"), ast.Load()), statement.op, statement.value
-        value = ast.unparse(ast.fix_missing_locations(ast.BinOp(*parts)))
+        left, _, right = line.partition("=")
+        value = f"{left.strip()} ({right.strip()})"
     else:
         target = value = None
     if not isinstance(target, ast.Name):
@@ -341,7 +366,9 @@ class _Checker:
     def number(self, node, depth=0):
         """Check that a node is a number; what it is, or None where that is not known."""
         if depth > _DEEPEST:
-            raise InputError(f"{self.where}: more than {_DEEPEST} operations deep; use several lines")
+            raise InputError(
+                f"{self.where}: more than {_DEEPEST} operations deep; use several lines"
+            )
         kind = type(node)
         if kind is ast.Constant:
             return self.literal(node.value)
@@ -363,7 +390,11 @@ class _Checker:
 
     def unknown(self, node):
         operator = getattr(node, "op", None)
-        hint = _HINTS.get(type(node)) or _HINTS.get(type(operator)) or "nothing but arithmetic is valid"
+        hint = (
+            _HINTS.get(type(node))
+            or _HINTS.get(type(operator))
+            or "nothing but arithmetic is valid"
+        )
         self.refuse(f"{ast.unparse(node)!r} is not possible here: {hint}")
 
     def literal(self, value):
@@ -405,7 +436,9 @@ class _Checker:
     def condition(self, node, depth):
         """Check that a node is a condition."""
         if depth > _DEEPEST:
-            raise InputError(f"{self.where}: more than {_DEEPEST} operations deep; use several lines")
+            raise InputError(
+                f"{self.where}: more than {_DEEPEST} operations deep; use several lines"
+            )
         if isinstance(node, ast.BoolOp):
             for value in node.values:
                 self.condition(value, depth + 1)
@@ -414,7 +447,9 @@ class _Checker:
         elif isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             if not all(isinstance(op, _COMPARISONS) for op in node.ops):
-                self.refuse(f"{ast.unparse(node)!r} is not possible here: valid are < <= > >= == !=")
+                self.refuse(
+                    f"{ast.unparse(node)!r} is not possible here: valid are < <= > >= == !="
+                )
             if len(node.ops) > 1:
                 a, b, c = (ast.unparse(side) for side in sides[:3])
                 first, second = (
@@ -426,7 +461,9 @@ class _Checker:
                 self.number(side, depth + 1)
         else:
             self.number(node, depth)
-            self.refuse(f"{ast.unparse(node)!r} is no condition; compare it, {ast.unparse(node)} > 0")
+            self.refuse(
+                f"{ast.unparse(node)!r} is no condition; compare it, {ast.unparse(node)} > 0"
+            )
 
     def call(self, node, depth):
         if not isinstance(node.func, ast.Name):
@@ -442,10 +479,11 @@ class _Checker:
         if needed is None:
             self.unknown_function(name)
         elif len(arguments) != needed:
-            self.refuse(f"{name} takes {needed} argument(s), {ast.unparse(node)!r} has {len(arguments)}")
-        if name == "int" and isinstance(arguments[0], ast.Compare | ast.BoolOp | ast.UnaryOp):
-            if not isinstance(getattr(arguments[0], "op", None), ast.USub | ast.UAdd | ast.Invert):
-                return self.condition(arguments[0], depth + 1)
+            self.refuse(
+                f"{name} takes {needed} argument(s), {ast.unparse(node)!r} has {len(arguments)}"
+            )
+        if name == "int" and _is_condition(arguments[0]):
+            return self.condition(arguments[0], depth + 1)
         values = [self.number(argument, depth + 1) for argument in arguments]
         if name == "clip" and None not in values[1:] and values[1] > values[2]:
             self.refuse(f"the bounds of {ast.unparse(node)!r} are reversed")
@@ -459,14 +497,18 @@ class _Checker:
         if self.known is None:
             return
         if name in self.known:
-            self.refuse(f"{name} is a number and cannot be called; a product is written {name}*(...)")
+            self.refuse(
+                f"{name} is a number and cannot be called; a product is written {name}*(...)"
+            )
         known = ", ".join(sorted({*FUNCTIONS, *self.functions, *self.tables}))
         own = (
             f"; write it, and its derivative if it has steps, as functions={{{name!r}: "
             "Function(('x',), 'value', ('derivative',))}"
         )
         own = ", uniform, normal" if self.draws is not None else own
-        raise InputError(f"{self.where}: unknown function {name}; known: {known}{own}; in {self.line!r}")
+        raise InputError(
+            f"{self.where}: unknown function {name}; known: {known}{own}; in {self.line!r}"
+        )
 
     def draw(self, node, name, arguments):
         k = arguments[0].value if _is_index(arguments, 1) else None
@@ -487,7 +529,9 @@ class _Checker:
             and _is_index(arguments[1:], 1)
             and arguments[1].value < columns
         ):
-            self.refuse(f"{ast.unparse(node)!r}; write {name}(t, column), column from 0 to {columns - 1}")
+            self.refuse(
+                f"{ast.unparse(node)!r}; write {name}(t, column), column from 0 to {columns - 1}"
+            )
 
 
 def _is_index(arguments, count):
@@ -501,10 +545,10 @@ class _Canonical(ast.NodeTransformer):
     def __init__(self, names, floats):
         self.names, self.floats = names, floats
 
-    def visit_Name(self, node):  # noqa: N802 (the names that `ast` looks for)
+    def visit_Name(self, node):
         return ast.Name(self.names.get(node.id, node.id), ast.Load())
 
-    def visit_Constant(self, node):  # noqa: N802
+    def visit_Constant(self, node):
         whole = isinstance(node.value, int)
         return ast.Constant(float(node.value)) if whole and self._as_float(node) else node
 
@@ -512,19 +556,20 @@ class _Canonical(ast.NodeTransformer):
         # Larger ones have no place in an integer of C++.
         return self.floats or node.value >= 2**31
 
-    def visit_BinOp(self, node):  # noqa: N802
+    def visit_BinOp(self, node):
         left = self.visit(node.left)
         if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
             return ast.BinOp(left, node.op, node.right)
         right = self.visit(node.right)
-        if not isinstance(node.op, ast.FloorDiv | ast.Mod):
+        rest = isinstance(node.op, ast.Mod) and self.floats
+        if not rest and not isinstance(node.op, ast.FloorDiv):
             return ast.BinOp(left, node.op, right)
         below = _called("floor", ast.BinOp(left, ast.Div(), right))
         if isinstance(node.op, ast.FloorDiv):
             return below
         return ast.BinOp(left, ast.Sub(), ast.BinOp(right, ast.Mult(), below))
 
-    def visit_Call(self, node):  # noqa: N802
+    def visit_Call(self, node):
         name, arguments = node.func.id, node.args
         if name not in FUNCTIONS:  # a draw or a table: its number stays whole
             whole = [a if isinstance(a, ast.Constant) else self.visit(a) for a in arguments]

@@ -59,7 +59,7 @@ class Plan:
         asking = {
             a["target"]
             for group, a in self.afferents.items()
-            if "chosen" in symbols(" ".join((self.rule(group) or {}).values()))
+            if any("chosen" in symbols(e) for e in (self.rule(group) or {}).values())
         }
         self.chosen = [state for state in states if state[0] in asking]
 
@@ -146,10 +146,11 @@ class Plan:
         """Whether signals return by weights of their own."""
         return bool(self.returning()) and self.structure["readout"]["fixed_feedback"]
 
-    def symbols_of_task(self, expression):
-        """Variables and parameters of the task in an expression."""
-        names = symbols(expression)
-        return [v for v in (*self.task["variables"], *self.task["parameters"]) if v in names]
+    def symbols_of_task(self, *expressions):
+        """Variables and parameters of the task in expressions, and how its trial ended."""
+        names = set().union(*map(symbols, expressions))
+        known = (*self.task["variables"], *self.task["parameters"], "terminated", "truncated")
+        return [v for v in known if v in names]
 
     def dynamics(self, population):
         """State variable to right-hand side of a population."""

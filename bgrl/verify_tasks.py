@@ -17,6 +17,7 @@ from bgrl.errors import InputError, choose
 from bgrl.step.assemble import initial_state
 from bgrl.task_check import random_agent
 from bgrl.language import assignments
+from bgrl.task_check import random_agent
 
 #: Largest error of a step of a task relative to max(1, value): the records are float32.
 TASK_TOLERANCE = 1e-6

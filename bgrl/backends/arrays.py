@@ -1,8 +1,8 @@
 """Brian2's NumPy code with the meaning that the same lines have in C++.
 
-To Brian2's own NumPy code a line is an assignment of Python: ``a = b`` makes `a` another name of the array
-`b`, which later changes of either in place reach, and the type of `a` is that of whatever it was given.
-Here, as in the compiled targets, it puts the values of `b` into `a`, as numbers of the type of `a`.
+To Brian2's own NumPy code a line is an assignment of Python: ``a = b`` makes `a` another name of the
+array `b`, which later changes of either in place reach, and the type of `a` is that of whatever it was
+given. Here, as in the compiled targets, it puts the values of `b` into `a`, as numbers of its type.
 """
 
 import numpy as np

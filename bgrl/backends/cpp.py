@@ -242,7 +242,11 @@ def _float_flags(work):
 def _call(command, work):
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     if result.returncode:
-        first = (result.stderr.strip().splitlines() or ["no message"])[0]
+        lines = result.stderr.strip().splitlines() or ["no message"]
+        # Before it come the names of the files that include each other, and warnings.
+        first = next(
+            (line for line in lines if re.search(r"\berror\b|\bundefined\b", line)), lines[0]
+        )
         raise RunError(f"the C++ compiler failed: {first}")
 
 

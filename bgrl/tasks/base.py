@@ -131,7 +131,9 @@ class Task:
     @property
     def closes(self):
         """Whether closing steps can occur, see the module's text."""
-        return self.bootstraps and "truncated" in (name for name, *_ in assignments("step", self.step))
+        return self.bootstraps and "truncated" in (
+            name for name, *_ in assignments("step", self.step)
+        )
 
     @property
     def actor_channels(self):
@@ -228,7 +230,12 @@ class Task:
             anchor, steps = event if isinstance(event, tuple | list) and len(event) == 2 else (0, 0)
             whole = isinstance(steps, Integral) and not isinstance(steps, bool)
             inside = whole and (steps >= 0 if anchor == "start" else steps <= 0)
-            if not isinstance(name, str) or not name or anchor not in ("start", "end") or not inside:
+            if (
+                not isinstance(name, str)
+                or not name
+                or anchor not in ("start", "end")
+                or not inside
+            ):
                 raise InputError(
                     f"task {self.name!r}: event {name!r} is {event!r}; ('start', whole steps from 0) or "
                     "('end', whole steps up to 0) is needed"
