@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from bgrl.sensitivity import blocks, dynamics, sizes, symbols
+from bgrl.language import symbols
+from bgrl.sensitivity import blocks, dynamics, sizes
 
 
 class Plan:

@@ -14,9 +14,8 @@ import numpy as np
 from bgrl import tasks
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError, choose
-from bgrl.step.assemble import initial_state
-from bgrl.task_check import random_agent
 from bgrl.language import assignments
+from bgrl.step.assemble import initial_state
 from bgrl.task_check import random_agent
 
 #: Largest error of a step of a task relative to max(1, value): the records are float32.
