@@ -139,6 +139,6 @@ def choose(kind, name, valid):
     if isinstance(name, str) and name in valid:
         return name
     by_lower_case = {choice.lower(): choice for choice in valid}
-    near = difflib.get_close_matches(str(name).lower(), by_lower_case, 1, 0.8)
+    near = difflib.get_close_matches(str(name).lower(), by_lower_case, 1, 0.7)
     meant = f"; did you mean {by_lower_case[near[0]]!r}?" if near else ""
     raise InputError(f"unknown {kind} {name!r}; valid: {', '.join(valid) or 'none'}{meant}")

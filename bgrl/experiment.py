@@ -326,6 +326,16 @@ def name_and_value(text):
     return name, value
 
 
+def named_values(texts):
+    """Name to value of several ``NAME=VALUE``; a name that is given twice is refused."""
+    found = {}
+    for name, value in map(name_and_value, texts):
+        if name in found:
+            raise InputError(f"{name} is given twice, as {found[name]} and {value}; once is needed")
+        found[name] = value
+    return found
+
+
 def make_parser(name, module, description=None):
     """The parser of an experiment's command line, made of its settings."""
     parser = Parser(
@@ -419,8 +429,10 @@ def edit(circuit, values, scales, lesions):
         circuit = circuit.with_step(dt * substeps, substeps)
     for name, factor in scales.items():
         circuit = circuit.scale(name, factor)
-    for text in lesions:
+    for k, text in enumerate(lesions):
         name, *numbers = text.split(":")
+        if name in (other.split(":")[0] for other in lesions[:k]):
+            raise InputError(f"{name!r} is lesioned twice; one lesion of each is needed")
         if len(numbers) > 2 or (numbers[1:] and not numbers[1].isdecimal()):
             raise InputError(f"lesion {text!r} is not of the form NAME[:FRACTION[:SEED]]")
         circuit = circuit.lesion(name, *numbers[:1], *map(int, numbers[1:]))
@@ -596,7 +608,11 @@ def show(analysis, output, figure_path, options):
     return 0
 
 
-def configure(name, module, options):
+#: Options that set an option of the task.
+_SAME = {"length": "task.length", "observe": "task.observe"}
+
+
+def configure(name, module, options, varied=()):
     """Settings of an experiment, and where its figure goes, from what the command line says.
 
     Parameters
@@ -606,6 +622,8 @@ def configure(name, module, options):
     module : module
     options : dict
         What the parser of `make_parser` found.
+    varied : iterable of str
+        Names of settings that take several values.
 
     Returns
     -------
@@ -621,18 +639,32 @@ def configure(name, module, options):
     settings = {"output": f"results/{name}.nc", "progress": True}
     settings |= (module.QUICK if options["quick"] else {}) | given
     output = Path(settings["output"])
+    if output.suffix != ".nc":
+        raise InputError(f"{settings['output'] or 'output'}: the name must end in .nc")
     figure_path = Path(options["figure"] or output.with_suffix(".png"))
     for path, suffixes in ((output, (".nc",)), (figure_path, (".png", ".svg", ".pdf"))):
         if path.suffix not in suffixes:
             raise InputError(f"{path}: the name must end in {' or '.join(suffixes)}")
         _check_writable(path)
     if "lesion" in options:
-        settings["scales"] = dict(map(name_and_value, options["scale"]))
+        settings["scales"] = named_values(options["scale"])
         settings["lesions"] = tuple(options["lesion"])
+    chosen = named_values(options.get("set", ()))
+    _refuse_twice(given, [*chosen, *varied])
     config = module.Config(**settings)
-    if options.get("set"):
-        config = config.with_settings(map(name_and_value, options["set"]))
+    if chosen:
+        config = config.with_settings(chosen.items())
     return config, figure_path
+
+
+def _refuse_twice(options, names):
+    """Refuse settings that an option gives, or another name gives, as well."""
+    seen = {name: f"--{name}" for name in options}
+    seen |= {_SAME[name]: f"--{name}" for name in options if name in _SAME}
+    for name in names:
+        if name in seen:
+            raise InputError(f"{name} is given twice, as {seen[name]} too; once is needed")
+        seen |= {name: name, _SAME.get(name, name): name}
 
 
 def report(analysis, data, output, figure_path=None, line=None):

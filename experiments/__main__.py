@@ -9,7 +9,7 @@ from pathlib import Path
 import experiments
 from bgrl import tasks
 from bgrl.cli import run_command
-from bgrl.errors import choose
+from bgrl.errors import InputError, choose
 
 
 def listing():
@@ -54,6 +54,10 @@ def main():
     """The command."""
     kinds = {"experiments": listing, "tasks": task_listing}
     words = sys.argv[1:] or ["experiments"]
+    if len(words) > 1:
+        raise InputError(
+            f"one listing at a time, not {' '.join(words)}; python -m experiments.NAME"
+        )
     print("\n".join(kinds[choose("listing", words[0], kinds)]()))
 
 

@@ -11,7 +11,7 @@ import models
 from bgrl import tasks
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError
-from bgrl.experiment import add_edits, check_matplotlib, edit, name_and_value
+from bgrl.experiment import add_edits, check_matplotlib, edit, named_values
 
 
 def main(arguments=None):
@@ -40,7 +40,7 @@ def main(arguments=None):
     add_edits(parser)
     options = parser.parse_args(arguments)
     circuit = models.circuit(options.model, tasks.make(options.task), options.units)
-    values, scales = (dict(map(name_and_value, texts)) for texts in (options.set, options.scale))
+    values, scales = map(named_values, (options.set, options.scale))
     circuit = edit(circuit, values, scales, options.lesion)
     path = Path(options.output or f"results/{options.model}.svg")
     if path.suffix not in (".svg", ".png", ".pdf"):

@@ -561,7 +561,7 @@ def main(arguments=None):
     if workers is not None:
         check_count("workers", workers)
     variations = read_variations(vary)
-    config, figure_path = configure("sweep", module, options)
+    config, figure_path = configure("sweep", module, options, variations)
     check_matplotlib()
     coordinates, points = expand(config, variations, "")
     settings = settings_of(experiment, config, coordinates)
