@@ -22,15 +22,22 @@ class ArrayGenerator(NumpyCodeGenerator):
         name, operator, value = code.split(" ", 2)
         if operator != "=" or name.startswith("_"):  # Brian2's own, set once and only read
             return code
-        node = brian_ast(statement.expr, self.variables)
-        named = type(node).__name__ in ("Name", "Constant")
         if statement.scalar:
-            return f"{name} = _numpy.array({value})" if named else code
-        of_its_type = node.dtype == brian_dtype_from_dtype(statement.dtype)
-        if of_its_type and not named and not node.scalar:
-            return code  # what is computed is new already
+            return f"{name} = _numpy.array({value})" if value.isidentifier() else code
+        if self._is_new(statement):
+            return code
         dtype = np.dtype(statement.dtype).name
         return f"{name} = _numpy.full(len(_vectorisation_idx), {value}, '{dtype}')"
+
+    def _is_new(self, statement):
+        """Whether what is computed is surely an array of its own, of the variable's type."""
+        try:
+            node = brian_ast(statement.expr, self.variables)
+        except TypeError:  # of a condition that Brian2 took out of the loop nothing is known here
+            return False
+        named = type(node).__name__ in ("Name", "Constant")
+        of_its_type = node.dtype == brian_dtype_from_dtype(statement.dtype)
+        return of_its_type and not named and not node.scalar
 
 
 class ArrayCodeObject(NumpyCodeObject):

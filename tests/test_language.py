@@ -1,0 +1,164 @@
+"""Code means the same on every backend and in the twin, and what means nothing is refused."""
+
+import numpy as np
+import pytest
+
+import models
+from bgrl.backends import load
+from bgrl.circuit import Parameter
+from bgrl.errors import InputError
+from bgrl.language import BRIAN2, FUNCTIONS, HEADERS, canonical, check_expression, check_name
+from bgrl.recording import Sink
+from bgrl.step.assemble import initial_state
+from bgrl.tasks.base import Task
+
+COUNT, STEPS = 200, 12
+BACKENDS = ["numpy"]
+
+
+def expression(random, names, depth=0):
+    """A random expression of some names that stays bounded."""
+    a, b = (
+        random.choice(names) if depth or random.random() < 0.6 else expression(random, names, 1)
+        for _ in range(2)
+    )
+    c = round(float(random.uniform(0.2, 2.7)), 3)
+    forms = ["{a}", "{a}", "{b}", "sin({a} + {c}*{b})", "{a} - {c}*{b}", "0.5*({a} + {b})"]
+    forms += [
+        "floor({a} - {c})",
+        "ceil({c}*{a})",
+        "int({a} > {b})",
+        "int({c}*{a})",
+        "clip({a}, -{c}, {b})",
+    ]
+    forms += ["int({a} > {c} and not {b} < {c})/3", "sign({a})/3", "{a} % {c}", "{a} // {c}"]
+    forms += ["abs({a})**0.5", "{c}", "3", "int({a} == {b})*{b}", "clip(int({a} > {b}), 0, 0.3)"]
+    return "(" + random.choice(forms).format(a=a, b=b, c=c) + ")"
+
+
+def program(random, k, draws):
+    """Variables, step and reset of a little task, whose names end in its number."""
+    own = [f"{name}{k}" for name in "abc"]
+    known, lines = [*own, "action", "p"], []
+    for line in range(6):
+        name = str(random.choice([*own, f"u{k}", f"v{k}"]))
+        value = expression(random, known)
+        if random.random() < 0.2:
+            value = f"{random.choice(['uniform', 'normal'])}({next(draws)})"
+        elif random.random() < 0.4:
+            value = str(random.choice(known))
+        operator = "="
+        if name in known and random.random() < 0.4:
+            operator = str(random.choice(["+=", "-=", "*="]))
+        lines.append(f"{name} {operator} {value}  # line {line}")
+        known += [] if name in known else [name]
+    lines.append(f"c{k} = clip(c{k}, -9, 9) + {known[-1]}")
+    lines += [f"{name} = clip({name}, -50, 50)" for name in own]
+    lines += [f"c{k} = c{k} + 0*({' + '.join(known)})"]
+    reset = [f"w{k} = {own[0]}", f"a{k} = w{k} + 1", f"b{k} = a{k}", f"a{k} += 1", f"c{k} = w{k}"]
+    return own, lines, reset
+
+
+@pytest.fixture(scope="module")
+def programs():
+    """One task that holds many."""
+    random, draws = np.random.default_rng(12), iter(range(1000))
+    variables, step, reset = ["time"], ["time += 1"], ["time = 0"]
+    for k in range(COUNT):
+        own, lines, start = program(random, k, draws)
+        variables += own
+        step += lines
+        reset += start
+    step += ["reward = time", "reward += 1", "terminated = int(time > 4)"]
+    return Task(
+        "programs",
+        "",
+        "",
+        {"time": "time", "last": "reward"},
+        ("a", "b"),
+        tuple(variables),
+        "\n".join(step),
+        "\n".join(reset),
+        {"p": Parameter(0.5)},
+    )
+
+
+def played(task, backend, directory, steps=STEPS):
+    """Frames of a network that plays, `action` and the task's variables."""
+    agent = models.agent("rtrrl", task, 1, 1, "float64", sensitivity="none")
+    load_ = load(backend, agent.structure())
+    names = [f"task.{name}" for name in (*task.variables, "reward", "done")] + ["policy.action"]
+    sink = Sink(directory, names, load_.layout)
+    state = initial_state(agent, load_.layout, 3)
+    load_.advance(state, 0, steps, learn=False, sink=sink)
+    return sink.read_frames()[:]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_random_tasks_are_the_same_everywhere(programs, backend, tmp_path):
+    twin = pytest.importorskip("bgrl.twin").TaskEnv(programs)
+    frames = played(programs, backend, tmp_path)
+    action = np.ravel(frames["policy.action"])
+    twin.reset(seed=3)
+    for step in range(1, STEPS):
+        _, reward, terminated, *_ = twin.step(action[step - 1])
+        assert reward == frames["task.reward"][step][0]
+        if terminated:
+            twin.reset()
+        found = [frames[f"task.{name}"][step][0] for name in programs.variables]
+        wanted = [twin._state[name] for name in programs.variables]
+        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+    assert np.std(wanted) > 0.1
+
+
+@pytest.mark.parametrize(
+    "name", ["EOF", "NULL", "post", "rand", "second", "errno", "ms", "x_", "a__b"]
+)
+def test_names_in_use_are_refused(name):
+    with pytest.raises(InputError, match=f"'{name}' is no name for"):
+        check_name("here", name)
+
+
+def test_every_name_of_brian2_is_refused():
+    from brian2.equations.equations import DEFAULT_CONSTANTS, DEFAULT_FUNCTIONS, DEFAULT_UNITS
+
+    for name in {*DEFAULT_CONSTANTS, *DEFAULT_FUNCTIONS, *DEFAULT_UNITS, *HEADERS, *BRIAN2}:
+        with pytest.raises(InputError, match="is no name"):
+            check_name("here", name)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1 < n < 3", "a chain of comparisons; write 1 < n and n < 3"),
+        ("int(1 < n < 3)", "write 1 < n and n < 3"),
+        ("n > 1", r"no number; write int\(n > 1\)"),
+        ("n/0", "division by zero, 'n / 0'"),
+        ("n % (1 - 1)", "division by zero"),
+        ("clip(n, 0)", "clip takes 3"),
+        ("exp()", "exp takes 1"),
+        ("n ^ 2", r"a power is written \*\*"),
+        ("n.real", "nothing but arithmetic"),
+        ("n[0]", "nothing but arithmetic"),
+        ("'n'", "no number that is possible"),
+        ("2j*n", "no number that is possible"),
+        ("exp(x=n)", "by their order"),
+        ("(n", "cannot be read"),
+        ("1e999*n", "too large"),
+        ("sqrt(-1)", "no finite number"),
+        ("int(n and 1)", "no condition"),
+        ("1 if n else 2", "a choice is written"),
+        ("", "cannot be read"),
+        ("uniform(0)", "step and reset of tasks only"),
+    ],
+)
+def test_expressions_that_mean_nothing_are_refused(text, message):
+    with pytest.raises(InputError, match=message) as caught:
+        check_expression("here", text, {"n"})
+    assert "\n" not in str(caught.value)
+
+
+def test_canonical_form():
+    assert canonical("x // 2 + int(y > 1)") == "floor(x / 2.0) + 1.0 * int(y > 1.0)"
+    assert canonical("x % y", {"x": "x__1"}) == "x__1 - y * floor(x__1 / y)"
+    assert set(FUNCTIONS) >= {"clip", "int"}
