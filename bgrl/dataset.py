@@ -296,13 +296,10 @@ def _learned(agent):
     """
     circuit = agent.circuit
     for group, afferents in agent.afferents().items():
-        start = 0
-        for key in afferents["projections"]:
+        for key, columns in afferents["projections"].items():
             projection = circuit.projections[key]
-            end = start + circuit.size(projection.source)
             dims = f"post_{projection.target}", f"pre_{projection.source}"
-            yield key, f"{group}.weight", (..., slice(start, end)), dims, f"weights {key}", "1"
-            start = end
+            yield key, f"{group}.weight", (..., slice(*columns)), dims, f"weights {key}", "1"
     for name, p in circuit.populations.items():
         for key, parameter in p.parameters.items():
             if parameter.trainable:

@@ -10,16 +10,9 @@ from bgrl.agent import Agent
 from bgrl.circuit import OWN_INPUTS, Readout
 from bgrl.derivatives import population_step
 from bgrl.learning import Learning
+from bgrl.methods import METHODS
 from bgrl.sensitivity import blocks, cost, dynamics, kept_edges
 from bgrl.tasks.scripted import scripted
-
-_MEANING = {
-    "rtrl": "everything, through every population and loop",
-    "nucleus": "everything inside a population, nothing across",
-    "snap1": "the neuron that has the parameter, its self-connection included",
-    "rflo": "the own dynamics of the neuron that has the parameter; no weight",
-    "none": "nothing; no parameter is learned",
-}
 
 
 def watched(circuit):
@@ -42,7 +35,7 @@ def sensitivity_equations(circuit, method):
     task = scripted(row, [0.0], [0.0], [-1.0], actions=circuit.inputs.get("action", 2))
     structure = Agent(circuit, task, Learning(sensitivity=method)).structure()
     found = [block for block in blocks(structure) if block.states]
-    lines = [f"{method} keeps {_MEANING[method]}."]
+    lines = [f"{method} keeps {METHODS[method].summary}."]
     if not found:
         return "\n".join([*lines, "No learning signal reaches a plastic parameter through that."])
     lines += [

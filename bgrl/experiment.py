@@ -28,11 +28,12 @@ from pathlib import Path
 
 from bgrl import tasks
 from bgrl.agent import Agent, describe
-from bgrl.backends import LOADERS
+from bgrl.backends import BACKENDS
 from bgrl.cli import Parser, run_command
 from bgrl.clock import agree, check_duration
 from bgrl.errors import InputError, RunError, check_count, choose
-from bgrl.learning import FEEDBACKS, OPTIMIZERS, SENSITIVITIES, Learning
+from bgrl.learning import FEEDBACKS, OPTIMIZERS, Learning
+from bgrl.methods import METHODS
 from bgrl.recording import Record
 from bgrl.simulation import LEAST_EVALUATION, Run, Stopped, Work, simulate
 
@@ -62,7 +63,7 @@ def option(default, text, choices=None):
 class Basics:
     """Settings of every experiment, also where nothing is learned."""
 
-    backend: str = option("cpp", "what runs the network", tuple(LOADERS))
+    backend: str = option("cpp", "what runs the network", tuple(BACKENDS))
     output: str = option("", "data file, results/NAME.nc by default")
     #: Whether to show progress; set by the command line.
     progress: bool = False
@@ -81,7 +82,7 @@ class Settings(Basics):
     seed: int = option(0, "seed of all randomness")
     processes: int = option(0, "processes that share the replicates; 0: one for each core")
     units: int = option(32, "neurons in the cortex")
-    sensitivity: str = option("rflo", "approximation of the gradient through time", SENSITIVITIES)
+    sensitivity: str = option("rflo", "approximation of the gradient through time", tuple(METHODS))
     feedback: str = option("symmetric", "weights that carry the learning signal back", FEEDBACKS)
     optimizer: str = option("amsgrad", "how a gradient becomes an update", tuple(OPTIMIZERS))
 

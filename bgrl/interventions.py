@@ -20,6 +20,7 @@ factors, sum of the amounts). The equations read it:
 
 import itertools
 import re
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,14 +29,6 @@ from bgrl.errors import InputError, choose
 
 #: Rows of the table.
 MOST = 16
-#: Kind to whether it takes a value.
-KINDS = {
-    "inactivate": False,
-    "gain": True,
-    "drive": True,
-    "clamp": True,
-    "block_plasticity": False,
-}
 #: Events of every task; their numbers are those of `bgrl.step.interventions.TIMING`.
 EVENTS = {"trial_start": 1, "trial_end": 2, "reward": 3}
 _FOR_GOOD = 2**30
@@ -87,8 +80,9 @@ class Intervention:
 
     def __post_init__(self):
         choose("intervention", self.kind, KINDS)
-        if KINDS[self.kind] != (self.value is not None):
-            need = "a value is needed" if KINDS[self.kind] else "it takes no value"
+        valued = KINDS[self.kind].valued
+        if valued != (self.value is not None):
+            need = "a value is needed" if valued else "it takes no value"
             raise InputError(f"{self.kind} {self.target}: value is {self.value!r}; {need}")
         for name, lowest in (("start", 0), ("delay", 0), ("duration", 1)):
             given = getattr(self, name)
@@ -189,11 +183,9 @@ def modulated(agent):
 def _pathways(agent):
     circuit, found = agent.circuit, {}
     for group, afferents in agent.afferents().items():
-        first, rows = 0, int(circuit.size(afferents["target"]))
-        for key in afferents["projections"]:
-            last = first + int(circuit.size(circuit.projections[key].source))
-            found[key] = [[group, "weight", 0, rows, first, last]]
-            first = last
+        rows = int(circuit.size(afferents["target"]))
+        for key, columns in afferents["projections"].items():
+            found[key] = [[group, "weight", 0, rows, *columns]]
     for name, p in circuit.populations.items():
         for key, parameter in p.parameters.items():
             if parameter.trainable:
@@ -320,59 +312,20 @@ def _timing(task, intervention):
 
 
 def _effects(agent, intervention):
-    kind, target, value = intervention.kind, intervention.target, intervention.value
-    found = {}
-    if kind == "inactivate":
-        found |= {name: (f"{name}.modulation_rate", 0) for name in agent.circuit.populations}
-        found |= _readouts(agent, "gain", 0) | _transmissions(agent, 0)
-    elif kind == "gain":
-        found |= _drives(agent, "gain", value) | _readouts(agent, "gain", value)
-        found |= _transmissions(agent, value) | {"dopamine": ("dopamine.modulation_gain", value)}
-    elif kind == "drive":
-        found |= _drives(agent, "baseline", value) | _readouts(agent, "baseline", value)
-        found |= {"dopamine": ("dopamine.modulation_baseline", value)}
-    elif kind == "clamp":
-        found["dopamine"] = ("dopamine.modulation_baseline", value)
-    else:
-        found |= {name: (f"plasticity of {name}", 0) for name in _pathways(agent)}
-        found["all"] = None
-    choose(f"target to {kind}", target, found)
-    if target == "all":
-        _no_neurons(intervention)
-        return {f"plasticity of {name}": (None, 0) for name in _pathways(agent)}
-    place, value = found[target]
-    effects = {place: (_neurons(agent, intervention), value)}
-    if kind == "clamp":
-        effects["dopamine.modulation_gain"] = (None, 0)
-    return effects
+    targets = KINDS[intervention.kind].effects(agent, intervention.value)
+    effects = targets[choose(f"target to {intervention.kind}", intervention.target, targets)]
+    chosen = _neurons(agent, intervention, effects)
+    return {place: (chosen, value) for place, value in effects.items()}
 
 
-def _drives(agent, what, value):
-    """Populations of one drive by their name, else each drive by its own."""
-    found = {}
-    for name, p in agent.circuit.populations.items():
-        for drive in p.drives:
-            place = f"{name}.modulation_{what}_{drive}"
-            found[name if len(p.drives) == 1 else f"{name}.{drive}"] = place, value
-    return found
-
-
-def _readouts(agent, what, value):
-    return {r.name: (f"readout.modulation_{what}", value) for r in _rows(agent)}
-
-
-def _transmissions(agent, value):
-    names = [*agent.circuit.projections, *(f"{r.reads}->{r.name}" for r in _rows(agent))]
-    return {name: (f"transmission of {name}", value) for name in names}
-
-
-def _neurons(agent, intervention):
-    """Which entries of its place an intervention changes; None for all."""
+def _neurons(agent, intervention, effects):
+    """Which entries of their places an intervention changes; None for all."""
     readouts = {r.name: rows for r, rows in _rows(agent).items()}
     name = intervention.target.split(".")[0]
-    if name in readouts and "." not in intervention.target:
+    owners = {place.partition(".modulation_")[0] for place in effects}
+    if name in readouts and owners == {"readout"}:
         first, last = readouts[name]
-    elif name in agent.circuit.populations and intervention.kind != "block_plasticity":
+    elif owners == {name} and name in agent.circuit.populations:
         first, last = 0, agent.circuit.size(name)
     else:
         return _no_neurons(intervention)
@@ -394,3 +347,77 @@ def at_checkpoint(state, step):
     if "intervention.checkpoint" in state:
         state["intervention.checkpoint"][...] = step
         state["intervention.since"][...] = -1
+
+
+# Kinds --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of intervention.
+
+    Parameters
+    ----------
+    valued : bool
+        Whether it takes a value.
+    effects : callable
+        ``effects(agent, value)`` returns what can be its target: name to what becomes of the places of
+        `modulated` there, place to factor or amount.
+    """
+
+    valued: bool
+    effects: object
+
+
+def _inactivate(agent, _):
+    found = {name: {f"{name}.modulation_rate": 0} for name in agent.circuit.populations}
+    return found | _readouts(agent, "gain", 0) | _transmissions(agent, 0)
+
+
+def _gain(agent, value):
+    found = _drives(agent, "gain", value) | _readouts(agent, "gain", value)
+    found |= _transmissions(agent, value)
+    return found | {"dopamine": {"dopamine.modulation_gain": value}}
+
+
+def _drive(agent, value):
+    found = _drives(agent, "baseline", value) | _readouts(agent, "baseline", value)
+    return found | {"dopamine": {"dopamine.modulation_baseline": value}}
+
+
+def _clamp(agent, value):
+    places = {"dopamine.modulation_baseline": value, "dopamine.modulation_gain": 0}
+    return {"dopamine": places}
+
+
+def _block_plasticity(agent, _):
+    found = {name: {f"plasticity of {name}": 0} for name in _pathways(agent)}
+    return found | {"all": {place: 0 for places in found.values() for place in places}}
+
+
+def _drives(agent, what, value):
+    """Populations of one drive by their name, else each drive by its own."""
+    found = {}
+    for name, p in agent.circuit.populations.items():
+        for drive in p.drives:
+            place = f"{name}.modulation_{what}_{drive}"
+            found[name if len(p.drives) == 1 else f"{name}.{drive}"] = {place: value}
+    return found
+
+
+def _readouts(agent, what, value):
+    return {r.name: {f"readout.modulation_{what}": value} for r in _rows(agent)}
+
+
+def _transmissions(agent, value):
+    names = [*agent.circuit.projections, *(f"{r.reads}->{r.name}" for r in _rows(agent))]
+    return {name: {f"transmission of {name}": value} for name in names}
+
+
+KINDS = {
+    "inactivate": Kind(False, _inactivate),
+    "gain": Kind(True, _gain),
+    "drive": Kind(True, _drive),
+    "clamp": Kind(True, _clamp),
+    "block_plasticity": Kind(False, _block_plasticity),
+}

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 
 from bgrl.description import description
 from bgrl.errors import InputError, choose
+from bgrl.methods import METHODS
+from bgrl.sensitivity import symbols
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,8 @@ class Optimizer:
 
     Examples
     --------
-    >>> Optimizer("velocity = 0.9*velocity + gradient; update = velocity", ("velocity",)).state
-    ('velocity',)
+    >>> Optimizer("update = sign(gradient)").state
+    ()
     """
 
     code: str
@@ -45,6 +47,34 @@ class Optimizer:
     totals: dict = field(default_factory=dict)
     once: str = ""
     once_state: tuple = ()
+
+    def __post_init__(self):
+        own = {"gradient", "eligibility", "dopamine", "learning_rate", *self.state}
+        said = _assigned(self.once)
+        _check("code", self.code, own | {*said, *self.once_state, "update"})
+        _check("once", self.once, {"td_error", "max_norm", *self.totals, *self.once_state})
+        for name, expression in self.totals.items():
+            _check(f"total {name!r}", f"total = {expression}", own)
+        if "update" not in _assigned(self.code):
+            raise InputError("the code of an optimizer must set `update`")
+
+
+def _assigned(code):
+    """Names that lines of code set, in order."""
+    return [line.partition("=")[0].strip() for line in code.splitlines() if line.strip()]
+
+
+def _check(where, code, known):
+    """Refuse names that the code of an optimizer does not have."""
+    local = set()
+    for line in filter(str.strip, code.splitlines()):
+        name, _, value = line.partition("=")
+        if unknown := symbols(value) - known - local - {"inf", "pi"}:
+            raise InputError(
+                f"optimizer, {where}: unknown symbol {sorted(unknown)[0]} in {line.strip()!r}; "
+                f"known: {', '.join(sorted(known | local))}"
+            )
+        local.add(name.strip())
 
 
 #: The bias corrections of Adam after t updates, 1/(1 - 0.9**t) and 1/(1 - 0.999**t).
@@ -89,8 +119,6 @@ CLIPPING = Optimizer(
     once="clip_scale = clip(max_norm/(sqrt(square) + 1e-30), 0, 1)",
 )
 
-#: What is kept of the sensitivities; `bgrl.sensitivity` says what each means.
-SENSITIVITIES = ("rtrl", "nucleus", "snap1", "rflo", "none")
 FEEDBACKS = ("random", "symmetric")
 FIRST_INPUTS = ("zeros", "action_0")
 #: What ``learning_rate`` of an experiment sets.
@@ -117,7 +145,7 @@ class Learning:
     feedback : {"random", "symmetric"}
         Whether the learning signal returns to what a readout reads through fixed weights of their
         own (feedback alignment: drawn, or given, in the `Readout`) or through the readout's.
-    optimizer : {"adam", "amsgrad", "sgd"}
+    optimizer : {"adam", "amsgrad", "sgd"} or Optimizer
     discount : float
         Of future reward per task step.
     trace_actor, trace_critic, trace_network : float
@@ -141,7 +169,7 @@ class Learning:
     overrides: dict[str, str] = field(default_factory=dict)
     oracle: bool = False
     feedback: str = "random"
-    optimizer: str = "adam"
+    optimizer: str | Optimizer = "adam"
     discount: float = 0.99
     trace_actor: float = 0.99
     trace_critic: float = 0.99
@@ -156,11 +184,12 @@ class Learning:
     first_input: str = "zeros"
 
     def __post_init__(self):
-        choose("sensitivity", self.sensitivity, SENSITIVITIES)
+        choose("sensitivity", self.sensitivity, METHODS)
         for name, method in self.overrides.items():
-            choose(f"sensitivity of {name!r}", method, SENSITIVITIES)
+            choose(f"sensitivity of {name!r}", method, METHODS)
         choose("feedback", self.feedback, FEEDBACKS)
-        choose("optimizer", self.optimizer, OPTIMIZERS)
+        if not isinstance(self.optimizer, Optimizer):
+            choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("first_input", self.first_input, FIRST_INPUTS)
         for name in ("discount", "trace_actor", "trace_critic", "trace_network"):
             if not 0 <= getattr(self, name) <= 1:
@@ -173,10 +202,17 @@ class Learning:
 
     def structure(self):
         """What the compiled program depends on; the numbers are run-time values."""
+        rule = self.optimizer
+        rule = rule if isinstance(rule, Optimizer) else OPTIMIZERS[rule]
+        used = dict.fromkeys([self.sensitivity, *self.overrides.values()])
+        used |= {"rtrl": None} if self.oracle else {}
         return {
+            "methods": {
+                k: {"reach": METHODS[k].reach, "coupled": METHODS[k].coupled} for k in used
+            },
             "oracle": self.oracle,
             "feedback": self.feedback,
-            "optimizer": asdict(OPTIMIZERS[self.optimizer]),
+            "optimizer": asdict(rule),
             "clip": self.max_norm is not None,
             "continuing": self.rate_average_reward is not None,
         }

@@ -27,9 +27,6 @@ from math import prod
 
 from bgrl.language import symbols
 
-#: Methods whose sensitivities cross synapses and need a matrix product.
-COUPLED = ("rtrl", "nucleus")
-
 
 @dataclass(frozen=True)
 class Block:
@@ -47,6 +44,8 @@ class Block:
     shape : tuple of int
         Parameters: (neurons,) or (neurons, afferents).
     method : str
+    coupled : bool
+        Whether sensitivities are kept of all neurons of a population, not only of the owner.
     states : tuple of (str, str)
         (population, variable) whose sensitivity is kept; empty if there is nothing to learn.
     exact : tuple of (str, str)
@@ -59,13 +58,9 @@ class Block:
     drive: str | None
     shape: tuple
     method: str
+    coupled: bool
     states: tuple
     exact: tuple = ()
-
-    @property
-    def coupled(self):
-        """Whether sensitivities are kept of all neurons of a population, not only of the owner."""
-        return self.method in COUPLED
 
     def array(self, population, variable, exact=False):
         """Name in the network's state of the sensitivity of a state to these parameters."""
@@ -123,7 +118,8 @@ def _block(structure, signals, oracle, owner, group, key, drive, shape, method):
     exact = ()
     if oracle and method != "none":
         exact = _kept(structure, "rtrl", owner, drive or key, signals)
-    return Block(owner, group, key, drive, shape, method, states, exact)
+    coupled = method != "none" and structure["learning"]["methods"][method]["coupled"]
+    return Block(owner, group, key, drive, shape, method, coupled, states, exact)
 
 
 def _kept(structure, method, owner, symbol, signals):
@@ -157,9 +153,9 @@ def kept_edges(structure, method, owner):
     list of ((population, variable), (population, variable), projection or None)
         None where a neuron acts on itself without a synapse.
     """
-    edges = []
-    for name, p in structure["populations"].items():
-        if method != "rtrl" and name != owner:
+    edges, reach = [], structure["learning"]["methods"][method]["reach"]
+    for name, p in structure["populations"].items() if reach != "nothing" else ():
+        if reach != "circuit" and name != owner:
             continue
         for variable, text in dynamics(p).items():
             used, end = symbols(text), (name, variable)
@@ -171,7 +167,7 @@ def kept_edges(structure, method, owner):
                     projection["target"] == name
                     and projection["drive"] in used
                     and source in structure["populations"]
-                    and (method == "rtrl" or (method != "rflo" and source == owner))
+                    and (reach == "circuit" or (reach == "nucleus" and source == owner))
                 ):
                     edges.append(((source, projection["reads"]), end, key))
     return edges
@@ -271,7 +267,7 @@ def cost(structure):
             for source, target, projection in kept_edges(structure, method, block.owner):
                 if source in states and target in states:
                     work = prod(block.shape)
-                    if method in COUPLED:
+                    if structure["learning"]["methods"][method]["coupled"]:
                         work *= size[target[0]] * (size[source[0]] if projection else 1)
                     operations += work
     scale = structure["replicates"]

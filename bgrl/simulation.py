@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from bgrl import __version__
 from bgrl.agent import MAX_SEED, Agent, describe
-from bgrl.backends import LOADERS, load
+from bgrl.backends import BACKENDS, load
 from bgrl.bridge import EnvironmentFailed
 from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, RunError, check_count, check_integer, choose, from_system
@@ -92,7 +92,7 @@ class Run:
     evaluation_steps: int | None = None
 
     def __post_init__(self):
-        choose("backend", self.backend, LOADERS)
+        choose("backend", self.backend, BACKENDS)
         check_count("steps", self.steps)
         most = _MOST_INTERVENED if self.interventions else _MOST_STEPS
         if self.steps > most:

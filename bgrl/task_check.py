@@ -11,7 +11,7 @@ import numpy as np
 
 from bgrl import tasks
 from bgrl.agent import Agent
-from bgrl.backends import LOADERS, load
+from bgrl.backends import BACKENDS, load
 from bgrl.cli import Parser, run_command
 from bgrl.ctrnn import ctrnn_circuit, meta_inputs
 from bgrl.errors import choose
@@ -138,7 +138,7 @@ def main(arguments=None):
         "--backends", default="numpy", help="separated by commas; the first is the reference"
     )
     options = parser.parse_args(arguments)
-    backends = [choose("backend", name, LOADERS) for name in options.backends.split(",")]
+    backends = [choose("backend", name, BACKENDS) for name in options.backends.split(",")]
     failed = 0
     for name in options.tasks or tasks.names():
         found = check(tasks.make(name), backends)

@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bgrl.agent import Agent
-from bgrl.backends import LOADERS, load
+from bgrl.backends import BACKENDS, load
 from bgrl.circuit import Circuit
 from bgrl.cli import Parser, run_command
 from bgrl.ctrnn import ctrnn_circuit
 from bgrl.equations import watched
 from bgrl.errors import InputError, choose
-from bgrl.learning import SENSITIVITIES, Learning
+from bgrl.learning import Learning
+from bgrl.methods import METHODS
 from bgrl.sensitivity import parts, sizes
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
@@ -355,17 +356,17 @@ def main(arguments=None):
     parser = Parser(prog="python -m bgrl.verify", description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="+", metavar="FILE.npz", help="recorded files")
     parser.add_argument(
-        "--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)"
+        "--backend", default="cpp", help=f"one of {', '.join(BACKENDS)} (default cpp)"
     )
     parser.add_argument(
         "--sensitivity",
-        help=f"for circuits, one of {', '.join(SENSITIVITIES)} (default rtrl); what a method leaves "
+        help=f"for circuits, one of {', '.join(METHODS)} (default rtrl); what a method leaves "
         "out is compared as zero",
     )
     options = parser.parse_args(arguments)
-    choose("backend", options.backend, LOADERS)
+    choose("backend", options.backend, BACKENDS)
     if options.sensitivity:
-        choose("sensitivity", options.sensitivity, SENSITIVITIES)
+        choose("sensitivity", options.sensitivity, METHODS)
     failed = 0
     for path in options.files:
         errors, tolerance = verify(path, options.backend, options.sensitivity)

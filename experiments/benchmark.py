@@ -11,10 +11,10 @@ import time
 
 import models
 from bgrl import experiment, tasks
-from bgrl.backends import LOADERS, load
+from bgrl.backends import BACKENDS, load
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, choose
-from bgrl.learning import SENSITIVITIES
+from bgrl.methods import METHODS
 from bgrl.sensitivity import cost
 from bgrl.simulation import check_cost
 from bgrl.step.assemble import initial_state
@@ -72,7 +72,7 @@ def main(arguments=None):
     )
     add("--observe", default="", help="what the agent sees: numbers with commas, even, odd")
     add("--model", default="rtrrl", help=f"one of {', '.join(models.names())} (default rtrrl)")
-    add("--sensitivity", default="rflo", help=f"one of {', '.join(SENSITIVITIES)} (default rflo)")
+    add("--sensitivity", default="rflo", help=f"one of {', '.join(METHODS)} (default rflo)")
     add("--units", type=int, default=32, help="neurons in the cortex (default 32)")
     add("--steps", type=int, default=200_000, help="task steps (default 200000)")
     add("--replicates", type=int, default=1, help="independent agents (default 1)")
@@ -83,7 +83,7 @@ def main(arguments=None):
         help="processes that share the replicates, 0: one for each core (default 1)",
     )
     add("--dtype", default="float32", help="float32 (default) or float64")
-    add("--backend", default="cpp", help=f"one of {', '.join(LOADERS)} (default cpp)")
+    add("--backend", default="cpp", help=f"one of {', '.join(BACKENDS)} (default cpp)")
     add(
         "--suite",
         action="store_true",
@@ -92,7 +92,7 @@ def main(arguments=None):
         "results/benchmark.nc and .png; `--suite --help` shows its options",
     )
     options = parser.parse_args(words)
-    choose("backend", options.backend, LOADERS)
+    choose("backend", options.backend, BACKENDS)
     agent = models.agent(
         options.model,
         tasks.make_observed(options.task, options.observe),

@@ -13,7 +13,7 @@ import models
 from bgrl import tasks
 from bgrl.errors import InputError, check_count, choose
 from bgrl.experiment import EvaluatedSettings, command, option
-from bgrl.learning import SENSITIVITIES
+from bgrl.methods import METHODS
 from bgrl.recording import Record
 from bgrl.simulation import simulate
 
@@ -39,7 +39,7 @@ class Config(EvaluatedSettings):
         """The methods to compare; in one nucleus `nucleus` would be `rtrl`."""
         if self.sensitivity:
             methods = self.sensitivity.split(",")
-            return [choose("sensitivity", m, set(SENSITIVITIES) - {"none"}) for m in methods]
+            return [choose("sensitivity", m, set(METHODS) - {"none"}) for m in methods]
         several = len(models.circuit(self.model, tasks.make("memory_chain")).populations) > 1
         return ["rflo", "snap1", *(["nucleus"] if several else []), "rtrl"]
 

@@ -30,7 +30,7 @@ from tqdm import tqdm
 import experiments
 from bgrl import __version__
 from bgrl.agent import describe
-from bgrl.backends import load
+from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
 from bgrl.cli import Parser, run_command
 from bgrl.dataset import UNFINISHED, read_attributes, write
@@ -212,7 +212,7 @@ def run_points(experiment, points, client, bar):
     """
     from distributed import as_completed
 
-    _prepare(client, not all(point.backend.startswith("cpp") for point in points))
+    _prepare(client, not all(BACKENDS[point.backend].separate for point in points))
     module = importlib.import_module(f"experiments.{experiment}")
     failures, programs, futures = {}, {}, {}
     for point in points:

@@ -1,21 +1,55 @@
-"""Ways to run an agent's program, one file each.
+"""Ways to run an agent's program, found by their names in `BACKENDS`.
 
-A backend is a module with ``load(structure, name, progress)`` that returns a program: an object with
-the `layout` of the state and ``advance``. `LOADERS` names them. Where replicates are to be shared among
-processes, a program of fewer of them serves all (`bgrl.backends.groups`).
+A program has the `layout` of the state and ``advance``, see `load`. Where replicates are to be shared
+among processes, a program of fewer of them serves all (`bgrl.backends.groups`).
 """
 
 import importlib
+from dataclasses import dataclass
 
 from bgrl.backends.groups import GroupedProgram, cores
 from bgrl.errors import InputError, check_integer, choose
 
-#: Backend name to (module, what it is).
-LOADERS = {
-    "numpy": ("bgrl.backends.runtime", "interpreted; for tests and for looking inside"),
-    "cython": ("bgrl.backends.runtime", "Brian2's runtime mode, compiled piecewise"),
-    "cpp": ("bgrl.backends.cpp", "C++ standalone with dense kernels; the default"),
-    "cpp-plain": ("bgrl.backends.cpp", "C++ standalone as Brian2 writes it, to compare with"),
+
+@dataclass(frozen=True)
+class Backend:
+    """A way to run an agent's program.
+
+    Parameters
+    ----------
+    loader : callable or str
+        ``loader(structure, name, progress)`` returns a program as `load` describes it, except for
+        `processes`; or "module:function" to import it from when it is needed.
+    summary : str
+        For people, in a few words.
+    separate : bool
+        Whether a program runs in a process of its own, so that several can run at once.
+    """
+
+    loader: object
+    summary: str
+    separate: bool = False
+
+    def program(self, structure, name, progress):
+        """A program, see `load`."""
+        loader = self.loader
+        if isinstance(loader, str):
+            module, function = loader.split(":")
+            loader = getattr(importlib.import_module(module), function)
+        return loader(structure, name, progress)
+
+
+BACKENDS = {
+    "numpy": Backend("bgrl.backends.runtime:load", "interpreted; for tests and for looking inside"),
+    "cython": Backend("bgrl.backends.runtime:load", "Brian2's runtime mode, compiled piecewise"),
+    "cpp": Backend(
+        "bgrl.backends.cpp:load", "C++ standalone with dense kernels; the default", separate=True
+    ),
+    "cpp-plain": Backend(
+        "bgrl.backends.cpp:load",
+        "C++ standalone as Brian2 writes it, to compare with",
+        separate=True,
+    ),
 }
 
 
@@ -25,7 +59,7 @@ def load(name, structure, progress=None, processes=1):
     Parameters
     ----------
     name : str
-        One of `LOADERS`.
+        One of `BACKENDS`.
     structure : dict
         `Agent.structure()`.
     progress : callable, optional
@@ -50,10 +84,10 @@ def load(name, structure, progress=None, processes=1):
         For an unknown backend, or one that this machine lacks something for; for more processes
         than one where there can be only one.
     """
-    module = importlib.import_module(LOADERS[choose("backend", name, LOADERS)][0])
+    backend = BACKENDS[choose("backend", name, BACKENDS)]
     replicates = structure["replicates"]
     size = -(-replicates // min(replicates, _processes(name, structure, processes)))
-    program = module.load(structure | {"replicates": size}, name, progress)
+    program = backend.program(structure | {"replicates": size}, name, progress)
     return program if size == replicates else GroupedProgram(program, replicates)
 
 
@@ -61,7 +95,7 @@ def _processes(name, structure, wanted):
     """How many processes there are to be."""
     wanted = check_integer("processes", wanted, 0)
     external = structure["task"]["external"]
-    if name.startswith("cpp") and not external:
+    if BACKENDS[name].separate and not external:
         return wanted or cores()
     if wanted > 1:
         what = "a Gymnasium environment" if external else f"backend {name!r}"

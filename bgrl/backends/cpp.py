@@ -51,6 +51,7 @@ _HEADER = """
 #include <sys/prctl.h>
 #endif
 """
+_IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+)(?: import (\([^)]*\)|.*))?", re.MULTILINE)
 _INCLUDE = re.compile(r"\s*#\s*include\b")
 
 
@@ -262,10 +263,26 @@ def _toolchain(cxx):
 
 def _generator():
     """Everything that generated sources depend on besides the structure."""
-    package = Path(__file__).parents[1]
-    files = sorted(p for p in package.rglob("*") if p.suffix in (".py", ".cpp"))
+    files = [*_imported("bgrl.backends.generate"), *Path(__file__).parent.glob("templates/*")]
     versions = [importlib.metadata.version(name) for name in ("brian2", "numpy", "sympy")]
-    return _digest(*versions, sys.version, *(p.read_bytes() for p in files))
+    return _digest(*versions, sys.version, *(p.read_bytes() for p in sorted(files)))
+
+
+def _imported(module):
+    """Files of a module of the package and of all that it imports of the package."""
+    package = Path(__file__).parents[1]
+    found, left = {}, {module}
+    while left:
+        name = left.pop()
+        path = package.joinpath(*name.split(".")[1:])
+        path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if name.split(".")[0] != package.name or name in found or not path.is_file():
+            continue
+        found[name] = path
+        left.add(name.rpartition(".")[0])
+        for source, names in _IMPORT.findall(path.read_text()):
+            left |= {source, *(f"{source}.{part}" for part in re.findall(r"\w+", names))}
+    return found.values()
 
 
 def _digest(*parts):

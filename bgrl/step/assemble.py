@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from bgrl.agent import MAX_SEED
 from bgrl.errors import BlueprintError, check_integer
 from bgrl.plan import Plan
 from bgrl.step import (
@@ -41,7 +42,6 @@ PARTS = (
     rules,
     hold,
 )
-MAX_SEED = 2**31 - 1
 
 
 def blueprint(structure):

@@ -40,14 +40,17 @@ def _clear(b, plan, blocks):
 
 
 def _self_edges(plan, name):
-    """Edges of a population onto itself through synapses, as far as a neuron's own count."""
-    if not any(k.owner == name and k.method == "snap1" and k.states for k in plan.blocks):
-        return []
-    return [e for e in kept_edges(plan.structure, "snap1", name) if e[2] is not None]
+    """Edges of a population onto itself through synapses, where the owner's own part of them is kept."""
+    for block in plan.blocks:
+        if block.owner == name and block.states and not block.coupled:
+            edges = kept_edges(plan.structure, block.method, name)
+            if found := [edge for edge in edges if edge[2] is not None]:
+                return found
+    return []
 
 
 def _own_effects(b, plan, name):
-    """Method to names of dF_s/ds' of a neuron, which for `snap1` has its self-connection."""
+    """Reach of a method to names of dF_s/ds' of a neuron, with its self-connection or without."""
     local = plan.local_steps[name]
     terms = {}
     for k, (source, target, key) in enumerate(_self_edges(plan, name)):
@@ -67,7 +70,7 @@ def _own_effects(b, plan, name):
         own[v, u] = f"own_{v}_{u}"
     if lines:
         b.code("sensitivity", name, "\n".join(lines))
-    return {"snap1": own, "rflo": local.jacobian}
+    return {"nucleus": own, "neuron": local.jacobian, "nothing": {}}
 
 
 def _advance(plan, block, own):
@@ -75,7 +78,7 @@ def _advance(plan, block, own):
     local, variables, key = plan.local_steps[block.owner], [v for _, v in block.states], block.key
     suffix, factor = ("_post", "*mask*x_pre") if block.drive else ("", "")
     direct = local.gain if block.drive else local.slope
-    jacobian = own[block.method]
+    jacobian = own[plan.learning["methods"][block.method]["reach"]]
     lines = []
     for v in variables:
         terms = [

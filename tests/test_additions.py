@@ -1,0 +1,167 @@
+"""What a newcomer adds is one entry, from outside of the package, and works at once."""
+
+import numpy as np
+import pytest
+
+import models
+from bgrl import tasks
+from bgrl.backends import BACKENDS, Backend, load
+from bgrl.errors import InputError
+from bgrl.interventions import KINDS, Intervention, Kind
+from bgrl.learning import Optimizer
+from bgrl.methods import METHODS, Method
+from bgrl.recording import Record
+from bgrl.simulation import Run, simulate
+from bgrl.step.assemble import initial_state
+
+MOMENTUM = Optimizer(
+    """
+    velocity = 0.9*velocity + gradient
+    update = velocity
+    """,
+    state=("velocity",),
+)
+#: Overshooting-bounded gradient descent: Elsayed, Vasan & Mahmood 2024, "Streaming deep reinforcement
+#: learning finally works", algorithm 3, with kappa = 2. Rates may differ: that of each parameter counts.
+OBGD = Optimizer(
+    "update = scale*gradient",
+    totals={"reach": "learning_rate*abs(eligibility)"},
+    once="""
+        bound = 2*clip(abs(td_error), 1, inf)*reach
+        scale = 1/clip(bound, 1, inf)
+    """,
+)
+
+
+def agent(**learning):
+    task = tasks.make("memory_chain", length=3)
+    return models.agent("rtrrl", task, 4, 2, "float64", **learning)
+
+
+def played(learner, steps, interventions=(), backend="numpy"):
+    """States before and after each of some steps."""
+    program = load(backend, learner.structure(bool(interventions)))
+    state = initial_state(learner, program.layout, 0, interventions)
+    states = [program.advance(state, 0, 1, learn=False)]
+    for step in range(1, steps + 1):
+        states.append(program.advance(states[-1], step, 1))
+    return states
+
+
+PARAMETERS = ("cortex_drive.weight", "cortex.bias", "readout_drive.weight", "readout.bias")
+
+
+def parts(state, kind):
+    """An array of every parameter, one row for each replicate."""
+    names = [name.replace(".", f".{kind}_") if kind else name for name in PARAMETERS]
+    return [state[name].reshape(2, -1) for name in names]
+
+
+def test_a_momentum_optimizer():
+    states = played(agent(optimizer=MOMENTUM, entropy_weight=0.0), 30)
+    for before, after in zip(states, states[1:], strict=False):
+        error = after["dopamine.td_error"][:, None]
+        for old, new, velocity, trace, moved in zip(
+            parts(before, ""),
+            parts(after, ""),
+            parts(before, "velocity"),
+            parts(before, "eligibility"),
+            parts(after, "velocity"),
+            strict=True,
+        ):
+            expected = 0.9 * velocity + error * trace
+            np.testing.assert_allclose(moved, expected, rtol=0, atol=1e-12)
+            np.testing.assert_allclose(new, old + 1e-3 * expected, rtol=0, atol=1e-12)
+    assert np.abs(states[-1]["cortex_drive.velocity_weight"]).max() > 1e-4
+
+
+@pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.slow)])
+def test_an_optimizer_with_a_total_over_all_parameters(backend):
+    """ObGD: no step may move the value beyond the TD error, whatever the learning rate."""
+    learner = agent(optimizer=OBGD, entropy_weight=0.0, rate_network=3.0, rate_critic=2.0)
+    scales, states = [], played(learner, 30, backend=backend)
+    for before, after in zip(states, states[1:], strict=False):
+        rates = [3.0, 3.0, np.r_[[1e-3] * 8, [2.0] * 4], np.r_[0, 0, 2.0]]
+        traces = parts(before, "eligibility")
+        # Time constants have a trace too.
+        times = 3.0 * np.abs(before["cortex.eligibility_tau"]).sum(1)
+        reach = times + sum((r * np.abs(z)).sum(1) for r, z in zip(rates, traces, strict=True))
+        error = after["dopamine.td_error"]
+        scale = 1 / np.maximum(1, 2 * np.maximum(1, np.abs(error)) * reach)
+        for old, new, rate, trace in zip(
+            parts(before, ""), parts(after, ""), rates, traces, strict=True
+        ):
+            expected = old + rate * (scale * error)[:, None] * trace
+            np.testing.assert_allclose(new, expected, rtol=0, atol=1e-12)
+        scales.append(scale)
+    assert np.min(scales) < 0.5 and np.max(scales) == 1
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "message"),
+    [
+        (("update = gradiant",), "unknown symbol gradiant in 'update = gradiant'"),
+        (("step = gradient",), "must set `update`"),
+        (("update = scale*gradient", (), {}, "scale = 1/norm"), "once: unknown symbol norm"),
+        (("update = gradient", (), {"norm": "weight**2"}), "total 'norm': unknown symbol weight"),
+    ],
+)
+def test_an_optimizer_that_cannot_be_is_refused(optimizer, message):
+    with pytest.raises(InputError, match=message):
+        Optimizer(*optimizer)
+
+
+def test_a_sensitivity_method(monkeypatch):
+    """Nothing is carried forward: the sensitivity is what a parameter does at once."""
+    monkeypatch.setitem(METHODS, "immediate", Method("what happens at once", "nothing"))
+    state = played(agent(sensitivity="immediate"), 9)[-1]
+    np.testing.assert_allclose(
+        state["cortex.sensitivity_rate_bias"], state["cortex.slope_rate_bias"], rtol=0, atol=0
+    )
+    assert np.abs(state["cortex.slope_rate_bias"]).min() > 0
+    other = played(agent(sensitivity="rflo"), 9)[-1]
+    assert (
+        np.abs(other["cortex.sensitivity_rate_bias"] - other["cortex.slope_rate_bias"]).max() > 0.1
+    )
+
+
+def test_a_kind_of_intervention(monkeypatch):
+    """Fatigue: rates of a population are scaled down after every step."""
+
+    def fatigue(agent, value):
+        return {name: {f"{name}.modulation_rate": value} for name in agent.circuit.populations}
+
+    monkeypatch.setitem(KINDS, "fatigue", Kind(True, fatigue))
+    rows = [Intervention.parse("fatigue cortex 0.5 neurons 1 from 4 for 2")]
+    learner = agent(rate_actor=0.0, rate_critic=0.0, rate_network=0.0)
+    plain, tired = played(learner, 4), played(learner, 4, rows)
+    rates = plain[4]["cortex.rate"] * [1, 0.5, 1, 1]
+    np.testing.assert_allclose(tired[4]["cortex.rate"], rates, rtol=0, atol=1e-15)
+    with pytest.raises(InputError, match="unknown target to fatigue 'thalamus'; valid: cortex"):
+        played(learner, 1, [Intervention.parse("fatigue thalamus 0.5")])
+
+
+def test_a_backend(monkeypatch):
+    """One that counts its steps, and otherwise is another's."""
+    counted = []
+
+    def loader(structure, name, progress):
+        program = load("numpy", structure, progress)
+        advance = program.advance
+
+        def counting(state, start, steps, *arguments, **keywords):
+            counted.append(steps)
+            return advance(state, start, steps, *arguments, **keywords)
+
+        program.advance = counting
+        return program
+
+    monkeypatch.setitem(BACKENDS, "counting", Backend(loader, "counts its steps"))
+    settings = {"evaluations": 1, "evaluation_trials": 1, "final_trials": 1}
+    record = Record(("value",))
+    found, expected = (
+        simulate(agent(), Run(20, 0, backend, record=record, **settings))
+        for backend in ("counting", "numpy")
+    )
+    np.testing.assert_array_equal(found["traces"]["value"], expected["traces"]["value"])
+    assert sum(counted) > 20

@@ -1,0 +1,97 @@
+"""The blueprint: the step of every model as text, and what a part may not write.
+
+``python tests/test_blueprint.py`` writes the texts anew; look at the difference before it is committed.
+"""
+
+from pathlib import Path
+
+import pytest
+
+import models
+from bgrl import tasks
+from bgrl.errors import BlueprintError
+from bgrl.step.assemble import blueprint
+from bgrl.step.blueprint import Blueprint
+from experiments import action_selection
+
+GOLDEN = Path(__file__).parent / "golden"
+#: Model to its task and method.
+AGENTS = {
+    "basal_ganglia": ("bernoulli_bandit", "rflo"),
+    "cortex_thalamus": ("memory_chain", "rtrl"),
+    "distributional": ("pavlovian", "rflo"),
+    "gpr": (action_selection.agent((0.4, 0.6), 0.2).task, "none"),
+    "lru": ("memory_chain", "snap1"),
+    "opal": ("probabilistic_selection", "rflo"),
+    "rtrrl": ("memory_chain", "rflo"),
+}
+
+
+def text(model, interventions=False):
+    task, method = AGENTS[model]
+    task = tasks.make(task) if isinstance(task, str) else task
+    units = 6 if model == "gpr" else 8
+    agent = models.agent(model, task, units, sensitivity=method, **models.STEADY)
+    return f"{blueprint(agent.structure(interventions))}\n"
+
+
+def test_every_model_has_a_text():
+    assert set(models.names()) == set(AGENTS) == {p.stem for p in GOLDEN.glob("*.txt")}
+
+
+@pytest.mark.parametrize("model", AGENTS)
+def test_the_step_of_a_model_is_what_its_text_says(model):
+    assert text(model) == (GOLDEN / f"{model}.txt").read_text()
+
+
+def test_the_text_says_what_interventions_add():
+    plain, intervened = text("rtrrl").splitlines(), text("rtrrl", True).splitlines()
+    added = [line.strip() for line in intervened if line not in plain]
+    assert "drive = modulation_gain_drive*drive + modulation_baseline_drive" in added
+    assert any(line.startswith("td_error = modulation_gain*(") for line in added)
+    assert "parameters that may not learn are put back" in added
+
+
+def empty():
+    agent = models.agent("rtrrl", tasks.make("memory_chain"), 3)
+    b = Blueprint(agent.structure())
+    b.group("cortex", 3)
+    b.variables("cortex", "rate")
+    return b
+
+
+@pytest.mark.parametrize(
+    ("write", "message"),
+    [
+        (lambda b: b.group("cortex"), "two groups called 'cortex'"),
+        (lambda b: b.variables("cortex", "rate"), "cortex has two variables called 'rate'"),
+        (lambda b: b.link("cortex", "rate", "task", "done"), "two variables called 'rate'"),
+        (lambda b: b.constant("cortex", "rate", [1, 2, 3]), "two variables called 'rate'"),
+        (lambda b: b.variables("cortx", "rate"), "there is no group 'cortx'"),
+        (lambda b: b.code("corpus", "cortex", "rate = 0"), "there is no slot 'corpus'"),
+        (lambda b: b.code("cortex", "cortex", "rate = rat"), "unknown name 'rat' in ' rat'"),
+        (lambda b: b.code("cortex", "cortex", "rate"), "no assignment: 'rate'"),
+        (lambda b: b.link("cortex", "done", "task", "done", 0), "task.done, which does not exist"),
+    ],
+)
+def test_what_a_part_may_not_write(write, message):
+    empty().check()
+    b = empty()
+    with pytest.raises(BlueprintError, match=message):
+        write(b)
+        b.check()
+
+
+def test_an_index_beyond_the_end_is_refused():
+    b = empty()
+    b.group("task", 2)
+    b.variables("task", "done")
+    b.link("cortex", "done", "task", "done", 2)
+    with pytest.raises(BlueprintError, match="beyond the end of task"):
+        b.check()
+
+
+if __name__ == "__main__":
+    GOLDEN.mkdir(exist_ok=True)
+    for name in AGENTS:
+        (GOLDEN / f"{name}.txt").write_text(text(name))
