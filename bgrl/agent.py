@@ -12,7 +12,7 @@ from dataclasses import asdict, field
 import numpy as np
 
 from bgrl.circuit import Circuit, Distribution
-from bgrl.clock import agree, lowest_trained
+from bgrl.circuit.clock import agree, lowest_trained
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.interventions import modulated

@@ -34,7 +34,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from bgrl.agent import describe
-from bgrl.circuit import OWN_INPUTS
+from bgrl.circuit.circuit import OWN_INPUTS
 from bgrl.errors import InputError, RunError, from_system
 from bgrl.recording import BLOCK, GRADIENTS, TRIAL, VARIABLES
 from bgrl.sensitivity import compared

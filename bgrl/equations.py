@@ -7,7 +7,8 @@ derivatives and the same plan.
 from dataclasses import replace
 
 from bgrl.agent import Agent
-from bgrl.circuit import OWN_INPUTS, Readout
+from bgrl.circuit import Readout
+from bgrl.circuit.circuit import OWN_INPUTS
 from bgrl.derivatives import population_step
 from bgrl.learning import Learning
 from bgrl.methods import METHODS

@@ -29,8 +29,8 @@ from pathlib import Path
 from bgrl import tasks
 from bgrl.agent import Agent, describe
 from bgrl.backends import BACKENDS
+from bgrl.circuit.clock import agree, check_duration
 from bgrl.cli import Parser, run_command
-from bgrl.clock import agree, check_duration
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, Learning
 from bgrl.methods import METHODS
@@ -400,7 +400,7 @@ def edit(circuit, values, scales, lesions):
     ----------
     circuit : bgrl.circuit.Circuit
     values : dict of str to str
-        Name to value, see `bgrl.editing.Editing.set`.
+        Name to value, see `bgrl.circuit.editing.Editing.set`.
     scales : dict of str to str
         Pathway to factor.
     lesions : sequence of str

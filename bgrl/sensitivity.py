@@ -261,7 +261,7 @@ def cost(structure):
     values = operations = 0
     for block in blocks(structure):
         values += sum(prod(shape) for shape in block.arrays(size).values())
-        kept = {block.method: block.states}
+        kept = {block.method: block.states} if block.states else {}
         kept |= {"rtrl": block.exact} if block.exact else {}
         for method, states in kept.items():
             for source, target, projection in kept_edges(structure, method, block.owner):

@@ -12,8 +12,8 @@ import numpy as np
 from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import BACKENDS, load
+from bgrl.circuit.ctrnn import ctrnn_circuit, meta_inputs
 from bgrl.cli import Parser, run_command
-from bgrl.ctrnn import ctrnn_circuit, meta_inputs
 from bgrl.errors import choose
 from bgrl.learning import Learning
 from bgrl.step.assemble import initial_state

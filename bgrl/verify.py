@@ -14,8 +14,8 @@ import numpy as np
 from bgrl.agent import Agent
 from bgrl.backends import BACKENDS, load
 from bgrl.circuit import Circuit
+from bgrl.circuit.ctrnn import ctrnn_circuit
 from bgrl.cli import Parser, run_command
-from bgrl.ctrnn import ctrnn_circuit
 from bgrl.equations import watched
 from bgrl.errors import InputError, choose
 from bgrl.learning import Learning

@@ -28,7 +28,7 @@ from bgrl.circuit import (
     truncated_normal,
     uniform,
 )
-from bgrl.ctrnn import EQUATIONS, meta_inputs
+from bgrl.circuit.ctrnn import EQUATIONS, meta_inputs
 from bgrl.errors import check_count
 from models.rtrrl import STEP, TAU_STEPS
 

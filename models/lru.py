@@ -37,7 +37,7 @@ from bgrl.circuit import (
     truncated_normal,
     uniform,
 )
-from bgrl.ctrnn import meta_inputs
+from bgrl.circuit.ctrnn import meta_inputs
 from bgrl.errors import check_count
 
 #: Duration of a task step, in ms, as in `models.rtrrl`.

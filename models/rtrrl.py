@@ -16,7 +16,7 @@ ventral_striatum
 import math
 
 from bgrl.circuit import glorot_normal, truncated_normal, uniform
-from bgrl.ctrnn import ctrnn_circuit, meta_inputs
+from bgrl.circuit.ctrnn import ctrnn_circuit, meta_inputs
 from bgrl.errors import check_count
 
 #: Units of the cortex (table 1 of the paper).

@@ -1,5 +1,7 @@
 """What a newcomer adds is one entry, from outside of the package, and works at once."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -59,7 +61,7 @@ def parts(state, kind):
 
 def test_a_momentum_optimizer():
     states = played(agent(optimizer=MOMENTUM, entropy_weight=0.0), 30)
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         error = after["dopamine.td_error"][:, None]
         for old, new, velocity, trace, moved in zip(
             parts(before, ""),
@@ -80,7 +82,7 @@ def test_an_optimizer_with_a_total_over_all_parameters(backend):
     """ObGD: no step may move the value beyond the TD error, whatever the learning rate."""
     learner = agent(optimizer=OBGD, entropy_weight=0.0, rate_network=3.0, rate_critic=2.0)
     scales, states = [], played(learner, 30, backend=backend)
-    for before, after in zip(states, states[1:], strict=False):
+    for before, after in pairwise(states):
         rates = [3.0, 3.0, np.r_[[1e-3] * 8, [2.0] * 4], np.r_[0, 0, 2.0]]
         traces = parts(before, "eligibility")
         # Time constants have a trace too.

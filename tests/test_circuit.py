@@ -14,10 +14,10 @@ from bgrl.circuit import (
     Projection,
     Readout,
     normal,
-    sample,
     truncated_normal,
     uniform,
 )
+from bgrl.circuit.values import sample
 from bgrl.errors import InputError
 from bgrl.tasks import make
 from tests.conftest import FIXTURES

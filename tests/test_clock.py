@@ -7,7 +7,7 @@ import models
 from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.circuit import Circuit, Parameter, Population, uniform
-from bgrl.clock import check_time_constants, lowest_trained
+from bgrl.circuit.clock import check_time_constants, lowest_trained
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.tasks.salience import salience

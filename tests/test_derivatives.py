@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from bgrl.circuit import FUNCTIONS, Circuit, Function, Parameter, Population, Projection
+from bgrl.circuit import Circuit, Function, Parameter, Population, Projection
 from bgrl.derivatives import local_step
 from bgrl.errors import InputError
+from bgrl.language import FUNCTIONS
 from bgrl.step.assemble import initial_state
 
 AT = {"rate": 0.37, "drive": 0.61, "bias": 0.23, "tau": 3.1}

@@ -13,18 +13,9 @@ import models
 from bgrl import verify, wiring
 from bgrl.agent import Agent
 from bgrl.backends import load
-from bgrl.circuit import (
-    Circuit,
-    Dopamine,
-    Parameter,
-    Population,
-    Readout,
-    Rule,
-    normal,
-    sample,
-    uniform,
-)
-from bgrl.editing import Editing
+from bgrl.circuit import Circuit, Dopamine, Parameter, Population, Readout, Rule, normal, uniform
+from bgrl.circuit.editing import Editing
+from bgrl.circuit.values import sample
 from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.simulation import Run, simulate

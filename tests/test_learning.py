@@ -10,7 +10,7 @@ from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import load
 from bgrl.circuit import Projection
-from bgrl.ctrnn import ctrnn_circuit
+from bgrl.circuit.ctrnn import ctrnn_circuit
 from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.reference import ReferenceAgent

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bgrl import wiring
+from bgrl.circuit import wiring
 from bgrl.errors import InputError
 
 PATTERNS = {

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bgrl.circuit import sample
+from bgrl.circuit.values import sample
 
 FUNCTIONS = {name: getattr(np, name) for name in ("tanh", "exp", "log", "sqrt", "sin", "cos")}
 

@@ -18,8 +18,8 @@ from math import prod
 
 import numpy as np
 
-from bgrl.circuit import FUNCTIONS
 from bgrl.errors import BlueprintError
+from bgrl.language import FUNCTIONS
 from bgrl.slots import SUBSTEP_SLOTS, unroll
 
 #: What code may use besides the variables of its group.

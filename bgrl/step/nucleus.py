@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bgrl.circuit import sample
-from bgrl.clock import check_time_constants
+from bgrl.circuit.clock import check_time_constants
+from bgrl.circuit.values import sample
 
 
 def write(b, plan):

@@ -27,7 +27,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from bgrl.circuit import Parameter
-from bgrl.clock import check_duration
+from bgrl.circuit.clock import check_duration
 from bgrl.description import description
 from bgrl.errors import InputError, choose
 from bgrl.language import assignments, check_expression, check_name, check_names, symbols

@@ -14,8 +14,10 @@ from functools import partial
 
 import numpy as np
 
-from bgrl import wiring
-from bgrl.clock import agree, check_duration
+from bgrl.circuit import values, wiring
+from bgrl.circuit.clock import agree, check_duration
+from bgrl.circuit.pathway import Projection
+from bgrl.circuit.values import Distribution, truncated_normal
 from bgrl.errors import InputError, check_count, choose
 
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
@@ -81,8 +83,6 @@ class Editing:
         InputError
             For a name that exists already, or a projection that cannot be.
         """
-        from bgrl.circuit import Projection, truncated_normal
-
         name = f"{source}->{target}" if name is None else name
         if name in self._pathways():
             raise InputError(f"{name!r} exists already; give the new one another name=")
@@ -140,7 +140,8 @@ class Editing:
         name : str
             A projection.
         pattern : callable
-            One of `bgrl.wiring`, or any function (targets, sources, seed=..., **options) that returns
+            One of `bgrl.circuit.wiring`, or any function (targets, sources, seed=..., **options) that
+            returns
             an array of 0 and 1.
         seed : int
             The same seed draws other synapses for another projection.
@@ -408,8 +409,6 @@ def _change(name, old, new):
 
 
 def _short(value):
-    from bgrl.circuit import Distribution
-
     if isinstance(value, list):
         return f"array of {np.size(value)}"
     if isinstance(value, dict):
@@ -421,13 +420,11 @@ def _short(value):
 
 def _read(value):
     """Text as the number, word, list or distribution that it says; anything else as it is."""
-    from bgrl import circuit
-
     if not isinstance(value, str):
         return value
     try:
         if match := CALL.match(value):
-            return getattr(circuit, match[1])(*map(float, match[2].split(",")))
+            return getattr(values, match[1])(*map(float, match[2].split(",")))
         return ast.literal_eval(value)
     except (ValueError, TypeError, SyntaxError):
         return value

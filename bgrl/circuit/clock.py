@@ -15,7 +15,9 @@ from numbers import Real
 
 import numpy as np
 
+from bgrl.circuit.values import Distribution, summary
 from bgrl.errors import InputError
+from bgrl.language import FUNCTIONS
 
 _NAMES = {
     "arcsin": np.arcsin,
@@ -124,8 +126,6 @@ def _check_minimum(name, parameter):
 
 
 def _told(value):
-    from bgrl.circuit import Distribution, summary
-
     if isinstance(value, Distribution) or np.ndim(value) == 0:
         return summary(value)
     return f"{np.min(value):g} at the least"
@@ -133,8 +133,6 @@ def _told(value):
 
 def _bounds(value):
     """Lowest and highest value; of a normal distribution, whose draws are checked, the mean."""
-    from bgrl.circuit import Distribution
-
     if not isinstance(value, Distribution):
         array = np.asarray(value, float)
         return array, array
@@ -146,8 +144,6 @@ def _bounds(value):
 
 def _leak(population, variable, expression, parameters):
     """How fast a variable leaks, per ms, where its derivative is linear in itself; else None."""
-    from bgrl.circuit import FUNCTIONS
-
     known = {name: _NAMES.get(name) or getattr(np, name) for name in FUNCTIONS}
     known |= dict.fromkeys((*population.drives, *population.dynamics), np.float64(0))
     known |= parameters

@@ -1,0 +1,299 @@
+"""What a circuit is: nuclei, pathways and readouts, as plain frozen descriptions.
+
+Nothing here knows Brian2. A description prints, compares, pickles, and goes through JSON in the
+shape of the recorded circuits (`tests/fixtures/README.md`). How one is edited is in
+`bgrl.circuit.editing`. Times are in ms, everything else is dimensionless unless a unit is given.
+"""
+
+import json
+from dataclasses import field
+
+import numpy as np
+
+from bgrl.circuit.clock import check_duration, check_time_constants
+from bgrl.circuit.editing import Editing
+from bgrl.circuit.nucleus import _NAME, Function, Population
+from bgrl.circuit.pathway import Dopamine, Projection, Readout, Rule, without
+from bgrl.circuit.text import (
+    from_json,
+    functions_to_json,
+    lesion_text,
+    parameters_from,
+    synapses_text,
+    to_json,
+)
+from bgrl.circuit.values import check_binary, check_rows, check_value, summary, values_of
+from bgrl.description import description
+from bgrl.errors import InputError, check_count, choose
+
+#: Inputs that an agent gives itself: the previous action and reward, and dopamine.
+OWN_INPUTS = ("action", "reward", "dopamine")
+
+
+@description(eq=False)
+class Circuit(Editing):
+    """Populations, the projections between them, and the two readouts.
+
+    It does not change; the methods of `bgrl.circuit.editing.Editing` return another circuit.
+
+    Parameters
+    ----------
+    dt : float
+        One Euler step, in ms; it must bear all time constants, see `bgrl.circuit.clock`.
+    substeps : int
+        Euler steps per task step, during which the input is held.
+    populations : dict of str to Population
+    projections : dict of str to Projection
+    inputs : dict of str to int
+        Number of channels of each input: `observation`, `action` (previous, one-hot), `reward`
+        (previous) and `dopamine` (of the step before, see `Dopamine`) in a circuit that learns.
+    actor, critic : Readout, optional
+    dopamine : Dopamine
+    """
+
+    MADE_BY = "models.circuit(NAME, task)"
+
+    dt: float
+    substeps: int
+    populations: dict[str, Population]
+    projections: dict[str, Projection]
+    inputs: dict[str, int]
+    actor: Readout | None = None
+    critic: Readout | None = None
+    dopamine: Dopamine = field(default_factory=Dopamine)
+
+    def __post_init__(self):
+        check_duration("dt", self.dt)
+        check_count("substeps", self.substeps)
+        for name in (*self.populations, *self.inputs):
+            if not isinstance(name, str) or not _NAME.match(name):
+                raise InputError(f"{name!r} is not a valid name; letters, digits, underscores")
+        if both := set(self.populations) & set(self.inputs):
+            raise InputError(f"both a population and an input: {', '.join(sorted(both))}")
+        for name, channels in self.inputs.items():
+            if channels < 1:
+                raise InputError(f"input {name!r}: {channels} channels; at least 1 is needed")
+        if both := {*self.populations, *self.inputs} & set(self.projections):
+            raise InputError(
+                f"both a projection and a population or input: {', '.join(sorted(both))}"
+            )
+        for name, population in self.populations.items():
+            population.check(name)
+            check_time_constants(name, population, self.dt)
+        for name, projection in self.projections.items():
+            self._check_projection(name, projection)
+        for readout in (self.actor, self.critic):
+            if readout is not None:
+                self._check_readout(readout)
+        self._cut_lesioned()
+
+    def _cut_lesioned(self):
+        """Take the synapses of lesioned neurons, whenever and however they were made."""
+        gone = {
+            name: np.zeros(p.size, bool) if p.lesioned is None else p.lesioned.astype(bool)
+            for name, p in self.populations.items()
+        }
+        gone |= {name: np.zeros(channels, bool) for name, channels in self.inputs.items()}
+        for name, p in self.projections.items():
+            self.projections[name] = without(p, np.logical_or.outer(gone[p.target], gone[p.source]))
+        for kind in ("actor", "critic"):
+            if (readout := getattr(self, kind)) is not None:
+                lost = np.tile(gone[readout.reads], len(readout.variables))
+                object.__setattr__(self, kind, without(readout, lost))
+
+    def _check_readout(self, readout):
+        choose(f"population read by {readout.name!r}", readout.reads, self.populations)
+        population = self.populations[readout.reads]
+        if not readout.variables:
+            raise InputError(f"{readout.name!r} reads no variable of {readout.reads!r}")
+        for variable in readout.variables:
+            choose(f"variable of {readout.reads!r}", variable, population.dynamics)
+        width = len(readout.variables) * population.size
+        check_rows(f"weights of {readout.name!r}", readout.weights, width)
+        check_rows(f"feedback of {readout.name!r}", readout.feedback, width)
+        for what, value in (("mask", readout.mask), ("lesion", readout.lesioned)):
+            check_binary(f"{what} of {readout.name!r}", value, (width,), "variables x neurons")
+        read = [".".join(state) for state in readout.states()]
+        for state, weights in readout.feedback_to.items():
+            valid = [f"{k}.{v}" for k, p in self.populations.items() for v in p.dynamics]
+            choose(f"feedback of {readout.name!r}", state, [v for v in valid if v not in read])
+            size = self.populations[state.split(".")[0]].size
+            check_rows(f"feedback of {readout.name!r} to {state!r}", weights, size)
+
+    def _check_projection(self, name, projection):
+        choose(f"source of {name!r}", projection.source, [*self.populations, *self.inputs])
+        choose(f"target of {name!r}", projection.target, self.populations)
+        choose(
+            f"drive of {projection.target!r}",
+            projection.drive,
+            self.populations[projection.target].drives,
+        )
+        if projection.source in self.populations:
+            choose(
+                f"variable of {projection.source!r}",
+                projection.reads,
+                self.populations[projection.source].dynamics,
+            )
+        if projection.sign not in (None, 1, -1):
+            raise InputError(f"sign of {name!r} is {projection.sign!r}; valid: 1, -1, none")
+        if projection.rule is not None:
+            projection.rule.check(name, self.populations[projection.target])
+        shape = self.shape(projection)
+        check_value(f"weights of {name!r}", projection.weights, shape)
+        for what, value in (("mask", projection.mask), ("lesion", projection.lesioned)):
+            check_binary(f"{what} of {name!r}", value, shape, "target, source")
+
+    @property
+    def step(self):
+        """Duration of one task step, in ms."""
+        return self.dt * self.substeps
+
+    def size(self, name):
+        """Number of neurons of a population, or of channels of an input."""
+        return self.inputs[name] if name in self.inputs else self.populations[name].size
+
+    def shape(self, projection):
+        """Shape (target, source) of a projection's weights."""
+        return self.size(projection.target), self.size(projection.source)
+
+    def afferents(self, population, drive):
+        """Names of the projections that feed a drive, in the order of its weight columns."""
+        return [
+            name
+            for name, p in self.projections.items()
+            if (p.target, p.drive) == (population, drive)
+        ]
+
+    def to_dict(self):
+        """The circuit as JSON values (lists, numbers, strings)."""
+        populations = {}
+        for name, p in self.populations.items():
+            kind = "map" if p.derivatives is None else "derivatives"
+            kind = "equations" if p.equations is not None else kind
+            populations[name] = {
+                "size": int(p.size),
+                kind: p.equations if p.equations is not None else dict(p.dynamics),
+                "parameters": {k: to_json(values_of(v)) for k, v in p.parameters.items()},
+                "drives": list(p.drives),
+                "initial": to_json(p.initial),
+                **({"functions": functions_to_json(p.functions)} if p.functions else {}),
+                "lesioned": to_json(p.lesioned),
+            }
+        readouts = {
+            kind: to_json(values_of(readout))
+            for kind in ("actor", "critic")
+            if (readout := getattr(self, kind)) is not None
+        }
+        return {
+            "dt": float(self.dt),
+            "substeps": int(self.substeps),
+            "populations": populations,
+            "projections": {k: to_json(values_of(p)) for k, p in self.projections.items()},
+            "inputs": {k: int(v) for k, v in self.inputs.items()},
+            **readouts,
+            "dopamine": values_of(self.dopamine),
+        }
+
+    @classmethod
+    def from_dict(cls, description):
+        """The inverse of `to_dict`; also reads the bare form of the recorded circuits.
+
+        Raises
+        ------
+        InputError
+            For a missing or unknown key, or a circuit that cannot be.
+        """
+        special = ("parameters", "initial", "functions")
+        try:
+            populations = {
+                name: Population(
+                    **{k: v for k, v in p.items() if k not in special},
+                    parameters=parameters_from(p.get("parameters", {})),
+                    initial=from_json(p.get("initial", {})),
+                    functions={k: Function(**f) for k, f in p.get("functions", {}).items()},
+                )
+                for name, p in description["populations"].items()
+            }
+            projections = {
+                name: Projection(
+                    **{k: v for k, v in from_json(p).items() if k != "rule"},
+                    rule=Rule(**p["rule"]) if p.get("rule") else None,
+                )
+                for name, p in description["projections"].items()
+            }
+            readouts = {
+                kind: Readout(**from_json(description[kind]))
+                for kind in ("actor", "critic")
+                if description.get(kind) is not None
+            }
+            return cls(
+                dt=description["dt"],
+                substeps=description["substeps"],
+                populations=populations,
+                projections=projections,
+                inputs=dict(description["inputs"]),
+                **readouts,
+                dopamine=Dopamine(**description.get("dopamine", {})),
+            )
+        except KeyError as error:
+            raise InputError(f"circuit description lacks {error}") from None
+        except (TypeError, AttributeError) as error:
+            raise InputError(f"circuit description is not valid: {error}") from None
+
+    def to_json(self):
+        """The circuit as JSON text."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_json(cls, text):
+        """The inverse of `to_json`."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as error:
+            raise InputError(f"circuit description is not JSON: {error}") from None
+
+    def __eq__(self, other):
+        return isinstance(other, Circuit) and self.to_dict() == other.to_dict()
+
+    def __str__(self):
+        steps = "Euler step" if self.substeps == 1 else "Euler steps"
+        lines = [f"circuit, {self.substeps} {steps} of {self.dt:g} ms a task step"]
+        lines += [
+            f"  input {name}: {channels} channel{'s' if channels > 1 else ''}"
+            for name, channels in self.inputs.items()
+        ]
+        for name, p in self.populations.items():
+            lines.append(
+                f"  population {name}: {p.size} neuron{'s' if p.size > 1 else ''}"
+                + lesion_text(p.lesioned, p.size)
+            )
+            for variable, expression in p.dynamics.items():
+                left = f"next {variable}" if p.derivatives is None else f"d{variable}/dt"
+                lines.append(f"    {left} = {expression}")
+            for key, q in p.parameters.items():
+                unit = " ms" if q.unit == "ms" else ""
+                trained = ", trained" if q.trainable else ""
+                lines.append(f"    {key}: {summary(q.value)}{unit}{trained}")
+        lines += [f"  {name}: {self._pathway(p)}" for name, p in self.projections.items()]
+        for kind in ("actor", "critic"):
+            if (readout := getattr(self, kind)) is not None:
+                read = ", ".join(".".join(state) for state in readout.states())
+                fixed = "" if readout.plastic else ", fixed"
+                lines.append(f"  {kind} {readout.name} reads {read}{fixed}{synapses_text(readout)}")
+        if self.dopamine != Dopamine():
+            values = (f"{name} {value:g}" for name, value in values_of(self.dopamine).items())
+            lines.append(f"  dopamine: {', '.join(values)}")
+        return "\n".join(lines)
+
+    def _pathway(self, projection):
+        """A projection as one line."""
+        p = projection
+        learns = ("plastic by a rule" if p.rule else "plastic") if p.plastic else "fixed"
+        parts = [" x ".join(map(str, self.shape(p))), learns]
+        if p.drive != "drive":
+            parts.append(f"drive {p.drive}")
+        if p.reads != "rate" and p.source in self.populations:
+            parts.append(f"reads {p.reads}")
+        if p.sign:
+            parts.append("excitatory" if p.sign > 0 else "inhibitory")
+        return ", ".join(parts) + synapses_text(p)

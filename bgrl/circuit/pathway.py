@@ -1,0 +1,194 @@
+"""Pathways: projections between nuclei, readouts, rules of plasticity, and how dopamine fires."""
+
+from dataclasses import field, replace
+
+import numpy as np
+
+from bgrl.circuit.values import frozen
+from bgrl.description import description
+from bgrl.errors import InputError
+from bgrl.language import check_expression
+
+#: What the equations of a `Rule` may use besides the names of the target population.
+RULE_SYMBOLS = ("weight", "eligibility", "pre", "dopamine", "chosen", "trace_decay")
+
+
+@description
+class Rule:
+    """A synapse's own learning rule, in place of the gradient.
+
+    The expressions may use `weight`, `eligibility`, `pre` (the presynaptic state), `dopamine` (the TD
+    error), `trace_decay` (discount times lambda, 0 where a trial has ended), `chosen` (the weight from
+    the action just chosen to the postsynaptic neuron, as the actor reads it or feeds it back) and
+    everything of the target population: states, parameters, drives.
+
+    Parameters
+    ----------
+    weight : str
+        The next weight; uses the eligibility as it stood before this step.
+    eligibility : str
+        The next eligibility.
+
+    Examples
+    --------
+    >>> Rule("weight + 0.1*dopamine*eligibility", "trace_decay*eligibility + pre*rate").weight
+    'weight + 0.1*dopamine*eligibility'
+    """
+
+    weight: str
+    eligibility: str
+
+    def __post_init__(self):
+        for which in ("weight", "eligibility"):
+            check_expression(f"rule, {which}", getattr(self, which))
+
+    def check(self, name, population):
+        """Raise `InputError` for symbols that neither rules nor the target population have."""
+        known = {*RULE_SYMBOLS, *population.dynamics, *population.parameters, *population.drives}
+        for which in ("weight", "eligibility"):
+            check_expression(f"rule of {name!r}, {which}", getattr(self, which), known)
+
+
+@description(eq=False)
+class Projection:
+    """A pathway from an input or a population to a drive of a population.
+
+    Parameters
+    ----------
+    source, target : str
+        Names of an input or population, and of a population.
+    drive : str
+        Which drive of the target it feeds.
+    reads : str
+        Which state variable of the source it transmits.
+    weights : float, array (target size, source size) or Distribution
+    mask : array of 0 and 1 (target size, source size), optional
+        Which synapses exist; all of them where nothing is said.
+    sign : {1, -1}, optional
+        Dale's law: learning may not change the sign of a weight.
+    plastic : bool
+        Whether learning changes the weights.
+    rule : Rule, optional
+        How it does that, if not by the gradient.
+    lesioned : array of 0 and 1 (target size, source size), optional
+        Synapses that a lesion took; the mask is zero there.
+    """
+
+    source: str
+    target: str
+    drive: str = "drive"
+    reads: str = "rate"
+    weights: object = 0.0
+    mask: object = None
+    sign: int | None = None
+    plastic: bool = True
+    rule: Rule | None = None
+    lesioned: object = None
+
+    def __post_init__(self):
+        for name in ("weights", "mask", "lesioned"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        cut(self)
+
+
+@description(eq=False)
+class Readout:
+    """A linear nucleus that learns from dopamine directly: the actor or the critic.
+
+    Parameters
+    ----------
+    name : str
+        The nucleus, dorsal_striatum or ventral_striatum in the models here.
+    reads : str
+        The population it reads.
+    variables : tuple of str
+        The state variables of that population that it reads.
+    weights : float, array (channels, variables x source size) or Distribution
+        Variable by variable.
+    feedback : float, array (channels, variables x source size) or Distribution
+        Fixed weights that carry the learning signal back to what it reads; used with random
+        feedback only, with symmetric feedback the weights themselves do.
+    feedback_to : dict of str to float, array (channels, size) or Distribution
+        Fixed weights that carry the learning signal to further populations, by "population.variable".
+    plastic : bool
+        Whether learning changes its weights.
+    mask : array of 0 and 1 (variables x source size,), optional
+        What it reads; all of it where nothing is said. Feedback follows it.
+    lesioned : array of 0 and 1 (variables x source size,), optional
+        What a lesion took of it; the mask is zero there.
+    """
+
+    name: str
+    reads: str = "cortex"
+    variables: tuple[str, ...] | str = ("rate",)
+    weights: object = 0.0
+    feedback: object = 0.0
+    feedback_to: dict = field(default_factory=dict)
+    plastic: bool = True
+    mask: object = None
+    lesioned: object = None
+
+    def __post_init__(self):
+        variables = (self.variables,) if isinstance(self.variables, str) else self.variables
+        object.__setattr__(self, "variables", tuple(variables))
+        for name in ("weights", "feedback", "mask", "lesioned"):
+            object.__setattr__(self, name, frozen(getattr(self, name)))
+        cut(self)
+        feedback_to = {state: frozen(value) for state, value in self.feedback_to.items()}
+        object.__setattr__(self, "feedback_to", feedback_to)
+
+    def states(self):
+        """(population, variable) of everything that it reads, in the order of its weights."""
+        return [(self.reads, variable) for variable in self.variables]
+
+
+@description
+class Dopamine:
+    """How dopamine neurons fire: a baseline, and a gain on the TD error, but never less than zero.
+
+    Learning follows the TD error itself. The input `dopamine` of a circuit, by which dopamine changes
+    excitability, is what firing says of it: (firing - baseline)/gain, plus a tonic level.
+
+    Parameters
+    ----------
+    baseline : float
+        Spikes/s. The default is in the range of recordings from awake animals (Schultz 1998, J.
+        Neurophysiol. 80:1).
+    gain : float
+        Spikes/s for a TD error of 1.
+    tonic : float
+        Added to the input `dopamine`: a drug, or the lack of dopamine.
+    """
+
+    #: What its numbers are called before their names, in messages.
+    CALLED = "dopamine "
+
+    baseline: float = 5.0
+    gain: float = 20.0
+    tonic: float = 0.0
+
+    def __post_init__(self):
+        if self.baseline < 0 or self.gain <= 0:
+            raise InputError(
+                f"dopamine baseline {self.baseline} and gain {self.gain} spikes/s; the former must not "
+                "be negative, the latter be positive"
+            )
+
+
+def cut(pathway):
+    """Keep the mask of a projection or readout zero where it is lesioned."""
+    mask, lesioned = pathway.mask, pathway.lesioned
+    if lesioned is not None:
+        mask = np.ones(np.shape(lesioned), int) if mask is None else mask
+        if np.shape(mask) == np.shape(lesioned):  # else refused by the circuit
+            object.__setattr__(pathway, "mask", frozen(np.where(lesioned, 0, mask)))
+
+
+def without(pathway, lost):
+    """The projection or readout with some more of its synapses lesioned."""
+    if pathway.mask is not None:
+        lost = lost & pathway.mask.astype(bool)
+    if not lost.any():
+        return pathway
+    lesioned = lost if pathway.lesioned is None else lost | pathway.lesioned.astype(bool)
+    return replace(pathway, lesioned=lesioned.astype(int))

@@ -1,0 +1,186 @@
+"""Numbers of a circuit, given one by one or drawn from a distribution, and parameters that have them."""
+
+import math
+
+import numpy as np
+
+from bgrl.description import description
+from bgrl.errors import InputError, choose, plain
+
+
+@description
+class Distribution:
+    """A distribution that initial values are drawn from.
+
+    Parameters
+    ----------
+    kind : {"normal", "truncated_normal", "uniform"}
+        `truncated_normal` is cut at two standard deviations of the parent and rescaled so that
+        its own standard deviation is `b` (what deep-learning libraries call LeCun or Glorot
+        normal).
+    a, b : float
+        Mean and standard deviation, or lower and upper bound.
+    """
+
+    kind: str
+    a: float
+    b: float
+
+    # Standard deviation of a unit normal truncated at +-2.
+    _TRUNCATED_STD = 0.8796256610342398
+
+    def __post_init__(self):
+        choose("distribution", self.kind, ("normal", "truncated_normal", "uniform"))
+        if (self.kind == "uniform" and self.b < self.a) or (self.kind != "uniform" and self.b < 0):
+            raise InputError(f"{self.kind}({self.a}, {self.b}): the range is empty")
+
+    def sample(self, generator, shape):
+        """Draw an array of `shape` from a `numpy.random.Generator`."""
+        if self.kind == "uniform":
+            return generator.uniform(self.a, self.b, shape)
+        draws = generator.standard_normal(shape)
+        if self.kind == "truncated_normal":
+            while (outside := np.abs(draws) > 2).any():
+                draws[outside] = generator.standard_normal(int(outside.sum()))
+            draws /= self._TRUNCATED_STD
+        return self.a + self.b * draws
+
+    def __mul__(self, factor):
+        """The distribution of what is drawn, times a number."""
+        a, b = self.a * factor, self.b * abs(factor)
+        if self.kind == "uniform":
+            a, b = sorted((a, self.b * factor))
+        return Distribution(self.kind, a, b)
+
+    def __str__(self):
+        if self.kind == "uniform":
+            return f"uniform({self.a:g}, {self.b:g})"
+        return f"{self.kind}({self.b:g}, {self.a:g})" if self.a else f"{self.kind}({self.b:g})"
+
+
+def normal(std, mean=0.0):
+    """Normal initial values."""
+    return Distribution("normal", float(mean), float(std))
+
+
+def truncated_normal(std, mean=0.0):
+    """Normal initial values cut at two standard deviations (LeCun, Glorot)."""
+    return Distribution("truncated_normal", float(mean), float(std))
+
+
+def glorot_normal(sources, targets):
+    """Initial weights of Glorot & Bengio (2010), for a number of sources and targets."""
+    return truncated_normal(math.sqrt(2 / (sources + targets)))
+
+
+def uniform(low, high):
+    """Uniform initial values."""
+    return Distribution("uniform", float(low), float(high))
+
+
+@description(eq=False)
+class Parameter:
+    """A parameter of every neuron of a population, or of a task.
+
+    Parameters
+    ----------
+    value : float, array or Distribution
+        One value for all neurons, one each, or what to draw them from.
+    unit : str
+        "1" or "ms".
+    trainable : bool
+        Whether learning changes it.
+    minimum : float, optional
+        Lowest value that learning may reach, in `unit`. If nothing is said, a time constant goes no
+        lower than an Euler step.
+    """
+
+    value: object = 0.0
+    unit: str = "1"
+    trainable: bool = False
+    minimum: float | None = None
+
+    def __post_init__(self):
+        choose("unit", self.unit, ("1", "ms"))
+        object.__setattr__(self, "value", frozen(self.value))
+        if not isinstance(self.value, np.ndarray | list | tuple):  # those the owner checks
+            check_value("value of a Parameter", self.value, ())
+
+
+def sample(value, shape, seed, replicate, name):
+    """The initial values of one quantity in one replicate.
+
+    Parameters
+    ----------
+    value : float, array or Distribution
+    shape : tuple of int
+    seed, replicate : int
+    name : str
+        Names the stream of random numbers, so that no quantity's draw depends on another's.
+
+    Returns
+    -------
+    ndarray of float64, of `shape`
+    """
+    if not isinstance(value, Distribution):
+        return np.broadcast_to(np.asarray(value, float), shape)
+    key = [seed, replicate, *name.encode()]
+    return value.sample(np.random.Generator(np.random.Philox(np.random.SeedSequence(key))), shape)
+
+
+def summary(value):
+    """A number, array or Distribution in a few words."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        shape = " x ".join(map(str, value.shape))
+        return f"array {shape} (mean {value.mean():.3g}, sd {value.std():.3g})"
+    return str(value) if isinstance(value, Distribution) else f"{float(value):g}"
+
+
+def check_value(what, value, shape):
+    """Refuse what is no finite number, array of a shape, or Distribution."""
+    if isinstance(value, Distribution):
+        return
+    try:
+        array = np.asarray(value, float)
+        if isinstance(value, str) or np.asarray(value).dtype == bool:
+            raise ValueError  # NumPy reads text as a number, and True as 1
+    except (TypeError, ValueError):
+        raise InputError(f"{what}: {value!r} is not a number, array or Distribution") from None
+    if array.shape not in ((), shape):
+        raise InputError(f"{what}: shape {array.shape}; a number or shape {shape} is needed")
+    if not np.isfinite(array).all():
+        raise InputError(f"{what}: contains NaN or infinity")
+
+
+def check_rows(what, value, width):
+    """Weights of a readout, whose number of channels the task decides."""
+    array = np.asarray(value, float) if not isinstance(value, Distribution) else np.zeros(())
+    check_value(what, value, (*array.shape[:-1], width) if array.ndim == 2 else ())
+
+
+def check_binary(what, value, shape, axes):
+    """Refuse what is no array of zeros and ones of a shape, whose axes are named for the message."""
+    if value is not None and (
+        np.shape(value) != shape or not np.isin(np.asarray(value), (0, 1)).all()
+    ):
+        raise InputError(
+            f"{what} has shape {np.shape(value)}; zeros and ones of shape {shape} ({axes}) are needed"
+        )
+
+
+def frozen(value):
+    """The same value; arrays and lists as an array that nobody can write to."""
+    value = plain(value)
+    if not isinstance(value, list | tuple | np.ndarray):
+        return value
+    try:
+        array = np.array(value)
+    except ValueError:  # ragged: refused by the checks, which say of what
+        return value
+    array.setflags(write=False)
+    return array
+
+
+def values_of(instance):
+    """Name to value of the fields of a description."""
+    return {name: getattr(instance, name) for name in instance.__dataclass_fields__}
