@@ -651,7 +651,9 @@ def configure(name, module, options, varied=()):
         settings["scales"] = named_values(options["scale"])
         settings["lesions"] = tuple(options["lesion"])
     chosen = named_values(options.get("set", ()))
-    _refuse_twice(given, [*chosen, *varied])
+    _refuse_twice(given, chosen)
+    # What an option says is one of the values; what --set says would be lost among them.
+    _refuse_twice((), [*chosen, *varied])
     config = module.Config(**settings)
     if chosen:
         config = config.with_settings(chosen.items())
