@@ -10,6 +10,7 @@ zero almost everywhere and nothing could be learned through it: such equations a
 user gives a function of their own (`bgrl.circuit.Function`) with the derivative to use.
 """
 
+import re
 from dataclasses import dataclass
 
 import sympy
@@ -24,6 +25,9 @@ from bgrl.circuit import Function
 from bgrl.errors import InputError
 from bgrl.language import canonical
 from bgrl.sensitivity import dynamics
+
+#: A whole number over another, no part of another number.
+_FRACTION = re.compile(r"(?<![\w.])(?<!e[-+])(\d+)/(\d+)(?![\w.])")
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,13 @@ class _Step(sympy.Function):
 class int_(_Step):  # noqa: N801 (Brian2's name of int in symbolic expressions)
     """1 where a condition holds, else 0."""
 
+    @classmethod
+    def eval(cls, condition):
+        """A condition that always or never holds, x > x for instance, is a number."""
+        if condition in (sympy.true, sympy.false):
+            return sympy.Integer(bool(condition))
+        return None
+
 
 class sign(_Step):  # noqa: N801
     """-1, 0 or 1."""
@@ -306,7 +317,9 @@ def _code(outputs):
     lines = [(symbol, condition) for condition, symbol in flags.items()]
     lines += [*shared, *((name, e) for (name, _), e in zip(outputs, reduced, strict=True))]
     # 1.0 keeps flags and whole numbers from becoming integers.
-    return [f"{name} = 1.0*({_to_code(expression)})" for name, expression in lines]
+    # Brian2 divides two whole numbers in single precision in C++, whatever the program's is.
+    code = [(name, _FRACTION.sub(r"\1.0/\2", _to_code(expression))) for name, expression in lines]
+    return [f"{name} = 1.0*({text})" for name, text in code]
 
 
 def _to_code(expression):

@@ -5,7 +5,7 @@ import pytest
 
 import models
 from bgrl.backends import load
-from bgrl.circuit import Parameter
+from bgrl.circuit import Circuit, Parameter, Population
 from bgrl.errors import InputError
 from bgrl.language import BRIAN2, FUNCTIONS, HEADERS, canonical, check_expression, check_name
 from bgrl.recording import Sink
@@ -13,7 +13,7 @@ from bgrl.step.assemble import initial_state
 from bgrl.tasks.base import Task
 
 COUNT, STEPS = 200, 12
-BACKENDS = ["numpy"]
+BACKENDS = ["numpy", "cpp"]
 
 
 def expression(random, names, depth=0):
@@ -162,3 +162,35 @@ def test_canonical_form():
     assert canonical("x // 2 + int(y > 1)") == "floor(x / 2.0) + 1.0 * int(y > 1.0)"
     assert canonical("x % y", {"x": "x__1"}) == "x__1 - y * floor(x__1 / y)"
     assert set(FUNCTIONS) >= {"clip", "int"}
+
+
+def test_random_populations_are_the_same_everywhere():
+    random = np.random.default_rng(5)
+    forms = {}
+    for k in range(COUNT):
+        names = [f"a{k}", f"b{k}", f"c{k}"]
+        forms |= {name: f"clip({expression(random, names)}, -9, 9)" for name in names[:2]}
+        forms[names[2]] = str(random.choice(names[:2]))
+    values = random.uniform(-3, 3, (len(forms), 2)).round(3)
+    population = Population(
+        2, map=forms, drives=("drive",), initial=dict(zip(forms, values, strict=True))
+    )
+    task = Task("t", "", "", {"o": "x"}, ("a",), ("x",), "x = 1\nreward = 0\nterminated = 0", "")
+    base = models.circuit("rtrrl", task, 1)
+    circuit = Circuit(
+        base.dt,
+        1,
+        {**base.populations, "gpe": population},
+        base.projections,
+        base.inputs,
+        base.actor,
+        base.critic,
+    )
+    agent = models.Agent(circuit, task, models.Learning(sensitivity="none"), 1, "float64")
+    found = []
+    for backend in BACKENDS:
+        program = load(backend, agent.structure())
+        state = program.advance(initial_state(agent, program.layout, 0), 0, 6, learn=False)
+        found.append(np.array([state[f"gpe.{name}"] for name in forms]))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-9)
+    assert np.std(found[0]) > 0.1

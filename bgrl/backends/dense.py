@@ -62,9 +62,11 @@ all_devices[NAME] = DenseDevice()
 DEFAULT_FUNCTIONS["clip"].implementations.add_implementation(
     DenseCodeObject,
     """
-    template <typename T> static inline typename std::common_type<T, float>::type
+    template <typename T> static inline
+    typename std::conditional<std::is_integral<T>::value, decltype(1.0), T>::type
     _clip(const T x, const double low, const double high) {
-        typedef typename std::common_type<T, float>::type real;
+        // Of integers the type that constants have; 1.0 is a float in single precision.
+        typedef typename std::conditional<std::is_integral<T>::value, decltype(1.0), T>::type real;
         const real value = x, least = low, most = high;
         return value < least ? least : value > most ? most : value;
     }
