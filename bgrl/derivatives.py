@@ -316,10 +316,15 @@ def _code(outputs):
     )
     lines = [(symbol, condition) for condition, symbol in flags.items()]
     lines += [*shared, *((name, e) for (name, _), e in zip(outputs, reduced, strict=True))]
-    # 1.0 keeps flags and whole numbers from becoming integers.
+    return [f"{name} = {_real(expression)}" for name, expression in lines]
+
+
+def _real(expression):
+    """Code of an expression that is a real number, never an integer."""
     # Brian2 divides two whole numbers in single precision in C++, whatever the program's is.
-    code = [(name, _FRACTION.sub(r"\1.0/\2", _to_code(expression))) for name, expression in lines]
-    return [f"{name} = 1.0*({text})" for name, text in code]
+    text = _FRACTION.sub(r"\1.0/\2", _to_code(expression))
+    flat = expression.replace(lambda e: isinstance(e, _Step), lambda e: sympy.S.One)
+    return text if flat.free_symbols else f"1.0*({text})"
 
 
 def _to_code(expression):

@@ -85,7 +85,7 @@ class TaskEnv(gymnasium.Env):
         self._state["truncated"] = np.float64(0)
         self._execute(self._step, action)
         terminated, truncated = (bool(self._state[k] > 0) for k in ("terminated", "truncated"))
-        reward = float(self._state["reward"])
+        reward = float(self._state["reward"]) + 0.0  # never -0.0
         return self._observation(), reward, terminated, truncated and not terminated, {}
 
     def _execute(self, lines, action=None):

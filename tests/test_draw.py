@@ -419,7 +419,9 @@ def test_what_is_no_circuit_is_refused(tmp_path, capsys):
     data.to_netcdf(tmp_path / "other.nc")
     assert plot.main([str(tmp_path / "other.nc"), "--kind", "circuit"]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line == "error: the data hold no circuit: their configuration has no agent.circuit"
+    assert line.endswith(
+        "other.nc: the data hold no circuit: their configuration has no agent.circuit"
+    )
     assert [p.name for p in tmp_path.iterdir()] == ["other.nc"]
     with pytest.raises(ValueError, match="populations, projections and inputs"):
         plot_circuit({"populations": {}})
