@@ -463,11 +463,14 @@ def main(name, module, arguments=None):
         except Stopped as error:
             data, failure = error.data, error
         data.attrs["settings"] = describe(settings)
-        save(data, config.output, config.work())
-    figure_path = None if failure else figure_path
-    report(importlib.import_module(module.ANALYSIS), data, config.output, figure_path)
+        # What can go on from where it stopped keeps its folder.
+        save(data, config.output, None if failure and failure.resumes else config.work())
     if failure:
+        print(f"wrote {config.output}, with what there is")
+        if failure.resumes:
+            raise RunError(f"{failure}; the same command goes on from there")
         raise failure
+    report(importlib.import_module(module.ANALYSIS), data, config.output, figure_path)
     return 0
 
 
@@ -685,12 +688,13 @@ def report(analysis, data, output, figure_path=None, line=None):
 
 
 def save(data, output, work):
-    """Write the dataset, then remove the folder of the unfinished run."""
+    """Write the dataset, then remove the folder of the unfinished run, if one is given."""
     from bgrl.dataset import write
 
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     write(data, output)
-    shutil.rmtree(work, ignore_errors=True)
+    if work:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _check_writable(path):

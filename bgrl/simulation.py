@@ -49,11 +49,23 @@ _MOST_STEPS, _MOST_INTERVENED = 2**53, 2**30 - 1
 
 
 class Stopped(RunError):
-    """A run diverged, or lost its environment; `data` is what it had until then."""
+    """A run diverged, or lost its environment.
 
-    def __init__(self, message, data):
+    Attributes
+    ----------
+    data : xarray.DataTree
+        What it had until then.
+    resumes : bool
+        Whether the same run goes on from there when it is started again: its folder is to be kept.
+    """
+
+    def __init__(self, message, data, resumes=False):
         super().__init__(message)
-        self.data = data
+        self.data, self.resumes = data, resumes
+
+
+class _Diverged(RunError):
+    """Something became NaN or infinite; the message says what."""
 
 
 @description
@@ -449,28 +461,32 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
     sink = Sink(work.path, names.values(), program.layout, run.record.every)
     _check_sizes(sink, run, work.path)
     stored = work.load()
+    stopped = None
     if stored is None:
-        step, evaluations = 0, []
+        step, evaluations, state = 0, [], initial
         sink.cut([0, 0])
-        state = program.advance(initial, 0, 1, learn=False)
-        work.save(step, state, sink, evaluations)
+        try:
+            state = program.advance(initial, 0, 1, learn=False)
+            work.save(step, state, sink, evaluations)
+        except EnvironmentFailed as error:
+            stopped = error
     else:
         (saved, state), step = stored, stored[0]["step"]
         evaluations = saved["evaluations"]
         work.check(saved, state, program.layout, _plastic(agent, initial), sink)
         if say and step:
             say(f"going on from step {step} of {run.steps}")
-    stopped = None
     with tqdm(
         total=run.steps, initial=step, unit="step", disable=None if progress else True
     ) as bar:
-        for first, last in _segments(run, step, evaluations):
+        for first, last in () if stopped else _segments(run, step, evaluations):
             if first == last:
                 program.environment = environments.get("evaluation")
                 try:
                     result = _evaluate(agent, program, state, run, first)
-                except EnvironmentFailed as error:
-                    stopped = str(error)
+                except (EnvironmentFailed, _Diverged) as error:
+                    work.save(first, state, sink, evaluations)
+                    stopped = error
                     break
                 program.environment = environments.get("learning")
                 evaluations.append({"step": first, **result})
@@ -481,16 +497,19 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
                 a <= first - 1 and last - 1 <= b for a, b in run.record.ranges(run.steps)
             )
             target = sink if recorded else sink.without_frames()
-            state, stopped = _advance(
-                program, state, first, last, target, work, sink, evaluations, bar
-            )
-            if stopped:
+            try:
+                state = _advance(
+                    agent, program, state, first, last, target, work, sink, evaluations, bar
+                )
+            except (EnvironmentFailed, _Diverged) as error:
+                stopped = error
                 break
     from bgrl.dataset import assemble
 
-    data = assemble(agent, run, names, sink, evaluations, work, stopped)
+    reason = str(stopped) if stopped else None
+    data = assemble(agent, run, names, sink, evaluations, work, reason)
     if stopped:
-        raise Stopped(stopped, data)
+        raise Stopped(reason, data, isinstance(stopped, EnvironmentFailed) and bool(evaluations))
     return data
 
 
@@ -508,27 +527,24 @@ def _segments(run, step, evaluations):
             yield edge + 1, edges[k + 1] + 1
 
 
-def _advance(program, state, first, last, target, work, sink, evaluations, bar):
+def _advance(agent, program, state, first, last, target, work, sink, evaluations, bar):
     """Steps `first` to `last` (half-open), a chunk at a time."""
     chunk, saved, least = _FIRST_CHUNK, time.monotonic(), np.inf
     while first < last:
         steps = min(chunk, last - first)
         started = time.monotonic()
-        before = target.sizes()
+        before, sizes = state, target.sizes()
         try:
-            state = program.advance(state, first, steps, sink=target)
-        except EnvironmentFailed as error:
-            target.cut(before)
-            return state, str(error)
+            state = program.advance(before, first, steps, sink=target)
+        except EnvironmentFailed:
+            target.cut(sizes)
+            work.save(first - 1, before, sink, evaluations)
+            raise
         now = time.monotonic()
+        if _broken(state):
+            raise _Diverged(_blame(agent, program, before, state, first, steps))
         first += steps
         bar.update(steps)
-        broken = [k for k, v in state.items() if v.dtype.kind == "f" and not np.isfinite(v).all()]
-        if broken:
-            return state, (
-                f"{broken[0]} became NaN or infinite between steps {first - steps} and {first - 1}; "
-                "try lower learning rates or max_norm"
-            )
         took = max(now - started, 1e-6)
         # What a chunk takes however short it is, mostly moving the state, must not prevail.
         least = min(least, took)
@@ -536,7 +552,40 @@ def _advance(program, state, first, last, target, work, sink, evaluations, bar):
         if now - saved > SAVE_SECONDS:
             work.save(first - 1, state, sink, evaluations)
             saved = now
-    return state, None
+    return state
+
+
+def _broken(state):
+    """Names of arrays that hold NaN or infinity."""
+    return [k for k, v in state.items() if v.dtype.kind == "f" and not np.isfinite(v).all()]
+
+
+def _blame(agent, program, before, after, first, steps, learn=True):
+    """What made the state NaN or infinite within some steps, and when.
+
+    The steps are repeated to find the one in which it began, where the task is part of the program.
+    """
+    task = agent.task
+    when = f"between steps {first} and {first + steps - 1}"
+    if task.environment is None:
+        while steps > 1:
+            half = steps // 2
+            middle = program.advance(before, first, half, learn=learn)
+            if _broken(middle):
+                after, steps = middle, half
+            else:
+                before, first, steps = middle, first + half, steps - half
+        after, when = program.advance(before, first, 1, learn=learn), f"in step {first}"
+    when += "" if learn else " of an evaluation"
+    names = _broken(after)
+    # Until that step all was finite, so that what the task says then is its own doing.
+    own = [name.removeprefix("task.") for name in names if name.startswith("task.")]
+    if not own and "input.x" in names and task.environment is None:
+        own = ["observation"]
+    if own:
+        what = "reward" if {"reward", "told_reward"} & set(own) else own[0]
+        return f"{what} of task {task.name!r} became NaN or infinite {when}; the task is at fault"
+    return f"{names[0]} became NaN or infinite {when}; try lower learning rates or max_norm"
 
 
 def _evaluate(agent, program, state, run, step):
@@ -558,11 +607,19 @@ def _evaluate(agent, program, state, run, step):
         sink = Sink(folder)
         while True:
             steps = min(steps, budget - taken)
-            state = program.advance(state, taken, steps, learn=False, sink=sink)
+            before = state
+            state = program.advance(before, taken, steps, learn=False, sink=sink)
+            if _broken(state):
+                raise _Diverged(_blame(agent, program, before, state, taken, steps, learn=False))
             taken += steps
             steps = min(2 * steps, 1 << 16)
             trials = sink.read_trials()
             counts = np.bincount(trials["replicate"], minlength=agent.replicates)
+            if not np.isfinite(trials["trial_return"]).all():
+                raise _Diverged(
+                    f"the return of a trial of task {agent.task.name!r} is NaN or infinite in an "
+                    "evaluation; the task is at fault"
+                )
             if counts.min() >= wanted or taken >= budget:
                 break
     going_on = state["task.trial_length"] * (1 - state["task.done"])

@@ -44,3 +44,54 @@ def register(name, made, **settings):
 
 register("Paying", Paying, max_episode_steps=10)
 register("Counting", Counting, max_episode_steps=4)
+
+
+class Failing(Paying):
+    """Raises, or answers what it may not, in a place that its name says."""
+
+    def __init__(self, where="step", after=20):
+        self.where, self.left = where, after
+        if where == "make":
+            raise ValueError("no rope")
+
+    def reset(self, *, seed=None, options=None):
+        if self.where == "reset":
+            raise ValueError("no rope")
+        return np.ones(3 if self.where == "shape" else 1, np.float32), {}
+
+    def step(self, action):
+        self.left -= 1
+        seen, reward = np.ones(1, np.float32), 1.0
+        if self.left < 0:
+            if self.where == "step":
+                raise ValueError("no rope")
+            seen = np.array([np.nan], np.float32) if self.where == "nan" else seen
+            reward = {"none": None, "array": np.ones(1), "inf": np.inf}.get(self.where, reward)
+        return seen, reward, False, self.left % 5 == 0, {}
+
+
+class Graded(Paying):
+    """Takes one of four integers as a `Box`."""
+
+    action_space = spaces.Box(0, 3, (1,), np.int64)
+
+
+class Telling(Paying):
+    """Shows text beside numbers."""
+
+    observation_space = spaces.Dict(image=spaces.Box(0, 1, (2,)), mission=spaces.Text(9))
+
+
+class Several(Paying):
+    action_space = spaces.MultiDiscrete([2, 3])
+
+
+class Boundless(Paying):
+    action_space = spaces.Box(-np.inf, np.inf, (1,))
+
+
+for _where in ("make", "reset", "shape", "step", "nan", "none", "array", "inf"):
+    register(f"Failing{_where.capitalize()}", Failing, kwargs={"where": _where})
+register("FailingLate", Failing, kwargs={"where": "step", "after": 45})
+for _made in (Graded, Telling, Several, Boundless):
+    register(_made.__name__, _made)

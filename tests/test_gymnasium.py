@@ -183,6 +183,8 @@ def test_a_killed_environment_ends_the_run_with_what_there_is(tmp_path):
     _, message = process.communicate(timeout=60)
     assert process.returncode == 1
     assert "environment 'CartPole-v1' failed: its process ended with status -9" in message
+    assert "the same command goes on from there" in message
+    assert json.loads(progress.read_text())["step"] > 0
     data = dataset.read(output)
     assert "failed" in data.attrs["stopped"] and data["evaluation"]["step"].values[0] == 0
 
