@@ -1,3 +1,49 @@
-"""bgrl: basal-ganglia-inspired circuits that learn online, on Brian2."""
+"""bgrl: basal-ganglia-inspired circuits that learn online, on Brian2.
+
+What most scripts need is here: ``from bgrl import Agent, Circuit, Learning, Record, Run, simulate``.
+It is imported when it is asked for, and Brian2 only when something is built.
+"""
+
+import importlib
 
 __version__ = "0.1.0"
+
+#: Name to the module that has it; a module itself where they are called the same.
+_FACE = {
+    "Agent": "agent",
+    "Circuit": "circuit",
+    "Distribution": "circuit",
+    "Dopamine": "circuit",
+    "Function": "circuit",
+    "InputError": "errors",
+    "Intervention": "interventions",
+    "Learning": "learning",
+    "Optimizer": "learning",
+    "Parameter": "circuit",
+    "Population": "circuit",
+    "Projection": "circuit",
+    "Readout": "circuit",
+    "Record": "recording",
+    "Rule": "circuit",
+    "Run": "simulation",
+    "RunError": "errors",
+    "Task": "tasks.base",
+    "read": "dataset",
+    "sensitivity_equations": "equations",
+    "simulate": "simulation",
+    "tasks": "tasks",
+    "wiring": "circuit.wiring",
+    "write": "dataset",
+}
+__all__ = sorted(_FACE)
+
+
+def __getattr__(name):
+    if name not in _FACE:
+        raise AttributeError(f"module 'bgrl' has no attribute {name!r}")
+    module = importlib.import_module(f"bgrl.{_FACE[name]}")
+    return module if name == _FACE[name].rpartition(".")[2] else getattr(module, name)
+
+
+def __dir__():
+    return [*globals(), *__all__]

@@ -1,6 +1,7 @@
-"""Imports go one way: bgrl <- models <- experiments; analysis stands alone."""
+"""Imports go one way: bgrl <- models <- experiments, analysis alone; and between the rooms of bgrl."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,23 @@ FORBIDDEN = {
     "experiments": {"tests"},
     "analysis": {"bgrl", "brian2", "models", "experiments", "tests"},
 }
+
+
+#: The rooms of bgrl: modules and packages. One may import those above it, and its own.
+ROOMS = (
+    ("errors",),
+    ("cli", "description", "language", "random", "slots"),
+    ("circuit",),
+    ("bridge", "spaces", "tasks", "twin"),
+    ("derivatives", "learning", "methods", "sensitivity"),
+    ("agent", "equations", "interventions", "plan"),
+    ("recording", "step"),
+    ("backends", "cache"),
+    ("dataset", "experiment", "simulation"),
+    ("doctor", "reference", "task_check", "verify", "verify_tasks"),
+)
+#: What needs Brian2: backends, and for the time being derivatives, which are parsed and printed by it.
+WITH_BRIAN2 = ("bgrl.backends.", "bgrl.derivatives")
 
 
 def wrong_imports(package, source):
@@ -37,6 +55,85 @@ def test_no_arrow_goes_the_wrong_way(package):
 
 def test_a_wrong_arrow_would_be_seen():
     assert wrong_imports("analysis", "def f():\n    from bgrl.tasks import make\n") == {"bgrl"}
+
+
+def modules():
+    """Name to source of every module of bgrl."""
+    found = {}
+    for path in sorted((ROOT / "bgrl").rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        found[name.removesuffix(".__init__")] = path.read_text()
+    return found
+
+
+def imported(source, known):
+    """Modules among the known ones that a source imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in known else node.module for name in names}
+    return found & set(known)
+
+
+def room(module):
+    """Number of the room that a module is in; the face is above all."""
+    part = module.split(".")[1] if "." in module else None
+    numbers = [k for k, names in enumerate(ROOMS) if part in names]
+    return numbers[0] if part else -1
+
+
+def test_every_module_has_a_room():
+    names = {name.split(".")[1] for name in modules() if "." in name}
+    assert sorted(names) == sorted(part for names in ROOMS for part in names)
+
+
+def test_doors_between_rooms_go_one_way():
+    sources = modules()
+    wrong = [
+        f"{name} imports {other}"
+        for name, source in sources.items()
+        for other in imported(source, sources)
+        if room(other) > room(name)
+    ]
+    assert wrong == []
+
+
+def test_no_circle():
+    sources = modules()
+    left = {name: imported(source, sources) - {name} for name, source in sources.items()}
+    while free := [name for name, others in left.items() if not others & set(left)]:
+        left = {name: others for name, others in left.items() if name not in free}
+    assert left == {}
+
+
+def test_a_circle_would_be_seen():
+    sources = {"bgrl.a": "import bgrl.b", "bgrl.b": "def f():\n    from bgrl import a"}
+    assert [imported(source, sources) for source in sources.values()] == [{"bgrl.b"}, {"bgrl.a"}]
+
+
+def test_brian2_is_in_the_backends():
+    pattern = re.compile(r"^\s*(?:import|from) brian2\b", re.MULTILINE)
+    found = [name for name, source in modules().items() if pattern.search(source)]
+    assert found and all(name.startswith(WITH_BRIAN2) for name in found)
+
+
+def test_the_face():
+    code = (
+        "import sys\n"
+        "from bgrl import Agent, Circuit, Learning, Record, Run, simulate, tasks\n"
+        "assert not {'brian2', 'sympy', 'xarray', 'matplotlib'} & set(sys.modules)\n"
+        "import bgrl\n"
+        "assert all(getattr(bgrl, name) is not None for name in bgrl.__all__)\n"
+        "bgrl.nothing"
+    )
+    words = [sys.executable, "-c", code]
+    result = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
+    assert result.stderr.splitlines()[-1] == (
+        "AttributeError: module 'bgrl' has no attribute 'nothing'"
+    )
 
 
 def test_importing_has_no_side_effects(tmp_path):
