@@ -14,17 +14,12 @@ import re
 from dataclasses import dataclass
 
 import sympy
-from brian2 import DimensionMismatchError, second
-from brian2.core.functions import DEFAULT_FUNCTIONS
-from brian2.core.variables import Variable
-from brian2.parsing.expressions import parse_expression_dimensions
-from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
-from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from bgrl.circuit import Function
 from bgrl.errors import InputError
 from bgrl.language import canonical
 from bgrl.sensitivity import dynamics
+from bgrl.symbolic import symbol, to_sympy, to_text
 
 #: A whole number over another, no part of another number.
 _FRACTION = re.compile(r"(?<![\w.])(?<!e[-+])(\d+)/(\d+)(?![\w.])")
@@ -81,9 +76,9 @@ def local_step(dynamics, euler_step, drives=(), parameters=(), functions=None, d
     names, outputs = {"jacobian": {}, "gain": {}, "slope": {}}, []
     steps = {}
     for variable, text in dynamics.items():
-        rate = _prepare(str_to_sympy(canonical(text, floats=False)), own)
+        rate = _prepare(to_sympy(canonical(text, floats=False)), own)
         scale = 1 if euler_step is None else sympy.Float(euler_step)
-        kept = 0 if euler_step is None else _symbol(variable)
+        kept = 0 if euler_step is None else symbol(variable)
         steps[f"next_{variable}"] = kept + scale * rate
         others = (("jacobian", dynamics), ("gain", drives), ("slope", parameters))
         for kind, symbols in others if differentiate else ():
@@ -121,44 +116,6 @@ def population_step(population, dt, trained, differentiate=True):
     euler = dt if "derivatives" in population else None
     drives = population["drives"]
     return local_step(dynamics(population), euler, drives, trained, functions, differentiate)
-
-
-def check_units(dynamics, units, functions=None):
-    """Check that right-hand sides written with units are rates of change.
-
-    Parameters
-    ----------
-    dynamics : dict of str to str
-        State variable to derivative.
-    units : dict of str to str
-        Unit, "1" or "ms", of every symbol.
-    functions : dict of str to Function, optional
-        The user's own functions, of dimensionless arguments and value.
-
-    Raises
-    ------
-    InputError
-        If a derivative is not one over time, or adds what has different units.
-    """
-    dimensions = {"1": DIMENSIONLESS, "ms": second.dim}
-    known = {k: Variable(name=k, dimensions=dimensions[v]) for k, v in units.items()}
-    known |= DEFAULT_FUNCTIONS
-    # The rules of tanh are those of any function of a number.
-    known |= dict.fromkeys(functions or {}, DEFAULT_FUNCTIONS["tanh"])
-    for variable, text in dynamics.items():
-        try:
-            found = parse_expression_dimensions(text, known)
-        except DimensionMismatchError as error:
-            raise InputError(f"units of d{variable}/dt = {text} do not fit: {error}") from None
-        if found is not (1 / second).dim:
-            raise InputError(
-                f"units of d{variable}/dt = {text} do not fit: it must be one over time, "
-                f"it is {'dimensionless' if found is DIMENSIONLESS else found}"
-            )
-
-
-def _symbol(name):
-    return sympy.Symbol(name, real=True)
 
 
 # Functions that sympy does not differentiate as is wanted here ----------------------------------
@@ -222,10 +179,10 @@ class softplus(sympy.Function):  # noqa: N801
 
 def _own_function(name, description):
     """A function of the user as a class of sympy; its value and derivative are expressions."""
-    arguments = [_symbol(a) for a in description.arguments]
+    arguments = [symbol(a) for a in description.arguments]
 
     def expression(text):
-        return _prepare(str_to_sympy(canonical(text, floats=False)), {})
+        return _prepare(to_sympy(canonical(text, floats=False)), {})
 
     value = expression(description.value)
     if description.derivatives is None:
@@ -279,9 +236,9 @@ def _prepare(expression, own):
 
 
 def _differentiate(expression, by, text):
-    if _symbol(by) not in expression.free_symbols:
+    if symbol(by) not in expression.free_symbols:
         return sympy.S.Zero
-    derivative = sympy.powsimp(sympy.diff(expression, _symbol(by)))
+    derivative = sympy.powsimp(sympy.diff(expression, symbol(by)))
     if derivative.has(sympy.Derivative, sympy.Subs):
         raise InputError(
             f"no derivative of {text!r} with respect to {by!r} is known; write the part of it that "
@@ -333,4 +290,4 @@ def _to_code(expression):
         lambda e: e.is_Pow and e.exp in (2, 3),
         lambda e: sympy.Mul(*[e.base] * int(e.exp), evaluate=False),
     )
-    return sympy_to_str(expression)
+    return to_text(expression)

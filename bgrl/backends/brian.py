@@ -4,7 +4,7 @@ import brian2 as b2
 import numpy as np
 
 from bgrl import random
-from bgrl.derivatives import check_units
+from bgrl.backends.units import check_units
 from bgrl.errors import InputError
 from bgrl.sensitivity import dynamics
 from bgrl.step.blueprint import Code, Sum

@@ -1,0 +1,43 @@
+"""Units of equations, which Brian2 knows how to check."""
+
+from brian2 import DimensionMismatchError, second
+from brian2.core.functions import DEFAULT_FUNCTIONS
+from brian2.core.variables import Variable
+from brian2.parsing.expressions import parse_expression_dimensions
+from brian2.units.fundamentalunits import DIMENSIONLESS
+
+from bgrl.errors import InputError
+
+
+def check_units(dynamics, units, functions=None):
+    """Check that right-hand sides written with units are rates of change.
+
+    Parameters
+    ----------
+    dynamics : dict of str to str
+        State variable to derivative.
+    units : dict of str to str
+        Unit, "1" or "ms", of every symbol.
+    functions : dict of str to Function, optional
+        The user's own functions, of dimensionless arguments and value.
+
+    Raises
+    ------
+    InputError
+        If a derivative is not one over time, or adds what has different units.
+    """
+    dimensions = {"1": DIMENSIONLESS, "ms": second.dim}
+    known = {k: Variable(name=k, dimensions=dimensions[v]) for k, v in units.items()}
+    known |= DEFAULT_FUNCTIONS
+    # The rules of tanh are those of any function of a number.
+    known |= dict.fromkeys(functions or {}, DEFAULT_FUNCTIONS["tanh"])
+    for variable, text in dynamics.items():
+        try:
+            found = parse_expression_dimensions(text, known)
+        except DimensionMismatchError as error:
+            raise InputError(f"units of d{variable}/dt = {text} do not fit: {error}") from None
+        if found is not (1 / second).dim:
+            raise InputError(
+                f"units of d{variable}/dt = {text} do not fit: it must be one over time, "
+                f"it is {'dimensionless' if found is DIMENSIONLESS else found}"
+            )
