@@ -129,6 +129,9 @@ def main(arguments=None):
             text = f"{options.file} is damaged ({error})"
         print(f"error: {' '.join(str(text).split())}", file=sys.stderr)
         return 2
+    except MemoryError as error:
+        print(f"error: {options.file}: there is not enough memory ({error})", file=sys.stderr)
+        return 1
     except Exception as error:  # a file without what the figure shows, of another task or too short
         reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
         print(

@@ -17,7 +17,8 @@ class Parser(argparse.ArgumentParser):
 def run_command(main):
     """Run a command's ``main()`` and return its exit code.
 
-    2 for bad input, 1 for a failed run, 130 for an interrupt; each with one line on stderr.
+    2 for bad input, 1 for a failed run or too little memory, 130 for an interrupt; each with one line on
+    stderr.
     """
     try:
         return main() or 0
@@ -26,6 +27,10 @@ def run_command(main):
         return 2
     except (RunError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except MemoryError as error:
+        why = f" ({' '.join(str(error).split())})" if str(error) else ""
+        print(f"error: there is not enough memory{why}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(

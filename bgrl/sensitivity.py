@@ -216,6 +216,28 @@ def compared(structure):
     return [part for part in parts(structure) if part[1].exact]
 
 
+def count_weights(structure):
+    """Number of weights of a program, existing synapses or not, all replicates together.
+
+    Parameters
+    ----------
+    structure : dict
+        `Agent.structure()`.
+
+    Returns
+    -------
+    int
+    """
+    size, task = sizes(structure), structure["task"]
+    found = sum(
+        size[a["target"]] * max(last for _, last in a["projections"].values())
+        for a in structure["afferents"].values()
+    )
+    read = sum(size[name] for name, _ in structure["readout"]["states"])
+    channels = (2 if task["continuous"] else 1) * task["actions"] + 1
+    return structure["replicates"] * (found + channels * read)
+
+
 @dataclass(frozen=True)
 class Cost:
     """What the sensitivities of a program take.

@@ -29,7 +29,7 @@ from bgrl.errors import InputError, RunError, check_count, check_integer, choose
 from bgrl.interventions import at_checkpoint, changes, check_interventions
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
-from bgrl.sensitivity import cost
+from bgrl.sensitivity import cost, count_weights
 from bgrl.step.assemble import initial_state
 
 #: Seconds of computing between two looks at the clock, and between two checkpoints.
@@ -659,14 +659,14 @@ def _evaluation_cost(run):
 
 
 def check_cost(structure, say=None):
-    """Refuse sensitivities that would not fit in memory, before anything is built.
+    """Refuse weights and sensitivities that would not fit in memory, before anything is built.
 
     Parameters
     ----------
     structure : dict
         `Agent.structure()`.
     say : callable, optional
-        Called with a line of text that says what they cost.
+        Called with a line of text that says what the sensitivities cost.
 
     Raises
     ------
@@ -675,13 +675,17 @@ def check_cost(structure, say=None):
     """
     found = cost(structure)
     # The program's array and its index; the state before and after, in memory and as a file.
-    need = 4 * found.values + 5 * found.memory
+    width = np.dtype(structure["dtype"]).itemsize
+    synapses = count_weights(structure)
+    # Of a synapse that learns there is more, which the optimizer knows: this is the least.
+    values = found.values + 2 * synapses
+    need = (4 + 5 * width) * values
     free = _free_memory()
     if need > free:
         raise InputError(
-            f"the sensitivities would need {need / 1e9:.3g} GB of memory ({found}), of which "
-            f"{free / 1e9:.3g} GB is free; use fewer units or replicates, or a method that keeps less "
-            "(nucleus, snap1, rflo)"
+            f"the agent would need {need / 1e9:.3g} GB of memory ({found}, {synapses:,} weights), of "
+            f"which {free / 1e9:.3g} GB is free; use fewer units or replicates, or a method that keeps "
+            "less (nucleus, snap1, rflo)"
         )
     if say and found.values:
         say(str(found))

@@ -7,11 +7,13 @@ import sys
 from pathlib import Path
 
 import netCDF4
+import numpy as np
 import pytest
 
 import models
 from bgrl import dataset, tasks
 from bgrl.circuit import Circuit
+from bgrl.cli import run_command
 from bgrl.errors import InputError
 from bgrl.experiment import main
 from experiments import cartpole, gradient_quality, memory_chain
@@ -359,3 +361,19 @@ def test_doctor(tmp_path):
     broken = command("bgrl.doctor", PATH="/nonexistent", CXX="")
     assert broken.returncode == 1
     assert "MISSING  no C++ compiler found" in broken.stdout
+
+
+def test_a_lack_of_memory_is_one_line(capsys):
+    def fail():
+        np.empty((10**9, 10**9))
+
+    assert run_command(fail) == 1
+    assert capsys.readouterr().err.startswith(
+        "error: there is not enough memory (Unable to allocate"
+    )
+
+    def fail_without_words():
+        raise MemoryError
+
+    assert run_command(fail_without_words) == 1
+    assert capsys.readouterr().err == "error: there is not enough memory\n"

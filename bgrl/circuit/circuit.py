@@ -89,15 +89,19 @@ class Circuit(Editing):
 
     def _cut_lesioned(self):
         """Take the synapses of lesioned neurons, whenever and however they were made."""
+        # Where nothing is lesioned nothing is made of the size of a circuit, which may be too large.
         gone = {
-            name: np.zeros(p.size, bool) if p.lesioned is None else p.lesioned.astype(bool)
+            name: p.lesioned.astype(bool)
             for name, p in self.populations.items()
+            if p.lesioned is not None
         }
-        gone |= {name: np.zeros(channels, bool) for name, channels in self.inputs.items()}
         for name, p in self.projections.items():
-            self.projections[name] = without(p, np.logical_or.outer(gone[p.target], gone[p.source]))
+            if {p.target, p.source} & set(gone):
+                there = [gone.get(k, np.zeros(self.size(k), bool)) for k in (p.target, p.source)]
+                self.projections[name] = without(p, np.logical_or.outer(*there))
         for kind in ("actor", "critic"):
-            if (readout := getattr(self, kind)) is not None:
+            readout = getattr(self, kind)
+            if readout is not None and readout.reads in gone:
                 lost = np.tile(gone[readout.reads], len(readout.variables))
                 object.__setattr__(self, kind, without(readout, lost))
 

@@ -267,6 +267,11 @@ class Task:
         ----------
         channels : sequence of str or int
             Names or numbers of the observations to keep.
+
+        Raises
+        ------
+        InputError
+            For one that does not exist or is named twice, or if none is left.
         """
         names = list(self.observations)
         kept = []
@@ -277,6 +282,10 @@ class Task:
                 raise InputError(
                     f"task {self.name!r} has no observation {channel!r}; valid: "
                     + ", ".join(f"{i} {name}" for i, name in enumerate(names))
+                )
+            if channel in kept:
+                raise InputError(
+                    f"task {self.name!r}: observation {channel!r} is named twice; once is enough"
                 )
             kept.append(channel)
         if not kept:
