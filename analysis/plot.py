@@ -1,6 +1,7 @@
 """Redraws figures from a data file: ``python -m analysis.plot FILE.nc [--kind K]``."""
 
 import argparse
+import importlib.util
 import json
 import os
 import sys
@@ -81,6 +82,22 @@ KINDS = {
 }
 
 
+def _drawing(kind):
+    """What draws a kind of figure: one of `KINDS`, or `figure` of a Python file of the user's own."""
+    if kind in KINDS:
+        return KINDS[kind]
+    if not kind.endswith(".py"):
+        raise ValueError(f"unknown kind {kind!r}; valid: {', '.join(KINDS)}, FILE.py")
+    if not Path(kind).is_file():
+        raise ValueError(f"{kind}: no such file")
+    spec = importlib.util.spec_from_file_location(f"own_{Path(kind).stem}", kind)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not hasattr(module, "figure"):
+        raise ValueError(f"{kind} has no function figure(data)")
+    return module.figure
+
+
 def read(path):
     """Open a data file, of which what a figure looks at is read; to be closed.
 
@@ -105,7 +122,9 @@ def main(arguments=None):
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
     parser.add_argument("file", metavar="FILE.nc", help="data file of an experiment")
     parser.add_argument(
-        "--kind", default="overview", help=f"one of {', '.join(KINDS)} (default overview)"
+        "--kind",
+        default="overview",
+        help=f"one of {', '.join(KINDS)} (default overview), or FILE.py with a function figure(data)",
     )
     parser.add_argument(
         "--figure",
@@ -114,12 +133,11 @@ def main(arguments=None):
     )
     options = parser.parse_args(arguments)
     try:
-        if options.kind not in KINDS:
-            raise ValueError(f"unknown kind {options.kind!r}; valid: {', '.join(KINDS)}")
+        draw = _drawing(options.kind)
         default = Path(options.file).with_suffix("")
-        target = Path(options.figure or f"{default}-{options.kind}.png")
+        target = Path(options.figure or f"{default}-{Path(options.kind).stem}.png")
         with read(options.file) as data:
-            figure = KINDS[options.kind](data)
+            figure = draw(data)
         save_figure(figure, target)
     except (ValueError, KeyError, OSError, RuntimeError) as error:
         text = f"{options.file}: {error}" if options.file not in str(error) else error

@@ -34,6 +34,7 @@ from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, Learning
 from bgrl.methods import METHODS
+from bgrl.own import NamesOrFile, is_file, member
 from bgrl.recording import Record
 from bgrl.simulation import LEAST_EVALUATION, Run, Stopped, Work, simulate
 
@@ -84,14 +85,20 @@ class Settings(Basics):
     units: int = option(32, "neurons in the cortex")
     sensitivity: str = option("rflo", "approximation of the gradient through time", tuple(METHODS))
     feedback: str = option("symmetric", "weights that carry the learning signal back", FEEDBACKS)
-    optimizer: str = option("amsgrad", "how a gradient becomes an update", tuple(OPTIMIZERS))
+    optimizer: str = option(
+        "amsgrad",
+        "how a gradient becomes an update; or FILE.py with an OPTIMIZER",
+        NamesOrFile(OPTIMIZERS),
+    )
 
     def learning(self):
         """The settings that `bgrl.learning.Learning` has too."""
         return {
             "sensitivity": self.sensitivity,
             "feedback": self.feedback,
-            "optimizer": self.optimizer,
+            "optimizer": self.optimizer
+            if not is_file(self.optimizer)
+            else member(self.optimizer, "OPTIMIZER", "an optimizer"),
         }
 
 
@@ -184,7 +191,8 @@ class AgentSettings(EvaluatedSettings, ABC):
             value = read_value(name, text, kinds[choose("setting", name, kinds)])
             own = _options(type(self)).get(name)
             if own:
-                if choices := own[1].metadata["choices"]:
+                choices = own[1].metadata["choices"]
+                if choices and value not in choices:
                     choose(name, value, choices)
                 result = dataclasses.replace(result, **{name: value})
             elif name.startswith("task."):

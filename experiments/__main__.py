@@ -1,4 +1,7 @@
-"""Lists the experiments: ``python -m experiments``; the tasks: ``python -m experiments tasks``."""
+"""Lists the experiments: ``python -m experiments``; the tasks: ``python -m experiments tasks``.
+
+``python -m experiments FILE.py [options]`` runs an experiment of one's own, written like those here.
+"""
 
 import ast
 import pkgutil
@@ -10,6 +13,8 @@ import experiments
 from bgrl import tasks
 from bgrl.cli import run_command
 from bgrl.errors import InputError, choose
+from bgrl.experiment import main as run_experiment
+from bgrl.own import is_file, load, member
 
 
 def listing():
@@ -54,6 +59,10 @@ def main():
     """The command."""
     kinds = {"experiments": listing, "tasks": task_listing}
     words = sys.argv[1:] or ["experiments"]
+    if is_file(words[0]):
+        for name in ("run", "Config", "QUICK", "ANALYSIS"):
+            member(words[0], name, "an experiment")
+        return run_experiment(Path(words[0]).stem, load(str(Path(words[0]).absolute())), words[1:])
     if len(words) > 1:
         raise InputError(
             f"one listing at a time, not {' '.join(words)}; python -m experiments.NAME"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import models
 from bgrl import tasks
 from bgrl.experiment import AgentSettings, command, option
+from bgrl.own import NamesOrFile
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.cartpole"
@@ -21,7 +22,9 @@ class Config(AgentSettings):
     """Settings of the experiment."""
 
     steps: int = option(500_000, "task steps of learning, each replicate")
-    model: str = option("rtrrl", "circuit, a file in models/", models.names())
+    model: str = option(
+        "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
+    )
     observe: str = option(
         "",
         "play CartPole-v1 and see only these of x, x_dot, theta, theta_dot (names or numbers, "

@@ -14,6 +14,7 @@ from bgrl import tasks
 from bgrl.errors import InputError, check_count, choose
 from bgrl.experiment import EvaluatedSettings, command, option
 from bgrl.methods import METHODS
+from bgrl.own import NamesOrFile
 from bgrl.recording import Record
 from bgrl.simulation import simulate
 
@@ -28,7 +29,9 @@ class Config(EvaluatedSettings):
 
     steps: int = option(100_000, "task steps of learning, each replicate")
     replicates: int = option(5, "independent agents")
-    model: str = option("rtrrl", "circuit, a file in models/", models.names())
+    model: str = option(
+        "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
+    )
     sensitivity: str = option(
         "", "methods to compare, separated by commas; all that differ in the circuit by default"
     )

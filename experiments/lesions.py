@@ -18,6 +18,7 @@ from bgrl import tasks
 from bgrl.agent import describe
 from bgrl.errors import InputError, choose
 from bgrl.experiment import Settings, command, option
+from bgrl.own import NamesOrFile
 from bgrl.random import derived_seed
 from bgrl.simulation import Run, simulate
 
@@ -53,7 +54,9 @@ TRIALS, TRIAL_STEPS = 50, 100
 class LesionSettings(Settings):
     """Settings of experiments with lesions."""
 
-    model: str = option("basal_ganglia", "circuit, a file in models/", models.names())
+    model: str = option(
+        "basal_ganglia", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
+    )
 
     def agent(self, task):
         """Agents in a task of `TASKS`."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import models
 from bgrl import tasks
 from bgrl.experiment import AgentSettings, command, option
+from bgrl.own import NamesOrFile
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.memory_chain"
@@ -20,7 +21,9 @@ QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
 class Config(AgentSettings):
     """Settings of the experiment."""
 
-    model: str = option("rtrrl", "circuit, a file in models/", models.names())
+    model: str = option(
+        "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
+    )
     length: int = option(8, "memory length, in steps")
 
     def task_name(self):

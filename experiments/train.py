@@ -11,6 +11,7 @@ import models
 from bgrl import tasks
 from bgrl.experiment import TRACES, WINDOW, AgentSettings, command, option
 from bgrl.interventions import Intervention
+from bgrl.own import NamesOrFile
 from bgrl.recording import Record
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
@@ -22,9 +23,11 @@ QUICK = {"steps": 20_000, "replicates": 4}
 class Config(AgentSettings):
     """Settings of the experiment."""
 
-    task: str = option("stateless_cartpole", "task, or gymnasium:NAME")
+    task: str = option("stateless_cartpole", "task, gymnasium:NAME or FILE.py")
     observe: str = option("", "what the agent sees of it: numbers separated by commas, even, odd")
-    model: str = option("rtrrl", "circuit, a file in models/", models.names())
+    model: str = option(
+        "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
+    )
     record: str = option(
         ",".join(TRACES.variables),
         "what is recorded, separated by commas: also entropy, other populations, group.variable of "

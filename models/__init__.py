@@ -6,6 +6,7 @@ A model is a module with ``circuit(task, units)``; `agent` puts it into a task.
 import importlib
 import pkgutil
 
+from bgrl import own
 from bgrl.agent import Agent
 from bgrl.errors import choose
 from bgrl.learning import Learning
@@ -28,11 +29,16 @@ def names():
 def circuit(model, task, units=32):
     """The circuit of a model for a task; `units` neurons in the cortex.
 
+    A model is one of `names`, or a Python file with a function ``circuit(task, units)``.
+
     Where the task counts time the circuit's step is as long. Its time constants stay what they are in
     ms; but those of an environment, whose step nobody chose, become as many steps.
     """
-    module = importlib.import_module(f"models.{choose('model', model, names())}")
-    made = module.circuit(task, units)
+    if own.is_file(model):
+        made = own.member(model, "circuit", "a model")(task, units)
+    else:
+        module = importlib.import_module(f"models.{choose('model', model, names())}")
+        made = module.circuit(task, units)
     if task.step_duration is None:
         return made
     fit = made.with_step if task.environment is None else made.stretched
@@ -45,7 +51,7 @@ def agent(model, task, units=32, replicates=1, dtype="float32", **learning):
     Parameters
     ----------
     model : str
-        One of `names`.
+        One of `names`, or a Python file, see `circuit`.
     task : bgrl.tasks.Task
     units : int
         Neurons in the cortex.

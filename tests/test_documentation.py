@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from bgrl import tasks
+from bgrl.interventions import KINDS
+from bgrl.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -21,8 +23,18 @@ def test_python_example(tmp_path, monkeypatch, capsys):
     assert list(tmp_path.glob("*.nc")) and list(tmp_path.glob("*.png"))
 
 
+@pytest.fixture
+def registries():
+    """What a page adds to these is taken out again."""
+    kept = [(registry, dict(registry)) for registry in (METHODS, KINDS)]
+    yield
+    for registry, before in kept:
+        registry.clear()
+        registry.update(before)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
-def test_pages(page, capsys):
+def test_pages(page, capsys, registries):
     """Code blocks run in order; a text block after one is what it prints."""
     parts = re.findall(r"```(python|text)\n(.*?)```", page.read_text(), re.S)
     assert parts

@@ -20,7 +20,7 @@ FORBIDDEN = {
 #: The rooms of bgrl: modules and packages. One may import those above it, and its own.
 ROOMS = (
     ("errors",),
-    ("cli", "description", "language", "random", "slots"),
+    ("cli", "description", "language", "own", "random", "slots"),
     ("circuit",),
     ("bridge", "spaces", "tasks", "twin"),
     ("derivatives", "learning", "methods", "sensitivity", "symbolic"),

@@ -8,6 +8,7 @@ import inspect
 import pkgutil
 import typing
 
+from bgrl import own
 from bgrl.description import as_annotated
 from bgrl.errors import InputError, choose
 from bgrl.tasks.base import Task
@@ -25,6 +26,13 @@ def _factories():
     return found
 
 
+def _factory(name):
+    """The function that makes a task: of this package, or `task` in a Python file of the user's own."""
+    if own.is_file(name):
+        return own.member(name, "task", "a task")
+    return _factories()[choose("task", name, names())]
+
+
 def names():
     """Names of all tasks."""
     return sorted(name for name, function in _factories().items() if _has_defaults(function))
@@ -36,7 +44,7 @@ def _has_defaults(function):
 
 def options(name):
     """Option name to default value of a task, in the order of its signature."""
-    function = _factories()[choose("task", name, names())]
+    function = _factory(name)
     return {k: p.default for k, p in inspect.signature(function).parameters.items()}
 
 
@@ -45,9 +53,9 @@ def option_types(name):
     as_annotated("task", name, str, "tasks.make")
     if name.startswith("gymnasium:"):
         return {"observe": str, "reward_scale": float}
-    function = _factories()[choose("task", name, names())]
+    function = _factory(name)
     hints = typing.get_type_hints(function)
-    return {k: hints[k] for k in inspect.signature(function).parameters}
+    return {k: hints.get(k, float) for k in inspect.signature(function).parameters}
 
 
 def make(name, **settings):
@@ -56,7 +64,8 @@ def make(name, **settings):
     Parameters
     ----------
     name : str
-        One of `names`, or ``gymnasium:`` and the name of a Gymnasium environment.
+        One of `names`, ``gymnasium:`` and the name of a Gymnasium environment, or a Python file with
+        a function ``task(**options)``.
     **settings
         The task's own options; of an environment `observe` and `reward_scale`, see
         `bgrl.bridge.gymnasium_task`.
@@ -79,7 +88,10 @@ def make(name, **settings):
         from bgrl.bridge import gymnasium_task
 
         return gymnasium_task(name.removeprefix("gymnasium:"), **settings)
-    return _factories()[name](**settings)
+    made = _factory(name)(**settings)
+    if not isinstance(made, Task):
+        raise InputError(f"{name}: its `task` returns {type(made).__name__}; a Task is needed")
+    return made
 
 
 def make_observed(name, observe="", **settings):

@@ -1,0 +1,78 @@
+"""Files of a user's own in the place of names: those of the page of documentation, run as it says."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import models
+from analysis import plot
+from bgrl import dataset, own, tasks
+from bgrl.errors import InputError
+from bgrl.experiment import main
+from experiments import train
+
+PAGE = Path(__file__).parents[1] / "bgrl" / "docs" / "own.md"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The files that the page shows."""
+    found = tmp_path_factory.mktemp("own")
+    for name, text in re.findall(r"```python file=(\S+)\n(.*?)```", PAGE.read_text(), re.S):
+        (found / name).write_text(text)
+    return found
+
+
+def trained(folder, output, *words):
+    """An agent in the maze, from the command line."""
+    short = ("--steps", "40", "--replicates", "1", "--units", "4", "--backend", "numpy")
+    budget = ("--evaluations", "1", "--evaluation-trials", "1", "--final-trials", "2")
+    task = ("--task", str(folder / "maze.py"), "--set", "task.length=4", "--output", str(output))
+    main("train", train, [*task, *short, *budget, *words])
+    return dataset.read(output)
+
+
+def test_task_circuit_optimizer_and_figure(folder, tmp_path):
+    words = ("--model", folder / "slow.py", "--optimizer", folder / "momentum.py")
+    data = trained(folder, tmp_path / "a.nc", *map(str, words))
+    assert (data["trials"]["length"].dropna("trial") == 5).all()
+    configuration = dataset.configuration(data)["agent"]
+    assert configuration["learning"]["optimizer"]["state"] == ["velocity"]
+    assert configuration["circuit"]["populations"]["cortex"]["parameters"]["tau"]["value"] == 40
+    other = trained(folder, tmp_path / "b.nc", "--optimizer", str(folder / "obgd.py"))
+    assert dataset.configuration(other)["agent"]["learning"]["optimizer"]["totals"]
+    assert not np.allclose(data["weights"]["cortex->cortex"], other["weights"]["cortex->cortex"])
+    figure = tmp_path / "c.png"
+    words = [str(tmp_path / "a.nc"), "--kind", str(folder / "reward.py"), "--figure", str(figure)]
+    assert plot.main(words) == 0 and figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_in_python(folder):
+    task = tasks.make(str(folder / "maze.py"), length=2)
+    assert task.parameters["length"].value == 2
+    assert tasks.option_types(str(folder / "maze.py")) == {"length": int}
+    circuit = models.circuit(str(folder / "slow.py"), task, 3)
+    assert circuit.populations["cortex"].size == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "has no task, which a task needs"),
+        ("import nothing_like_this", "failed: ModuleNotFoundError: No module named"),
+        ("x = (", "failed: SyntaxError"),
+        ("def task(): return 3", "its `task` returns int; a Task is needed"),
+    ],
+)
+def test_a_file_that_cannot_be_is_refused_in_one_line(tmp_path, text, message):
+    (tmp_path / "bad.py").write_text(text)
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        tasks.make(str(tmp_path / "bad.py"))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_missing_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gone.py: no such file"):
+        own.member(str(tmp_path / "gone.py"), "task", "a task")
