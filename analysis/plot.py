@@ -1,6 +1,11 @@
-"""Redraws figures from a data file: ``python -m analysis.plot FILE.nc [--kind K]``."""
+"""Redraws figures from a data file: ``python -m analysis.plot FILE.nc [--kind K]``.
+
+What is at --figure is kept unless --overwrite is given; FILE-KIND.png is this command's own and drawn
+anew.
+"""
 
 import argparse
+import errno
 import importlib.util
 import json
 import os
@@ -82,6 +87,15 @@ KINDS = {
 }
 
 
+#: Errors of the machine, not of what was given: exit code 1.
+_EXHAUSTED = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.ENOMEM, errno.EMFILE)
+
+
+def _fail(text, code=2):
+    print(f"error: {' '.join(str(text).split())}", file=sys.stderr)
+    return code
+
+
 def _drawing(kind):
     """What draws a kind of figure: one of `KINDS`, or `figure` of a Python file of the user's own."""
     if kind in KINDS:
@@ -96,6 +110,24 @@ def _drawing(kind):
     if not hasattr(module, "figure"):
         raise ValueError(f"{kind} has no function figure(data)")
     return module.figure
+
+
+def _target(options):
+    """Where the figure goes; `ValueError` if it cannot, or something is there that is to be kept."""
+    if options.figure is None:
+        return Path(f"{Path(options.file).with_suffix('')}-{Path(options.kind).stem}.png")
+    target = Path(options.figure)
+    if target.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"{target}: the name must end in .png or .svg or .pdf")
+    if target.is_dir():
+        raise ValueError(f"cannot write {target}: it is a folder")
+    if not target.parent.is_dir():
+        raise ValueError(f"cannot write {target}: {target.parent} is no folder")
+    if os.path.lexists(target) and not options.overwrite:
+        raise ValueError(
+            f"{target} exists; choose another --figure, or replace it with --overwrite"
+        )
+    return target
 
 
 def read(path):
@@ -118,7 +150,7 @@ def read(path):
 
 def main(arguments=None):
     """The command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.plot", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m analysis.plot", description=__doc__.strip())
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
     parser.add_argument("file", metavar="FILE.nc", help="data file of an experiment")
     parser.add_argument(
@@ -131,31 +163,35 @@ def main(arguments=None):
         metavar="FILE.png",
         help="where to write, PNG, SVG or PDF by its suffix; FILE-KIND.png by default",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace what is at --figure")
     options = parser.parse_args(arguments)
     try:
-        draw = _drawing(options.kind)
-        default = Path(options.file).with_suffix("")
-        target = Path(options.figure or f"{default}-{Path(options.kind).stem}.png")
+        draw, target = _drawing(options.kind), _target(options)
+    except ValueError as error:
+        return _fail(error)
+    except Exception as error:  # of the user's own file
+        return _fail(f"{options.kind}: {type(error).__name__}: {error}")
+    try:
         with read(options.file) as data:
             figure = draw(data)
-        save_figure(figure, target)
-    except (ValueError, KeyError, OSError, RuntimeError) as error:
-        text = f"{options.file}: {error}" if options.file not in str(error) else error
-        if isinstance(error, KeyError):
-            text = f"{options.file} lacks {error}"
-        elif isinstance(error, RuntimeError):  # the netCDF library, on contents it cannot read
-            text = f"{options.file} is damaged ({error})"
-        print(f"error: {' '.join(str(text).split())}", file=sys.stderr)
-        return 2
+    except KeyError as error:
+        return _fail(f"{options.file} lacks {error}")
+    except RuntimeError as error:  # the netCDF library, on contents it cannot read
+        return _fail(f"{options.file} is damaged ({error})")
+    except (ValueError, OSError) as error:
+        return _fail(error if options.file in str(error) else f"{options.file}: {error}")
     except MemoryError as error:
-        print(f"error: {options.file}: there is not enough memory ({error})", file=sys.stderr)
-        return 1
+        return _fail(f"{options.file}: there is not enough memory ({error})", 1)
     except Exception as error:  # a file without what the figure shows, of another task or too short
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
-        print(
-            f"error: {options.file} has not what {options.kind!r} draws ({reason})", file=sys.stderr
-        )
-        return 2
+        reason = f"{type(error).__name__}: {error}"
+        return _fail(f"{options.file} has not what {options.kind!r} draws ({reason})")
+    try:
+        save_figure(figure, target)
+    except OSError as error:
+        code = 1 if error.errno in _EXHAUSTED else 2
+        return _fail(f"cannot write {target}: {error.strerror}", code)
+    except (ValueError, RuntimeError) as error:  # what is drawn is made only now
+        return _fail(f"{options.file} has not what {options.kind!r} draws ({error})")
     print(f"wrote {target}")
     return 0
 

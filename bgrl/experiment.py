@@ -31,7 +31,7 @@ from bgrl.agent import Agent, describe
 from bgrl.backends import BACKENDS
 from bgrl.circuit.clock import agree, check_duration
 from bgrl.cli import Parser, run_command
-from bgrl.errors import InputError, RunError, check_count, choose
+from bgrl.errors import InputError, RunError, check_count, choose, from_system
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, Learning
 from bgrl.methods import METHODS
 from bgrl.own import NamesOrFile, is_file, member
@@ -655,9 +655,7 @@ def configure(name, module, options, varied=()):
         raise InputError(f"{settings['output'] or 'output'}: the name must end in .nc")
     figure_path = Path(options["figure"] or output.with_suffix(".png"))
     for path, suffixes in ((output, (".nc",)), (figure_path, (".png", ".svg", ".pdf"))):
-        if path.suffix not in suffixes:
-            raise InputError(f"{path}: the name must end in {' or '.join(suffixes)}")
-        _check_writable(path)
+        check_writable(path, suffixes)
     if "lesion" in options:
         settings["scales"] = named_values(options["scale"])
         settings["lesions"] = tuple(options["lesion"])
@@ -705,15 +703,25 @@ def save(data, output, work):
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _check_writable(path):
+def check_writable(path, suffixes):
+    """Refuse a file that cannot be written, or whose name has another suffix; nothing is made yet.
+
+    Raises
+    ------
+    InputError
+    RunError
+        If the disk is full.
+    """
+    if path.suffix not in suffixes:
+        raise InputError(f"{path}: the name must end in {' or '.join(suffixes)}")
     try:
         # What is refused later on leaves nothing behind, so no folder is made yet.
         folder = next(parent for parent in path.absolute().parents if parent.exists())
         tempfile.TemporaryFile(dir=folder).close()
+        if path.is_dir():
+            raise InputError(f"cannot write {path}: it is a folder")
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder")
+        raise from_system(f"cannot write {path}", error) from None
 
 
 def write_figure(figure, path):
@@ -724,6 +732,6 @@ def write_figure(figure, path):
         figure.savefig(temporary)
         temporary.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise from_system(f"cannot write {path}", error) from None
     finally:
         temporary.unlink(missing_ok=True)

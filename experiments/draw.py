@@ -2,21 +2,30 @@
 
 Nuclei in their anatomical places, projections by sign, strength, plasticity and lesion. What a run
 learned is drawn from its file: ``python -m analysis.plot FILE.nc --kind circuit``.
+
+What is at --output is kept unless --overwrite is given; results/MODEL.svg is this command's own and
+drawn anew.
 """
 
+import argparse
+import os
 import sys
 from pathlib import Path
 
 import models
 from bgrl import tasks
 from bgrl.cli import Parser, run_command
-from bgrl.errors import InputError
-from bgrl.experiment import add_edits, check_matplotlib, edit, named_values
+from bgrl.errors import InputError, from_system
+from bgrl.experiment import add_edits, check_matplotlib, check_writable, edit, named_values
 
 
 def main(arguments=None):
     """The command."""
-    parser = Parser(prog="python -m experiments.draw", description=__doc__)
+    parser = Parser(
+        prog="python -m experiments.draw",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     add = parser.add_argument
     add("model", metavar="MODEL", help=f"one of {', '.join(models.names())}")
     add(
@@ -30,6 +39,7 @@ def main(arguments=None):
         metavar="FILE.svg",
         help="where to write, SVG, PNG or PDF by its suffix; results/MODEL.svg by default",
     )
+    add("--overwrite", action="store_true", help="replace what is at --output")
     add(
         "--set",
         metavar="NAME=VALUE",
@@ -42,9 +52,11 @@ def main(arguments=None):
     circuit = models.circuit(options.model, tasks.make(options.task), options.units)
     values, scales = map(named_values, (options.set, options.scale))
     circuit = edit(circuit, values, scales, options.lesion)
-    path = Path(options.output or f"results/{options.model}.svg")
-    if path.suffix not in (".svg", ".png", ".pdf"):
-        raise InputError(f"{path}: the name must end in .svg or .png or .pdf")
+    given = options.output is not None
+    path = Path(options.output if given else f"results/{options.model}.svg")
+    check_writable(path, (".svg", ".png", ".pdf"))
+    if given and os.path.lexists(path) and not options.overwrite:
+        raise InputError(f"{path} exists; choose another --output, or replace it with --overwrite")
     check_matplotlib()
     # Matplotlib takes a while to import; what is refused is refused at once.
     from analysis.circuit import plot_circuit
@@ -54,7 +66,7 @@ def main(arguments=None):
         path.parent.mkdir(parents=True, exist_ok=True)
         save_figure(plot_circuit(circuit.to_dict()).figure, path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise from_system(f"cannot write {path}", error) from None
     print(f"wrote {path}")
 
 

@@ -7,9 +7,9 @@ The inputs are tables, ``bad_inputs/*.tsv``, one for each area. A row has three 
 
 Both run in an empty folder that must be empty afterwards. A command ends with exit code 2 and one line on
 stderr; Python raises an exception of `bgrl.errors` with a message of one line. In a command ``{files}``
-is a folder with files that are no data files, and one that is (`files`). In Python there is all that a
-user would import, and `task`, `population`, `projection`, `readout`, `circuit` and `agent`, which make
-something small and valid of which the arguments are replaced.
+is a folder with files that are no data files or figures, and one that is (`files`). In Python there is
+all that a user would import, and `task`, `population`, `projection`, `readout`, `circuit` and `agent`,
+which make something small and valid of which the arguments are replaced.
 """
 
 import contextlib
@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import bgrl
 import models
@@ -135,7 +136,13 @@ def files(tmp_path_factory):
     (folder / "empty.nc").touch()
     (folder / "text.nc").write_text("Some words.\n")
     (folder / "text.npz").write_text("Some words.\n")
+    (folder / "most.nc").write_bytes(whole[: len(whole) * 9 // 10])
     np.savez(folder / "foreign.npz", x=np.zeros(3))
+    xr.Dataset({"x": ("time", np.arange(3.0))}).to_netcdf(folder / "foreign.nc")
+    (folder / "picture.png").write_text("Some words.\n")
+    (folder / "picture.svg").write_text("Some words.\n")
+    (folder / "folder.svg").mkdir()
+    (folder / "folder.png").mkdir()
     return folder
 
 

@@ -1,7 +1,9 @@
 """Circuit diagrams: what is drawn, how thick, where, and what is refused."""
 
 import json
+import resource
 from itertools import pairwise
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -16,7 +18,9 @@ from analysis.pathways import read_circuit
 from analysis.style import new_figure, save_figure
 from bgrl import dataset, tasks
 from bgrl.circuit import Distribution
-from bgrl.errors import InputError
+from bgrl.cli import run_command
+from bgrl.errors import InputError, RunError
+from bgrl.experiment import write_figure
 from bgrl.simulation import Run, simulate
 from experiments import draw
 
@@ -458,3 +462,42 @@ def test_command_draws_what_edits_leave(tmp_path):
     assert "n = 8, lesioned" in text and "n = 40" in text
     with pytest.raises(InputError, match="unknown population or projection 'snr'; valid: action->"):
         draw.main(["basal_ganglia", "--lesion", "snr"])
+
+
+def test_a_figure_of_that_name_is_kept_unless_asked(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "mine.svg"
+    words = ["lru", "--units", "2", "--output", str(path)]
+    draw.main(words)
+    path.write_text("mine now")
+    with pytest.raises(InputError, match=r"mine\.svg exists; .*--overwrite"):
+        draw.main(words)
+    assert path.read_text() == "mine now"
+    draw.main([*words, "--overwrite"])
+    assert path.read_text().startswith("<?xml")
+    # What has the name that the command gives it is drawn anew.
+    for units in ("2", "3"):
+        draw.main(["lru", "--units", units])
+    assert (tmp_path / "results" / "lru.svg").read_text().startswith("<?xml")
+
+
+def test_a_full_disk_is_not_the_fault_of_what_was_given(tmp_path, capsys, monkeypatch):
+    """Exit code 1, from a model and from a file; nothing is left of the figure."""
+    monkeypatch.chdir(tmp_path)
+    data = xr.Dataset(attrs={"configuration": json.dumps({"agent": {"circuit": basal_ganglia()}})})
+    data.to_netcdf("run.nc", engine="netcdf4")
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        assert run_command(lambda: draw.main(["lru", "--output", "a.svg"])) == 1
+        assert plot.main(["run.nc", "--kind", "circuit"]) == 1
+        with pytest.raises(RunError, match=r"cannot write b\.png: File too large"):
+            write_figure(plot_circuit(basal_ganglia()).figure, Path("b.png"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "error: cannot write a.svg: File too large",
+        "error: cannot write run-circuit.png: File too large",
+    ]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.nc"]

@@ -311,6 +311,14 @@ def test_impossible_points_are_reported_and_the_others_complete(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_scheduler_that_does_not_answer_is_named(tmp_path):
+    words = ("--vary", "seed=1,2", "--scheduler", "tcp://127.0.0.1:1", *WORDS)
+    result = command("experiments.sweep", "memory_chain", *words, "--output", tmp_path / "a.nc")
+    one_line(result, 2, "no dask scheduler answers at 'tcp://127.0.0.1:1'")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
 def test_each_distinct_program_is_compiled_once(tmp_path):
     """Six points of two structures, two workers: the linker runs twice."""
     compiler = tmp_path / "compiler"
