@@ -7,6 +7,7 @@ Nothing here knows Brian2.
 """
 
 import json
+from collections import Counter
 from dataclasses import asdict, field
 
 import numpy as np
@@ -17,6 +18,7 @@ from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.interventions import modulated
 from bgrl.learning import Learning
+from bgrl.recording import VARIABLES
 from bgrl.slots import SLOTS
 from bgrl.tasks.base import Task
 
@@ -89,11 +91,41 @@ class Agent:
         for name in self.learning.overrides:
             choices = [*self.circuit.projections, *parameters]
             choose("projection or parameter in overrides", name, choices)
-        groups = (*_GROUPS, *self.afferents())
-        taken = {*groups, *(f"{group}_afferents" for group in groups)}
-        if both := sorted(taken & set(populations)):
+        self._check_groups()
+        readouts = {readout.name for readout, _ in self.readouts()}
+        if both := [*(set(populations) & {*VARIABLES, "gradients", "all"})]:
+            raise InputError(
+                f"a population must not be called {both[0]}: recordings or interventions call "
+                "something else so"
+            )
+        if both := [*({*readouts, *self.circuit.projections} & {"dopamine", "all"})]:
+            raise InputError(
+                f"a readout or projection must not be called {both[0]}: interventions call something "
+                "else so"
+            )
+        if len(populations) == 1:  # in a dataset its parameters go by their own names
+            (own,) = (p.parameters for p in populations.values())
+            if both := sorted(set(own) & set(self.circuit.projections)):
+                raise InputError(
+                    f"both a projection and a parameter: {both[0]}; rename one of them"
+                )
+
+    def _check_groups(self):
+        """No two groups of the network (`bgrl.step`) may have one name."""
+        populations, afferents = self.circuit.populations, self.afferents()
+        names = [*_GROUPS, *populations, *afferents]
+        names += [f"{group}_afferents" for group in (*afferents, "readout_drive")]
+        names += [f"{name}_dopamine" for name in (*populations, "readout")]
+        names += [f"{n}_by_{group}" for n in populations for group in (*populations, *afferents)]
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if both := sorted(set(twice) & set(populations)):
             raise InputError(
                 f"a population must not be called {', '.join(both)}: the network uses that name itself"
+            )
+        if twice:
+            raise InputError(
+                f"two parts of the network would be called {twice[0]!r}, which is made of names of "
+                "populations, drives and projections; rename one of them"
             )
 
     def _check_rules(self):
@@ -168,11 +200,18 @@ class Agent:
                     method = self.sensitivity(key)
                     group = f"{name}_{drive}"
                     if self._rule(key):
-                        group = key.replace("->", "_to_")
+                        group = key.replace("->", "_to_").replace(".", "_")
                     elif method != self.learning.sensitivity:
                         group += f"_{method}"
                     entry = {"target": name, "drive": drive, "sensitivity": method}
-                    columns = groups.setdefault(group, entry | {"projections": {}})["projections"]
+                    kept = groups.setdefault(group, entry | {"projections": {}})
+                    columns = kept["projections"]
+                    ruled = any(map(self._rule, (*columns, key)))
+                    if not entry.items() <= kept.items() or (columns and ruled):
+                        raise InputError(
+                            f"the weights of {next(iter(columns))!r} and {key!r} would both be called "
+                            f"{group!r}; rename a projection, population or drive"
+                        )
                     first = max((last for _, last in columns.values()), default=0)
                     columns[key] = [first, first + size]
         return groups

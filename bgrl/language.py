@@ -145,8 +145,10 @@ def check_names(where, **kinds):
         except TypeError:
             raise InputError(f"{where}: {kind} is {names!r}; names are needed") from None
         for name in names:
-            if not isinstance(name, str) or not name.strip():
-                raise InputError(f"{where}: {name!r} in {kind} is no name; text is needed")
+            if not isinstance(name, str) or not name.strip() or not name.isprintable():
+                raise InputError(
+                    f"{where}: {name!r} in {kind} is no name; a line of text is needed"
+                )
             if name in found:
                 also = "twice" if found[name] == kind else f"in {found[name]} too"
                 raise InputError(
@@ -237,9 +239,9 @@ def check_expression(where, text, known=None, functions=None, tables=None, draws
     _Checker(where, " ".join(_lines(text)), known, functions, tables, draws).number(tree)
 
 
-def symbols(text):
+def symbols(text, where="expression"):
     """Names of what an expression depends on, without its functions and constants."""
-    tree = parse("expression", text)
+    tree = parse(where, text)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = (n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called)
     return {n.id for n in names} - set(CONSTANTS)
@@ -413,6 +415,9 @@ class _Checker:
             return CONSTANTS[name]
         if name in FUNCTIONS or name in self.functions:
             self.refuse(f"{name} is a function and needs its argument, {name}(...)")
+        if name in DRAWS or name in self.tables:
+            arguments = "0" if name in DRAWS else "t, 0"
+            self.refuse(f"{name} is a function and needs its argument, {name}({arguments})")
         if self.known is None or name in self.known:
             return None
         known = ", ".join(sorted(self.known)) or "none"

@@ -6,6 +6,7 @@ shape of the recorded circuits (`tests/fixtures/README.md`). How one is edited i
 """
 
 import json
+import re
 from dataclasses import field
 
 import numpy as np
@@ -26,6 +27,7 @@ from bgrl.circuit.values import check_binary, check_rows, check_value, summary, 
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 
+_PATHWAY = re.compile(r"[A-Za-z]\w*((\.[A-Za-z]\w*)?->[A-Za-z]\w*(\.[A-Za-z]\w*)?)?\Z", re.ASCII)
 #: Inputs that an agent gives itself: the previous action and reward, and dopamine.
 OWN_INPUTS = ("action", "reward", "dopamine")
 
@@ -77,6 +79,7 @@ class Circuit(Editing):
             raise InputError(
                 f"both a projection and a population or input: {', '.join(sorted(both))}"
             )
+        self._check_pathway_names()
         for name, population in self.populations.items():
             population.check(name)
             check_time_constants(name, population, self.dt)
@@ -86,6 +89,33 @@ class Circuit(Editing):
             if readout is not None:
                 self._check_readout(readout)
         self._cut_lesioned()
+
+    def _check_pathway_names(self):
+        """Projections and readouts are known by their names, so nothing else may have these."""
+        for name in self.projections:
+            if not _PATHWAY.match(name):
+                raise InputError(
+                    f"{name!r} is not a valid name of a projection; 'source->target', or letters, "
+                    "digits, underscores"
+                )
+        readouts = [readout for readout in (self.actor, self.critic) if readout is not None]
+        for readout in readouts:
+            if not _NAME.match(readout.name):
+                raise InputError(
+                    f"{readout.name!r} is not a valid name of a readout; letters, digits, underscores"
+                )
+            for kind in ("populations", "inputs", "projections"):
+                if readout.name in getattr(self, kind):
+                    raise InputError(
+                        f"both a readout and one of the {kind}: {readout.name}; rename one of them"
+                    )
+            sources = {readout.reads, *map(".".join, readout.states())}
+            if both := {f"{source}->{readout.name}" for source in sources} & set(self.projections):
+                raise InputError(f"both a projection and what a readout reads: {both.pop()}")
+        if len({readout.name for readout in readouts}) < len(readouts):
+            raise InputError(
+                f"actor and critic are both called {self.actor.name!r}; each needs its own name"
+            )
 
     def _cut_lesioned(self):
         """Take the synapses of lesioned neurons, whenever and however they were made."""
@@ -112,6 +142,10 @@ class Circuit(Editing):
             raise InputError(f"{readout.name!r} reads no variable of {readout.reads!r}")
         for variable in readout.variables:
             choose(f"variable of {readout.reads!r}", variable, population.dynamics)
+        if len(set(readout.variables)) < len(readout.variables):
+            raise InputError(
+                f"{readout.name!r} reads {', '.join(readout.variables)}; give each variable once"
+            )
         width = len(readout.variables) * population.size
         check_rows(f"weights of {readout.name!r}", readout.weights, width)
         check_rows(f"feedback of {readout.name!r}", readout.feedback, width)

@@ -121,7 +121,9 @@ class Population:
     lesioned: object = None
 
     def __post_init__(self):
-        derivatives, units = _parse_equations(self.equations) if self.equations else (None, {})
+        derivatives, units = (
+            (None, {}) if self.equations is None else _parse_equations(self.equations)
+        )
         given = [k for k in ("equations", "derivatives", "map") if getattr(self, k) is not None]
         if given == ["equations", "derivatives"] and self.derivatives == derivatives:
             given.remove("derivatives")
@@ -214,4 +216,8 @@ def _parse_equations(text):
         if name in found:
             raise InputError(f"{line!r}: {name!r} has a line already")
         found[name] = value
+    if not derivatives:
+        raise InputError(
+            f"equations {text!r} have no line 'dx/dt = ... : 1'; one is needed at least"
+        )
     return derivatives, units

@@ -29,7 +29,7 @@ import numpy as np
 from bgrl.circuit import Parameter
 from bgrl.circuit.clock import check_duration
 from bgrl.description import description
-from bgrl.errors import InputError, choose
+from bgrl.errors import InputError, check_number, choose
 from bgrl.language import assignments, check_expression, check_name, check_names, symbols
 
 #: Variables that every task has.
@@ -201,7 +201,7 @@ class Task:
         for part in ("step", "reset"):
             own = {*self.variables, *(OUTCOME if part == "step" else ())}
             lines = assignments(f"{where}: {part}", getattr(self, part))
-            used = [symbols(value) for _, value, _ in lines]
+            used = [symbols(value, f"{where}, {part}") for _, value, _ in lines]
             local = set()
             for k, (name, value, line) in enumerate(lines):
                 here = f"{where}, {part}"
@@ -226,16 +226,12 @@ class Task:
             )
 
     def _check_events(self):
+        check_names(f"task {self.name!r}", events=self.events)
         for name, event in self.events.items():
             anchor, steps = event if isinstance(event, tuple | list) and len(event) == 2 else (0, 0)
             whole = isinstance(steps, Integral) and not isinstance(steps, bool)
-            inside = whole and (steps >= 0 if anchor == "start" else steps <= 0)
-            if (
-                not isinstance(name, str)
-                or not name
-                or anchor not in ("start", "end")
-                or not inside
-            ):
+            inside = whole and (0 <= steps < 2**30 if anchor == "start" else -(2**30) < steps <= 0)
+            if anchor not in ("start", "end") or not inside:
                 raise InputError(
                     f"task {self.name!r}: event {name!r} is {event!r}; ('start', whole steps from 0) or "
                     "('end', whole steps up to 0) is needed"
@@ -253,8 +249,19 @@ class Task:
             raise InputError(
                 f"task {self.name!r} has {len(self.bounds)} bounds for {len(self.actions)} action(s)"
             )
-        for action, (low, high) in zip(self.actions, self.bounds, strict=True):
-            if not (np.isfinite([low, high]).all() and low < high):
+        for action, bounds in zip(self.actions, self.bounds, strict=True):
+            try:
+                low, high = (
+                    check_number(f"task {self.name!r}: a bound of {action!r}", bound)
+                    for bound in bounds
+                )
+            except (TypeError, ValueError) as error:
+                if isinstance(error, InputError):
+                    raise
+                raise InputError(
+                    f"task {self.name!r}: bounds of {action!r} are {bounds!r}; (low, high) is needed"
+                ) from None
+            if not low < high:
                 raise InputError(
                     f"task {self.name!r}: action {action!r} from {low} to {high}; the first must be "
                     "lower"
