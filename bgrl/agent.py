@@ -18,7 +18,6 @@ from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.interventions import modulated
 from bgrl.learning import Learning
-from bgrl.recording import VARIABLES
 from bgrl.slots import SLOTS
 from bgrl.tasks.base import Task
 
@@ -92,17 +91,13 @@ class Agent:
             choices = [*self.circuit.projections, *parameters]
             choose("projection or parameter in overrides", name, choices)
         self._check_groups()
-        readouts = {readout.name for readout, _ in self.readouts()}
-        if both := [*(set(populations) & {*VARIABLES, "gradients", "all"})]:
-            raise InputError(
-                f"a population must not be called {both[0]}: recordings or interventions call "
-                "something else so"
-            )
-        if both := [*({*readouts, *self.circuit.projections} & {"dopamine", "all"})]:
-            raise InputError(
-                f"a readout or projection must not be called {both[0]}: interventions call something "
-                "else so"
-            )
+        readouts = [readout.name for readout, _ in self.readouts()]
+        for name in ("all", "dopamine"):
+            if name in (*populations, *readouts, *self.circuit.projections):
+                raise InputError(
+                    f"no population, readout or projection must be called {name}: interventions call "
+                    "something else so"
+                )
         if len(populations) == 1:  # in a dataset its parameters go by their own names
             (own,) = (p.parameters for p in populations.values())
             if both := sorted(set(own) & set(self.circuit.projections)):

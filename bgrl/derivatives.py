@@ -76,7 +76,7 @@ def local_step(dynamics, euler_step, drives=(), parameters=(), functions=None, d
     names, outputs = {"jacobian": {}, "gain": {}, "slope": {}}, []
     steps = {}
     for variable, text in dynamics.items():
-        rate = _prepare(to_sympy(canonical(text, floats=False)), own)
+        rate = _read(text, own)
         scale = 1 if euler_step is None else sympy.Float(euler_step)
         kept = 0 if euler_step is None else symbol(variable)
         steps[f"next_{variable}"] = kept + scale * rate
@@ -181,14 +181,11 @@ def _own_function(name, description):
     """A function of the user as a class of sympy; its value and derivative are expressions."""
     arguments = [symbol(a) for a in description.arguments]
 
-    def expression(text):
-        return _prepare(to_sympy(canonical(text, floats=False)), {})
-
-    value = expression(description.value)
+    value = _read(description.value, {})
     if description.derivatives is None:
         derivatives = [_differentiate(value, a.name, description.value) for a in arguments]
     else:
-        derivatives = [expression(text) for text in description.derivatives]
+        derivatives = [_read(text, {}) for text in description.derivatives]
 
     def at(body, actual):
         return body.subs(dict(zip(arguments, actual, strict=True)), simultaneous=True)
@@ -202,6 +199,34 @@ def _own_function(name, description):
             "expanded": lambda self: at(value, self.args),
         },
     )
+
+
+def _read(text, own):
+    """An expression as one of sympy, which must be a number that is real and finite somewhere."""
+    try:
+        expression = _prepare(to_sympy(canonical(text, floats=False)), own)
+    except ZeroDivisionError:
+        expression = sympy.nan
+    _check_number(expression, text)
+    return expression
+
+
+def _check_number(expression, text):
+    """Refuse what is infinite, complex or no number, whatever its symbols are."""
+    # A bound of clip and a side of a comparison may be infinite, a sum or factor may not.
+    endless = {sympy.oo, -sympy.oo}
+    for node in sympy.preorder_traversal(expression):
+        infinite = node is expression and node in endless
+        if isinstance(node, sympy.Add | sympy.Mul | sympy.Pow):
+            infinite = not endless.isdisjoint(node.args)
+        # Of sums and products with steps sympy says things that are not so.
+        single = isinstance(node, sympy.Pow | sympy.Function) and not isinstance(node, _Step)
+        unreal = single and node.is_extended_real is False
+        if infinite or unreal or node in (sympy.nan, sympy.zoo, sympy.I):
+            raise InputError(
+                f"{text!r} is no finite real number, whatever the values of its symbols; a part of "
+                "it divides by zero or has a negative root or logarithm"
+            )
 
 
 def _prepare(expression, own):
@@ -244,6 +269,7 @@ def _differentiate(expression, by, text):
             f"no derivative of {text!r} with respect to {by!r} is known; write the part of it that "
             "has none as a function of your own, functions={'name': Function(...)}"
         )
+    _check_number(derivative, text)
     if derivative == 0:
         raise InputError(
             f"{text!r} depends on {by!r} only through steps (int, sign, floor, ceil): its derivative "

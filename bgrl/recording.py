@@ -127,6 +127,11 @@ class Record:
         valid = [k for k, (source, _) in VARIABLES.items() if source in layout]
         found = {}
         for name in self.variables:
+            if name in circuit.populations and name in (*VARIABLES, "gradients"):
+                raise InputError(
+                    f"to record {name!r} may mean the population or what every agent has; "
+                    "rename the population"
+                )
             if name == "policy" and "policy.mean" in layout:
                 found |= {"policy": "policy.mean", "policy_scale": "policy.scale"}
             elif name == "intervention" and "intervention.active" not in layout:
