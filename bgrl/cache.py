@@ -1,16 +1,17 @@
 """Compiled programs, kept to be run again: ``python -m bgrl.cache`` lists them, ``clear`` removes them.
 
 ========================  ======================================================================
-``programs/DIGEST``       a program: what runs, and the structure of the agent it was made from
+``programs/DIGEST``       a program: what runs, the structure of the agent it was made from, and in
+                          ``lock`` the bytes that each of these files has
 ``programs/.building-*``  one that is being compiled; renamed once it is whole
 ``recipes/KEY.json``      which program an agent's structure gives
 ``locks/KEY``             locked while the program of that structure is compiled
 ========================  ======================================================================
 
-A program is compiled by one process while others that want it wait, and is never removed while somebody
-uses it. The locks (``flock``) end with the process that holds them, so a killed one leaves nothing
-locked, and what it left half done is removed after the next build. Programs used least recently go when
-all together take more than ``$BGRL_CACHE_LIMIT``.
+A program of which a file is missing or cut is built again. One is compiled by one process while others
+that want it wait, and is never removed while somebody uses it. The locks (``flock``) end with the process
+that holds them, so a killed one leaves nothing locked, and what it left half done is removed after the
+next build. Programs used least recently go when all together take more than ``$BGRL_CACHE_LIMIT``.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bgrl.cli import Parser, run_command
-from bgrl.errors import InputError
+from bgrl.errors import InputError, RunError, from_system
 
 DEFAULT_LIMIT = "2GB"
 _UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -125,23 +126,24 @@ def obtain(key, generate, build, progress=None):
     ------
     InputError
         If the cache cannot be written, or its limit is no size.
+    RunError
+        If its disk is full.
     """
     root = cache_directory()
     try:
         for name in ("programs", "recipes", "locks"):
             (root / name).mkdir(parents=True, exist_ok=True)
+        if found := _known(root, key):
+            return found
+        limit, say = size_limit(), progress or (lambda text: None)
+        with _alone(root, key, lambda: say("another process compiles the same program; waiting")):
+            found = _known(root, key)
+            if not found:
+                say("compiling the circuit and the task to C++ (once)")
+                found = _make(root, key, generate, build)
     except OSError as error:
-        raise InputError(
-            f"cannot write the cache {root}: {error.strerror}; set BGRL_CACHE to a writable folder"
-        ) from None
-    if found := _known(root, key):
-        return found
-    limit, say = size_limit(), progress or (lambda text: None)
-    with _alone(root, key, lambda: say("another process compiles the same program; waiting")):
-        found = _known(root, key)
-        if not found:
-            say("compiling the circuit and the task to C++ (once)")
-            found = _make(root, key, generate, build)
+        failure = from_system(f"cannot write the cache {root}", error)
+        raise type(failure)(f"{failure}; set BGRL_CACHE to a folder that can be written") from None
     _tidy(root)
     _trim(limit)
     return found
@@ -181,15 +183,23 @@ def _make(root, key, generate, build):
         found = _hold(program)
         if not found:
             build(work)
+            sizes = json.dumps(_sizes(work))
             lock = open(work / "lock", "w")  # noqa: SIM115
+            lock.write(sizes)
+            lock.flush()
             # Locked before anybody can see it, so that it cannot be removed before it is used.
             fcntl.flock(lock, fcntl.LOCK_SH)
             _remove(program)  # if a part of one lies there
             try:
                 work.rename(program)
                 found = program, lock
-            except OSError:  # the same sources under another key, made meanwhile
+            except OSError as error:  # the same sources under another key, made meanwhile
+                lock.close()
                 found = _hold(program)
+                if not found and program.exists():
+                    raise RunError(
+                        f"the program {program} is damaged and in use; end the runs that use it"
+                    ) from error
                 if not found:
                     raise
         recipe = root / "recipes" / f"{key}.json"
@@ -209,12 +219,29 @@ def _hold(program):
     except OSError:
         return None
     fcntl.flock(lock, fcntl.LOCK_SH)  # waits while it is being removed
-    if not (_is_file(lock, path) and (program / "main").is_file()):
+    if not (_is_file(lock, path) and _is_whole(program, lock)):
         lock.close()
         return None
     with contextlib.suppress(OSError):  # the cache may be another user's
         os.utime(path)
     return program, lock
+
+
+def _is_whole(program, lock):
+    """Whether the files of a program have the sizes that its lock says."""
+    try:
+        return json.load(lock).items() <= _sizes(program).items()
+    except (ValueError, AttributeError):
+        return False
+
+
+def _sizes(folder):
+    """Name to bytes of all files in a folder."""
+    return {
+        path.relative_to(folder).as_posix(): path.stat().st_size
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def _remove(program):

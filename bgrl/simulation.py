@@ -300,7 +300,7 @@ class Work:
         Raises
         ------
         RunError
-            If it cannot be written; the checkpoint before is kept.
+            If it cannot be written; the checkpoint before, if there is one, is kept.
         """
         name = f"state-{step}.npz"
         try:
@@ -320,7 +320,8 @@ class Work:
             _write(self.path / "progress.json", lambda file: file.write(text))
         except OSError as error:
             failure = from_system(f"cannot write the checkpoint in {self.path}", error)
-            raise RunError(f"{failure}; the one before is kept") from None
+            kept = (self.path / "progress.json").exists()
+            raise RunError(f"{failure}{'; the one before is kept' if kept else ''}") from None
         for old in self.path.glob("state-*.npz"):
             if old.name != name:
                 old.unlink()

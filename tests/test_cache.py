@@ -1,16 +1,20 @@
 """The cache of compiled programs: one build for all, nothing removed in use, a limit to its size."""
 
+import errno
 import fcntl
 import json
 import os
+import resource
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from bgrl import cache
 from bgrl.backends import cpp
 from bgrl.errors import InputError, RunError
+from bgrl.recording import Sink
 
 MEGABYTE = 2**20
 
@@ -218,3 +222,92 @@ def test_an_empty_cache_is_listed(tmp_path, monkeypatch, capsys):
     cache.main(["clear"])
     assert "removed 0 programs" in capsys.readouterr().out
     assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("name", ["main", "manifest.json", "structure.json", "lock"])
+@pytest.mark.parametrize("left", [0, 1])
+def test_a_program_of_which_a_file_is_cut_is_built_again(folder, name, left):
+    def whole(work):
+        build(work)
+        (work / "manifest.json").write_text('{"layout": {}}')
+        (work / "structure.json").write_text('{"dtype": "float32"}')
+
+    obtain("a", build=whole)[1].close()
+    assert obtain("a", build=refuse)[1].close() is None
+    path = folder / "programs" / "program-a" / name
+    os.truncate(path, left)
+    program, lock = obtain("a", build=whole)
+    lock.close()
+    assert path.stat().st_size > 10 and names(folder) == ["program-a"]
+    assert obtain("a", build=refuse)[0] == program
+
+
+def test_a_damaged_program_that_is_in_use_is_named(folder):
+    program, lock = obtain("a")
+    os.truncate(program / "main", 5)
+    with pytest.raises(
+        RunError, match=r"program-a is damaged and in use; end the runs that use it"
+    ):
+        obtain("a")
+    lock.close()
+    obtain("a")
+    assert (program / "main").stat().st_size == MEGABYTE
+
+
+def test_a_disk_that_fills_up_during_a_build_is_named(folder):
+    def fill(work):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(work / "step_unit.cpp"))
+
+    with pytest.raises(RunError, match="cannot write the cache .*: No space left on device; set"):
+        obtain("a", build=fill)
+    assert not [p for p in folder.rglob("*") if p.is_file()] and not names(folder)
+    obtain("a")
+
+
+def script(path, *lines):
+    path.write_text("\n".join(["#!/bin/sh", *lines, ""]))
+    path.chmod(0o755)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("ld: final link failed: No space left on device", "No space left on device"),
+        ("as: can't write 12 bytes to section .text: File too large", "File too large"),
+        ("a.cpp:3:1: error: x was not declared", "a.cpp:3:1: error: x was not declared"),
+    ],
+)
+def test_a_compiler_that_has_no_room_says_so(folder, said, reason):
+    compiler = script(
+        folder / "compiler",
+        f'echo "{said}" >&2',
+        "echo collect2: error: ld returned 1 >&2",
+        "exit 1",
+    )
+    with pytest.raises(RunError) as error:
+        cpp._call([compiler], folder)
+    assert str(error.value) == f"the C++ compiler failed: {reason}"
+
+
+def test_a_program_that_cannot_write_its_results_says_where(folder, tmp_path):
+    (folder / "manifest.json").write_text('{"layout": {}, "work": {}}')
+    script(folder / "main", "echo could not write the results >&2", "exit 5")
+    program = cpp.CppProgram(folder, None, {"task": {"external": False}}, 0.0)
+    (tmp_path / "run").mkdir()
+    with pytest.raises(RunError, match=r"what follows step 7 to .* or .*run; is the disk full\?$"):
+        program.advance({}, 7, 2, sink=Sink(tmp_path / "run"))
+    with pytest.raises(RunError, match=r"what follows step 7 to [^ ]*; is the disk full\?$"):
+        program.advance({}, 7, 2)
+
+
+def test_a_state_that_cannot_be_written_says_where(folder):
+    (folder / "manifest.json").write_text('{"layout": {"x.y": ["<f8", [2000]]}, "work": {}}')
+    program = cpp.CppProgram(folder, None, {"task": {"external": False}}, 0.0)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, hard))
+    try:
+        with pytest.raises(RunError, match=r"cannot write /.*before: File too large$"):
+            program.advance({"x.y": np.zeros(2000)}, 7, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))

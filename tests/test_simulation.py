@@ -407,11 +407,14 @@ def test_full_disk_keeps_the_last_checkpoint(small_agent, tmp_path, monkeypatch)
         def sizes(self):
             return [0, 0]
 
-    work.save(1, {"x": np.arange(3)}, Sized(), [])
-
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "savez", full)
+        with pytest.raises(RunError, match="No space left on device$"):
+            work.save(0, {"x": np.arange(3)}, Sized(), [])
+    work.save(1, {"x": np.arange(3)}, Sized(), [])
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(RunError, match="No space left on device; the one before is kept"):
         work.save(2, {"x": np.arange(4)}, Sized(), [])

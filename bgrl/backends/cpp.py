@@ -23,7 +23,7 @@ import numpy as np
 from bgrl import cache
 from bgrl.agent import describe
 from bgrl.bridge import EnvironmentFailed, check_connected
-from bgrl.errors import InputError, RunError
+from bgrl.errors import InputError, RunError, from_system
 
 #: Backend to Brian2 device; the plain one is there to compare with.
 DEVICES = {"cpp": "cpp_dense", "cpp-plain": "cpp_standalone"}
@@ -42,8 +42,14 @@ STEP_FLAGS = ("-O3",)
 SETUP_FLAGS = ("-O0",)
 #: What a program runs from; the sources go (`bgrl.backends.generate` writes them to look at).
 _KEPT = ("main", "manifest.json", "structure.json", "static_arrays")
-#: Exit status of a program whose environment does not answer.
-_ENVIRONMENT_GONE = 6
+#: Exit status of a program that could not write its results, and of one whose environment does not
+#: answer.
+_NOT_WRITTEN, _ENVIRONMENT_GONE = 5, 6
+#: What a compiler says of the machine rather than of the sources.
+_EXHAUSTED = re.compile(
+    r"No space left on device|Disk quota exceeded|File too large|Cannot allocate memory|"
+    r"Too many open files"
+)
 #: The generated `main` asks to be killed with the process that started it, where that can be asked.
 _HEADER = """
 #if __has_include(<sys/prctl.h>)
@@ -115,9 +121,13 @@ class CppProgram:
         check_connected(self._structure, self.environment)
         with tempfile.TemporaryDirectory(prefix="bgrl-") as folder:
             before, after = Path(folder, "before"), Path(folder, "after")
-            with open(before, "wb") as file:
-                for name, (dtype, shape) in self.layout.items():
-                    file.write(np.ascontiguousarray(state[name], dtype).reshape(shape).tobytes())
+            try:
+                with open(before, "wb") as file:
+                    for name, (dtype, shape) in self.layout.items():
+                        array = np.ascontiguousarray(state[name], dtype)
+                        file.write(array.reshape(shape).tobytes())
+            except OSError as error:
+                raise from_system(f"cannot write {before}", error) from None
             outputs = [sink.frames_path, sink.trials_path] if sink else [os.devnull] * 2
             command = [
                 self.directory / "main",
@@ -134,6 +144,12 @@ class CppProgram:
             )
             if result.returncode == _ENVIRONMENT_GONE:
                 raise EnvironmentFailed(self.environment.reason())
+            if result.returncode == _NOT_WRITTEN:
+                places = dict.fromkeys((folder, str(sink.directory) if sink else folder))
+                raise RunError(
+                    f"the compiled program could not write what follows step {start} to "
+                    f"{' or '.join(places)}; is the disk full?"
+                )
             if result.returncode:
                 reason = result.stderr.strip() or f"it ended with status {result.returncode}"
                 raise RunError(f"the compiled program failed at step {start}: {reason}")
@@ -183,6 +199,8 @@ def _generate(structure, device, work, toolchain):
         last = (result.stderr.strip().splitlines() or ["no message"])[-1]
         if last.startswith("InputError: "):
             raise InputError(last.removeprefix("InputError: "))
+        if why := _EXHAUSTED.search(result.stderr):
+            raise RunError(f"generating the C++ sources failed: {why[0]}")
         raise RunError(f"generating the C++ sources failed: {last}\n{result.stderr}")
     suffixes = (".cpp", ".h", ".json")
     sources = sorted(p for p in work.rglob("*") if p.is_file() and p.suffix in suffixes)
@@ -243,6 +261,8 @@ def _float_flags(work):
 def _call(command, work):
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     if result.returncode:
+        if why := _EXHAUSTED.search(result.stderr):
+            raise RunError(f"the C++ compiler failed: {why[0]}")
         lines = result.stderr.strip().splitlines() or ["no message"]
         # Before it come the names of the files that include each other, and warnings.
         first = next(
