@@ -219,10 +219,10 @@ def _check_number(expression, text):
         infinite = node is expression and node in endless
         if isinstance(node, sympy.Add | sympy.Mul | sympy.Pow):
             infinite = not endless.isdisjoint(node.args)
-        # Of sums and products with steps sympy says things that are not so.
-        single = isinstance(node, sympy.Pow | sympy.Function) and not isinstance(node, _Step)
-        unreal = single and node.is_extended_real is False
-        if infinite or unreal or node in (sympy.nan, sympy.zoo, sympy.I):
+        # What holds a comparison does not commute for sympy, which takes it for unreal then.
+        numeric = isinstance(node, sympy.Expr) and node.is_commutative and node not in endless
+        unreal = numeric and node.is_extended_real is False
+        if infinite or unreal or node in (sympy.nan, sympy.zoo):
             raise InputError(
                 f"{text!r} is no finite real number, whatever the values of its symbols; a part of "
                 "it divides by zero or has a negative root or logarithm"
