@@ -17,6 +17,7 @@ import importlib
 import json
 import math
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -45,6 +46,12 @@ RATES = ("rate_actor", "rate_critic", "rate_network")
 _NAMELESS = ("output", "processes", "overrides", "oracle")
 #: Settings that change nothing in what is found.
 _IMMATERIAL = ("output", "progress", "processes")
+#: Settings that are texts with numbers in them, and a number there.
+_WITH_NUMBERS = (
+    *("circuit_options", "scales", "lesions", "intervene"),
+    *("lengths", "fractions", "units", "replicates"),
+)
+_NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?![\w.])")
 #: Differences between settings that are told.
 _SHOWN = 3
 #: Steps recorded at the start and at the end of a run.
@@ -511,7 +518,29 @@ def described(config):
     dict of str to object
     """
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in _IMMATERIAL}
-    return json.loads(describe(settings))
+    return _alike(json.loads(describe(settings)))
+
+
+def _alike(settings):
+    """Settings in which numbers in texts are written one way: 40.0 as 40, `.50` as `0.5`."""
+    return {k: _written(v) if k in _WITH_NUMBERS else v for k, v in settings.items()}
+
+
+def _written(value):
+    if isinstance(value, dict):
+        return {k: _written(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_written(v) for v in value]
+    if not isinstance(value, str):
+        return value
+    return _NUMBER.sub(_number, re.sub(r"\s*([,;()])\s*", r"\1", value.strip()))
+
+
+def _number(match):
+    text, value = match[0], float(match[0])
+    if value.is_integer() and abs(value) < 2**53:
+        return str(int(value))
+    return text if text.isdecimal() else repr(value)
 
 
 def finished_settings(output, overwrite=False):
@@ -540,7 +569,7 @@ def finished_settings(output, overwrite=False):
     if "stopped" in found:
         return None
     try:
-        return dict(json.loads(found["settings"]))
+        return _alike(dict(json.loads(found["settings"])))
     except (KeyError, TypeError, ValueError):
         raise InputError(
             f"{output} exists and is no data file of a command; choose another --output, or replace "

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import models
-from bgrl import dataset, tasks
+from bgrl import dataset, experiment, tasks
 from bgrl.circuit import Circuit
 from bgrl.cli import run_command
 from bgrl.errors import InputError
@@ -80,13 +80,13 @@ def test_train_records_what_is_asked(tmp_path):
         one_line(command("experiments.train", *words, *wrong, "--overwrite"), 2, *parts)
 
 
-def run_here(monkeypatch, *words, experiment=memory_chain):
+def run_here(monkeypatch, *words, module=memory_chain):
     """An experiment's command in this process; how often something was computed for it."""
-    ran, run = [], experiment.run
+    ran, run = [], module.run
     with monkeypatch.context() as patch:
-        patch.setattr(experiment, "run", lambda config: ran.append(config) or run(config))
-        name = experiment.__name__.removeprefix("experiments.")
-        assert main(name, experiment, [*map(str, SHORT), *map(str, words)]) == 0
+        patch.setattr(module, "run", lambda config: ran.append(config) or run(config))
+        name = module.__name__.removeprefix("experiments.")
+        assert main(name, module, [*map(str, SHORT), *map(str, words)]) == 0
     return len(ran)
 
 
@@ -128,7 +128,7 @@ def test_a_finished_run_is_not_replaced_by_another_unasked(tmp_path, monkeypatch
             run_here(monkeypatch, *words, *other)
         assert difference in str(error.value) and "--overwrite" in str(error.value)
     with pytest.raises(InputError, match="experiment 'memory_chain', not 'cartpole'"):
-        run_here(monkeypatch, *words, experiment=cartpole)
+        run_here(monkeypatch, *words, module=cartpole)
     with pytest.raises(InputError, match=r"run\.png exists, and its data are not in .*other\.nc"):
         run_here(monkeypatch, "--output", tmp_path / "other.nc", "--figure", tmp_path / "run.png")
     assert {p: p.read_bytes() for p in tmp_path.iterdir()} == before
@@ -138,6 +138,45 @@ def test_a_finished_run_is_not_replaced_by_another_unasked(tmp_path, monkeypatch
     (tmp_path / "a.svg").write_text("by hand")
     assert run_here(monkeypatch, *words, "--seed", 1, "--figure", tmp_path / "a.svg") == 0
     assert (tmp_path / "a.svg").read_text() == "by hand"
+
+
+def test_numbers_are_compared_as_numbers(tmp_path, monkeypatch):
+    def words(tau, bias, factor, lesion):
+        edits = ("--set", f"cortex.tau={tau}", "--set", f"cortex.bias={bias}")
+        edits += ("--scale", f"cortex->cortex={factor}", "--lesion", f"reward->cortex:{lesion}")
+        return (*edits, "--output", tmp_path / "run.nc")
+
+    assert run_here(monkeypatch, *words("40", "uniform(-1, 0.5)", "0.5", "0.25:3")) == 1
+    assert run_here(monkeypatch, *words("4.0e1", "uniform(-1.0,.50)", ".5", "0.250:3")) == 0
+    for other in (
+        words("40.1", "uniform(-1, 0.5)", "0.5", "0.25:3"),
+        words("40", "uniform(1, 0.5)", "0.5", "0.25:3"),
+        words("40", "uniform(-1, 0.5)", "0.5", "0.25:4"),
+        words("40", "uniform(-1, 0.5)", "5", "0.25:3"),
+    ):
+        with pytest.raises(InputError, match="holds a finished run of other settings"):
+            run_here(monkeypatch, *other)
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("40.0", "40"),
+        ("+4e1", "40"),
+        ("-.50", "-0.5"),
+        ("1e-3", "0.001"),
+        ("uniform( 20 , 1e2 )", "uniform(20,100)"),
+        ("cortex:0.50:7", "cortex:0.5:7"),
+        ("gain d1 2.0 from 150 for 10; inactivate stn", "gain d1 2 from 150 for 10;inactivate stn"),
+        ("d1", "d1"),
+        ("circuit-1.py", "circuit-1.py"),
+        ("123456789012345678901", "123456789012345678901"),
+        ("1e400", "inf"),
+    ],
+)
+def test_numbers_in_texts_are_written_one_way(text, written):
+    assert experiment._written(text) == written
+    assert experiment._written({"a": [text, 2]}) == {"a": [written, 2]}
 
 
 def test_a_backend_that_matplotlib_does_not_know_is_said_before_the_run(tmp_path):
