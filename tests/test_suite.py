@@ -182,7 +182,7 @@ def test_what_does_not_fit_is_skipped_and_named(monkeypatch):
     assert data["benchmark"]["units"].values.tolist() == [4]
     skipped = data.attrs["skipped"].split("; rtrl")
     assert skipped[0].startswith("rtrl (units 5, replicates 1): measure failed")
-    assert " (units 3000, replicates 1): the sensitivities would need" in skipped[1]
+    assert " (units 3000, replicates 1): the agent would need" in skipped[1]
     assert skipped[1] in benchmark.summary(data)[-1]
     with pytest.raises(RunError, match="nothing could be measured: rtrl .units 5"):
         suite.run(suite.Config(methods="rtrl", units="5", replicates="1"))
