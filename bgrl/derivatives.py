@@ -124,6 +124,9 @@ def population_step(population, dt, trained, differentiate=True):
 class _Step(sympy.Function):
     """Piecewise constant: no derivative where there is one."""
 
+    # A number, whatever sympy thinks of the comparison that it is of.
+    is_commutative = True
+
     def _eval_derivative(self, _):
         return sympy.S.Zero
 
@@ -219,8 +222,7 @@ def _check_number(expression, text):
         infinite = node is expression and node in endless
         if isinstance(node, sympy.Add | sympy.Mul | sympy.Pow):
             infinite = not endless.isdisjoint(node.args)
-        # What holds a comparison does not commute for sympy, which takes it for unreal then.
-        numeric = isinstance(node, sympy.Expr) and node.is_commutative and node not in endless
+        numeric = isinstance(node, sympy.Expr) and node not in endless
         unreal = numeric and node.is_extended_real is False
         if infinite or unreal or node in (sympy.nan, sympy.zoo):
             raise InputError(

@@ -11,6 +11,7 @@ division by zero that is only found while running gives an infinite number or Na
 """
 
 import ast
+import functools
 import keyword
 import math
 import re
@@ -44,8 +45,17 @@ _OPERATORS = {
     ast.Mod: lambda x, y: x - y * np.floor(np.divide(x, y)),
     ast.Pow: lambda x, y: np.power(np.float64(x), y),
 }
-_COMPARISONS = (ast.Lt, ast.LtE, ast.Gt, ast.GtE, ast.Eq, ast.NotEq)
-_NUMPY = {"int": np.trunc}
+_CHOICES = {
+    ast.Lt: np.less,
+    ast.LtE: np.less_equal,
+    ast.Gt: np.greater,
+    ast.GtE: np.greater_equal,
+    ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+    ast.And: np.logical_and,
+    ast.Or: np.logical_or,
+}
+_NUMPY = {"int": lambda x: np.trunc(np.asarray(x, float))}
 _HINTS = {
     ast.BitXor: "a power is written **",
     ast.IfExp: "a choice is written int(a > b)*x + int(a <= b)*y",
@@ -263,6 +273,52 @@ def canonical(text, names=None, floats=True):
     return ast.unparse(ast.fix_missing_locations(tree))
 
 
+def evaluate(text, values, functions=None):
+    """Value of an expression that has been checked.
+
+    Parameters
+    ----------
+    text : str
+    values : dict of str to number or array
+        Of its symbols.
+    functions : dict of str to bgrl.circuit.Function, optional
+        The user's own functions.
+
+    Returns
+    -------
+    float or ndarray
+        Arrays are taken element by element.
+    """
+    return _value(parse("expression", text), values, functions or {})
+
+
+def _value(node, values, functions):
+    def parts(*nodes):
+        return [_value(part, values, functions) for part in nodes]
+
+    match node:
+        case ast.Constant():
+            return np.float64(node.value)
+        case ast.Name():
+            return values[node.id] if node.id in values else CONSTANTS[node.id]
+        case ast.UnaryOp():
+            (value,) = parts(node.operand)
+            if isinstance(node.op, ast.Not):
+                return np.logical_not(value)
+            return -value if isinstance(node.op, ast.USub) else value
+        case ast.BinOp():
+            return _OPERATORS[type(node.op)](*parts(node.left, node.right))
+        case ast.BoolOp():
+            return functools.reduce(_CHOICES[type(node.op)], parts(*node.values))
+        case ast.Compare():
+            return _CHOICES[type(node.ops[0])](*parts(node.left, *node.comparators))
+    name, arguments = node.func.id, parts(*node.args)
+    if name in functions:
+        own = functions[name]
+        return evaluate(own.value, dict(zip(own.arguments, arguments, strict=True)))
+    return (_NUMPY.get(name) or getattr(np, name))(*arguments)
+
+
 def assignments(where, code):
     """Parts of each line of code.
 
@@ -451,7 +507,7 @@ class _Checker:
             self.condition(node.operand, depth + 1)
         elif isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
-            if not all(isinstance(op, _COMPARISONS) for op in node.ops):
+            if not all(type(op) in _CHOICES for op in node.ops):
                 self.refuse(
                     f"{ast.unparse(node)!r} is not possible here: valid are < <= > >= == !="
                 )

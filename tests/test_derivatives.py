@@ -166,3 +166,17 @@ def test_an_unknown_function_says_how_to_supply_it():
         InputError, match=r"unknown function relu; known: .*functions=\{'relu': Fun"
     ):
         Circuit(1.0, 1, {"cortex": population}, {}, {})
+
+
+def test_an_equation_is_a_finite_real_number_for_some_values():
+    def gain(text):
+        return local_step({"rate": text}, None, ["drive"]).formulas.get("gain_rate_drive")
+
+    # sympy takes a sum with a comparison for no real number.
+    inner = "0.5*drive + 0.5*int(drive > rate)"
+    assert gain(f"clip({inner}, -9, 9) + rate") == f"0.5*int(({inner} > -9) and ({inner} < 9))"
+    assert gain("clip(drive, 0, inf)") == "int(drive > 0)"
+    assert gain("sqrt(drive) + int(rate < inf)*rate") == "1/(2*sqrt(drive))"
+    for text in ("sqrt(-drive**2)", "drive/(rate - rate)", "inf*drive", "drive % (rate - rate)"):
+        with pytest.raises(InputError, match="no finite real number"):
+            gain(text)

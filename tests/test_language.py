@@ -5,9 +5,17 @@ import pytest
 
 import models
 from bgrl.backends import load
-from bgrl.circuit import Circuit, Parameter, Population
+from bgrl.circuit import Circuit, Function, Parameter, Population
 from bgrl.errors import InputError
-from bgrl.language import BRIAN2, FUNCTIONS, HEADERS, canonical, check_expression, check_name
+from bgrl.language import (
+    BRIAN2,
+    FUNCTIONS,
+    HEADERS,
+    canonical,
+    check_expression,
+    check_name,
+    evaluate,
+)
 from bgrl.recording import Sink
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.base import Task
@@ -156,6 +164,15 @@ def test_expressions_that_mean_nothing_are_refused(text, message):
     with pytest.raises(InputError, match=message) as caught:
         check_expression("here", text, {"n"})
     assert "\n" not in str(caught.value)
+
+
+def test_evaluate():
+    text = (
+        "int(x > 1 and not x == y)*f(y) + clip(-7 // 2 % 3, 0, inf) + int(-2.5) + arctan(0) + 2**-1"
+    )
+    own = {"f": Function(("x",), "abs(x)*pi")}
+    found = evaluate(text, {"x": np.array([0.0, 2.0, 3.0]), "y": -3.0}, own)
+    np.testing.assert_allclose(found, 2 - 2 + 0.5 + np.array([0, 3 * np.pi, 3 * np.pi]))
 
 
 def test_canonical_form():

@@ -17,14 +17,7 @@ import numpy as np
 
 from bgrl.circuit.values import Distribution, summary
 from bgrl.errors import InputError
-from bgrl.language import FUNCTIONS
-
-_NAMES = {
-    "arcsin": np.arcsin,
-    "arccos": np.arccos,
-    "arctan": np.arctan,
-    "int": np.trunc,
-}
+from bgrl.language import evaluate
 
 
 def agree(step, other):
@@ -144,21 +137,14 @@ def _bounds(value):
 
 def _leak(population, variable, expression, parameters):
     """How fast a variable leaks, per ms, where its derivative is linear in itself; else None."""
-    known = {name: _NAMES.get(name) or getattr(np, name) for name in FUNCTIONS}
-    known |= dict.fromkeys((*population.drives, *population.dynamics), np.float64(0))
-    known |= parameters
-    try:
-        for name, function in population.functions.items():
-            known[name] = eval(f"lambda {', '.join(function.arguments)}: {function.value}", known)
-        code = compile(expression.strip(), variable, "eval")
-        with np.errstate(all="ignore"):
-            one, two, three = (
-                np.asarray(eval(code, known | {variable: np.float64(x)}), float) for x in (1, 2, 3)
-            )
-            slope = two - one
-            bent = np.abs(one - 2 * two + three)
-    except Exception:  # what is no expression is refused by other checks, or when it is built
-        return None
+    known = dict.fromkeys((*population.drives, *population.dynamics), np.float64(0)) | parameters
+    with np.errstate(all="ignore"):
+        one, two, three = (
+            evaluate(expression, known | {variable: np.float64(x)}, population.functions)
+            for x in (1, 2, 3)
+        )
+        slope = two - one
+        bent = np.abs(one - 2 * two + three)
     if not np.isfinite(slope).all():
         return None
     linear = bent <= 1e-9 * np.maximum(np.abs(one), np.abs(three))

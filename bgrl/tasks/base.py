@@ -1,14 +1,20 @@
-"""What a task is: state variables and step code in Brian2's abstract code, as a description.
+"""What a task is: state variables and step code, as a description.
 
 A task is written like a neuron, so that it compiles with the agent to every backend. Nothing here
 knows Brian2 or the agent.
 
-In the code of a task, besides its own variables and parameters:
+Its code is a line for each assignment, ``x = ...`` or ``x += ...``, in the language of `bgrl.language`:
+arithmetic and its functions. Lines run one after the other, a name that is no variable of the task is a
+value that lasts for the step and is set before it is used, and what follows a ``#`` is a comment. A
+comparison becomes a number in ``int(...)``: ``int(x > 0 and not y == 2)`` is 1 or 0, and ``int(x)`` of a
+number cuts off its fraction. In the code, besides the task's own variables and parameters:
 
 * `action` is the agent's last action (a number from 0); where actions are continuous, `action_0`,
   `action_1`, ... are the last values of each, which may lie outside of their bounds,
 * ``uniform(k)`` and ``normal(k)`` are the k-th random numbers of this step (k a literal, each used
-  once), pure functions of (seed, replicate, step, k),
+  once in `step` and `reset` together), pure functions of (seed, replicate, step, k),
+* ``table(t, column)`` is the value of one of the task's `tables` in the current step of the run, the
+  last row for ever after; `t` is for tables only,
 * `step` code must set `reward` and `terminated`, and may set `truncated` (a time limit), each 0 or
   1; `reset` code sets the state variables that start a trial. It may read what `step` set.
 
