@@ -181,7 +181,7 @@ def test_the_value_of_an_endless_reward_is_learned_despite_a_limit():
 @pytest.mark.slow
 def test_the_value_is_learned_through_the_bridge():
     task = tasks.make("gymnasium:tests.environments:Paying-v0")
-    np.testing.assert_allclose(learned_values(task, "cpp", 20_000), 1 / (1 - 0.9), rtol=0.05)
+    np.testing.assert_allclose(learned_values(task, "cpp", 6000), 1 / (1 - 0.9), rtol=0.05)
     # Learned as an end, it is that of the steps that are left, of which there are 1 to 10; of an agent
     # that cannot tell how many, that of an end which comes in every step with a probability of 0.1.
     left = [(1 - 0.9**k) / (1 - 0.9) for k in range(1, 11)]
