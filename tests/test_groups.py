@@ -222,7 +222,7 @@ def test_processes_are_refused_where_there_can_be_only_one(small_agent):
         outside = structure | {"task": structure["task"] | {"external": True}}
         load("cpp", outside, processes=2)
     for wrong in (-1, 1.5, "two"):
-        with pytest.raises(InputError, match=f"processes is {wrong!r}; a positive integer"):
+        with pytest.raises(InputError, match=f"processes is {wrong!r}; an integer of 0 or more"):
             simulate(small_agent(), Run(10, backend="numpy"), processes=wrong)
     assert load("numpy", structure, processes=0).processes == 1
 

@@ -508,7 +508,7 @@ def test_two_steps_of_daw(tmp_path):
         ("interval_timing", {"tone": 600.0}, "tone is 600 ms; less than the shortest"),
         ("interval_timing", {"durations": ()}, "durations is (); a list of times"),
         ("probabilistic_selection", {"probabilities": (1,)}, "one for each of A to F"),
-        ("probabilistic_selection", {"training": -1}, "training is -1; 0 or a positive integer"),
+        ("probabilistic_selection", {"training": -1}, "training is -1; an integer of 0 or more"),
         ("probabilistic_selection", {"stimulus": 10.0}, "stimulus is 10.0 ms; a positive multiple"),
     ],
 )

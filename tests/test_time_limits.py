@@ -185,5 +185,5 @@ def test_the_value_is_learned_through_the_bridge():
     # Learned as an end, it is that of the steps that are left, of which there are 1 to 10; of an agent
     # that cannot tell how many, that of an end which comes in every step with a probability of 0.1.
     left = [(1 - 0.9**k) / (1 - 0.9) for k in range(1, 11)]
-    found = learned_values(replace(task, bootstraps=False), "cpp", 20_000)
+    found = learned_values(replace(task, bootstraps=False), "cpp", 6000)
     assert np.mean(left) < found.mean() < 1 / (1 - 0.9 * 0.9) and found.max() < left[-1]

@@ -10,7 +10,7 @@ import typing
 
 from bgrl import own
 from bgrl.description import as_annotated
-from bgrl.errors import InputError, choose
+from bgrl.errors import InputError, choose, plain
 from bgrl.tasks.base import Task
 
 __all__ = ["Task", "as_gymnasium", "make", "make_observed", "names", "option_types", "options"]
@@ -80,10 +80,7 @@ def make(name, **settings):
         raise InputError(
             f"task {name!r} has no option {', '.join(unknown)}; valid: {', '.join(valid) or 'none'}"
         )
-    settings = {
-        option: as_annotated(f"{name} {option}", value, valid[option], "tasks.make", True)
-        for option, value in settings.items()
-    }
+    settings = {option: plain(value) for option, value in settings.items()}
     if name.startswith("gymnasium:"):
         from bgrl.bridge import gymnasium_task
 

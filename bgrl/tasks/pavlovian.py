@@ -411,11 +411,12 @@ def _reset(table, cues, phases, spreads):
             delay = {_drawn(f"({column('delay')})", "delay_width", "delay_scale", 2)}
         """
     # Slightly less than 1, so that in single precision a phase does not draw from the next.
+    draw = "draw = phase + 0.999999*uniform(0)" if len(table) > 1 else ""
     return f"""
         time = 0
         phase = {count("trial", "phase_end", phases - 1)}
         trial = trial + 1
-        draw = phase + 0.999999*uniform(0)
+        {draw}
         kind = {count("draw", "upto", len(table) - 1)}
         size = {column("magnitude")}
         omitted = {column("omits")}
