@@ -1,11 +1,13 @@
 """Code means the same on every backend and in the twin, and what means nothing is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import models
 from bgrl.backends import load
-from bgrl.circuit import Circuit, Function, Parameter, Population
+from bgrl.circuit import Function, Parameter, Population, Projection, Rule
 from bgrl.errors import InputError
 from bgrl.language import (
     BRIAN2,
@@ -20,7 +22,7 @@ from bgrl.recording import Sink
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.base import Task
 
-COUNT, STEPS = 200, 12
+COUNT, RULES, STEPS = 200, 3, 12
 BACKENDS = ["numpy", "cpp"]
 
 
@@ -91,32 +93,78 @@ def programs():
     )
 
 
-def played(task, backend, directory, steps=STEPS):
-    """Frames of a network that plays, `action` and the task's variables."""
-    agent = models.agent("rtrrl", task, 1, 1, "float64", sensitivity="none")
-    load_ = load(backend, agent.structure())
-    names = [f"task.{name}" for name in (*task.variables, "reward", "done")] + ["policy.action"]
-    sink = Sink(directory, names, load_.layout)
-    state = initial_state(agent, load_.layout, 3)
-    load_.advance(state, 0, steps, learn=False, sink=sink)
-    return sink.read_frames()[:]
+@pytest.fixture(scope="module")
+def forms():
+    """Variables of a population to their next values."""
+    random, found = np.random.default_rng(5), {}
+    for k in range(COUNT):
+        names = [f"a{k}", f"b{k}", f"c{k}"]
+        found |= {name: f"clip({expression(random, names)}, -9, 9)" for name in names[:2]}
+        found[names[2]] = str(random.choice(names[:2]))
+    return found
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-def test_random_tasks_are_the_same_everywhere(programs, backend, tmp_path):
+@pytest.fixture(scope="module")
+def together(programs, forms):
+    """An agent in the task of many programs, with a population of many forms and rules into it."""
+    random = np.random.default_rng(7)
+    values = random.uniform(-3, 3, (len(forms), 2)).round(3)
+    initial = dict(zip(forms, values, strict=True))
+    gpe = Population(2, map=forms, initial=initial)
+    names = ["weight", "eligibility", "pre", "dopamine", "trace_decay", "a0", "b1", "drive"]
+    base = models.circuit("rtrrl", programs, 1)
+    projections = dict(base.projections)
+    for k in range(RULES):
+        all_of_them = f"0.01*({' + '.join(names)})"
+        rule = Rule(
+            *(f"clip({expression(random, names)} + {all_of_them}, -3, 3)" for _ in range(2))
+        )
+        projections[f"rule{k}"] = Projection("observation", "gpe", weights=0.5, rule=rule)
+    circuit = replace(base, populations={**base.populations, "gpe": gpe}, projections=projections)
+    return models.Agent(circuit, programs, models.Learning(sensitivity="none"), 1, "float64")
+
+
+@pytest.fixture(scope="module")
+def played(together, tmp_path_factory):
+    """Backend to the frames of some steps, `action` and the task's variables, and the last state."""
+    found = {}
+    for backend in BACKENDS:
+        program = load(backend, together.structure())
+        names = [f"task.{name}" for name in (*together.task.variables, "reward", "done")]
+        folder = tmp_path_factory.mktemp(backend)
+        sink = Sink(folder, [*names, "policy.action"], program.layout)
+        state = program.advance(
+            initial_state(together, program.layout, 3), 0, STEPS, learn=True, sink=sink
+        )
+        found[backend] = sink.read_frames()[:], state
+    return found
+
+
+def test_random_tasks_are_the_same_everywhere(programs, played):
     twin = pytest.importorskip("bgrl.twin").TaskEnv(programs)
-    frames = played(programs, backend, tmp_path)
-    action = np.ravel(frames["policy.action"])
+    actions = [np.ravel(frames["policy.action"]) for frames, _ in played.values()]
+    np.testing.assert_array_equal(*actions)
     twin.reset(seed=3)
     for step in range(1, STEPS):
-        _, reward, terminated, *_ = twin.step(action[step - 1])
-        assert reward == frames["task.reward"][step][0]
+        _, reward, terminated, *_ = twin.step(actions[0][step - 1])
         if terminated:
             twin.reset()
-        found = [frames[f"task.{name}"][step][0] for name in programs.variables]
         wanted = [twin._state[name] for name in programs.variables]
-        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
+        for frames, _ in played.values():
+            assert reward == frames["task.reward"][step][0]
+            found = [frames[f"task.{name}"][step][0] for name in programs.variables]
+            np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
     assert np.std(wanted) > 0.1
+
+
+def test_random_populations_and_rules_are_the_same_everywhere(forms, played):
+    rules = [f"rule{k}.{kind}" for k in range(RULES) for kind in ("weight", "eligibility_weight")]
+    for names in ([f"gpe.{name}" for name in forms], rules):
+        found = [
+            np.array([np.ravel(state[name]) for name in names]) for _, state in played.values()
+        ]
+        np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-9)
+        assert np.std(found[0]) > 0.1
 
 
 @pytest.mark.parametrize(
@@ -179,35 +227,3 @@ def test_canonical_form():
     assert canonical("x // 2 + int(y > 1)") == "floor(x / 2.0) + 1.0 * int(y > 1.0)"
     assert canonical("x % y", {"x": "x__1"}) == "x__1 - y * floor(x__1 / y)"
     assert set(FUNCTIONS) >= {"clip", "int"}
-
-
-def test_random_populations_are_the_same_everywhere():
-    random = np.random.default_rng(5)
-    forms = {}
-    for k in range(COUNT):
-        names = [f"a{k}", f"b{k}", f"c{k}"]
-        forms |= {name: f"clip({expression(random, names)}, -9, 9)" for name in names[:2]}
-        forms[names[2]] = str(random.choice(names[:2]))
-    values = random.uniform(-3, 3, (len(forms), 2)).round(3)
-    population = Population(
-        2, map=forms, drives=("drive",), initial=dict(zip(forms, values, strict=True))
-    )
-    task = Task("t", "", "", {"o": "x"}, ("a",), ("x",), "x = 1\nreward = 0\nterminated = 0", "")
-    base = models.circuit("rtrrl", task, 1)
-    circuit = Circuit(
-        base.dt,
-        1,
-        {**base.populations, "gpe": population},
-        base.projections,
-        base.inputs,
-        base.actor,
-        base.critic,
-    )
-    agent = models.Agent(circuit, task, models.Learning(sensitivity="none"), 1, "float64")
-    found = []
-    for backend in BACKENDS:
-        program = load(backend, agent.structure())
-        state = program.advance(initial_state(agent, program.layout, 0), 0, 6, learn=False)
-        found.append(np.array([state[f"gpe.{name}"] for name in forms]))
-    np.testing.assert_allclose(found[0], found[1], rtol=1e-9, atol=1e-9)
-    assert np.std(found[0]) > 0.1
