@@ -127,8 +127,7 @@ def _last_trial(data, ax):
     """Activity in the longest late trial of the replicate nearest the median."""
     final = final_return(data)
     replicate = int(np.argmin(np.abs(final - np.median(final))))
-    traces = data["traces"].to_dataset()
-    trials = select_period(data, whole_trials(traces), "late")
+    trials = select_period(data, whole_trials(data), "late")
     trials = trials[trials[:, 0] == replicate]
     if not len(trials):
         ax.set_axis_off()

@@ -24,21 +24,24 @@ def windows(traces):
     return [slice(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
-def whole_trials(traces):
+def whole_trials(data):
     """Where whole trials were recorded.
 
     Returns
     -------
-    ndarray (trials, 3) of int
-        Replicate, index of the first step, index of the step with the outcome.
+    ndarray (trials, 4) of int
+        Replicate, index of the first step, of the step with the outcome, and of the step in which the
+        next trial starts: the same, or, where a trial was cut and only closed in the next step, one more.
     """
-    rows = []
-    done = traces["done"].values > 0.5
+    rows, traces = [], data["traces"]
+    done, step = traces["done"].values > 0.5, traces["step"].values
+    ends_at = data["trials"]["end_step"].values
     for window in windows(traces):
         for r in range(done.shape[0]):
             ends = np.flatnonzero(done[r, window]) + window.start
-            rows += [(r, a, b) for a, b in itertools.pairwise(ends)]
-    return np.array(rows, int).reshape(-1, 3)
+            closing = ~np.isin(step, ends_at[r]) & np.isin(step - 1, ends_at[r])
+            rows += [(r, a, b - closing[b], b) for a, b in itertools.pairwise(ends)]
+    return np.array(rows, int).reshape(-1, 4)
 
 
 def aligned(data, variable, event, before, after, period=None):
@@ -64,18 +67,19 @@ def aligned(data, variable, event, before, after, period=None):
     """
     traces = recorded(data, variable, "done", "reward")
     anchor, offset = known_event(data, event)
-    trials = select_period(data, whole_trials(traces), period)
+    trials = select_period(data, whole_trials(data), period)
     lags = np.arange(-before, after + 1)
     values = traces[variable].values
     first = 1 if variable in OUTCOMES else 0
     table = np.full((len(trials), len(lags), *values.shape[2:]), np.nan)
-    for k, (r, start, end) in enumerate(trials):
+    for k, (r, start, end, following) in enumerate(trials):
         centre = (start if anchor == "start" else end) + offset
         index = centre + lags
-        inside = (index >= start + first) & (index < end + first)
+        last = end if variable in OUTCOMES else following - 1
+        inside = (index >= start + first) & (index <= last)
         table[k, inside] = values[r, index[inside]]
     reward = traces["reward"].values
-    returns = [reward[r, start + 1 : end + 1].sum() for r, start, end in trials]
+    returns = [reward[r, start + 1 : end + 1].sum() for r, start, end, _ in trials]
     step = data.attrs["step_duration_ms"]
     return xr.DataArray(
         table,

@@ -96,9 +96,36 @@ def by_hand(seed=0):
 def test_windows_and_whole_trials():
     traces = by_hand()["traces"].to_dataset()
     assert trials.windows(traces) == [slice(0, 13), slice(13, 26)]
-    found = trials.whole_trials(traces)
+    found = trials.whole_trials(by_hand())
     # Ends at steps 1, 4, ..., 13 and 28, ..., 40: four whole trials in each window.
-    assert found[found[:, 0] == 0].tolist() == [[0, a, a + 3] for a in (0, 3, 6, 9, 13, 16, 19, 22)]
+    assert found[found[:, 0] == 0].tolist() == [
+        [0, a, a + 3, a + 3] for a in (0, 3, 6, 9, 13, 16, 19, 22)
+    ]
+
+
+def test_a_trial_that_is_closed_in_the_next_step():
+    """Trials of two steps, cut and closed: the outcome comes one step before the next trial starts."""
+    done, reward = [1, 0, 0, 1, 0, 0, 1], [0, 1, 2, 0, 1, 2, 0]
+    data = xr.DataTree.from_dict(
+        {
+            "/": xr.Dataset(attrs=by_hand().attrs),
+            "/traces": xr.Dataset(
+                {
+                    "done": (("replicate", "time"), [done]),
+                    "reward": (("replicate", "time"), np.array([reward], float)),
+                    "value": (("replicate", "time"), np.arange(7.0)[None]),
+                },
+                {"step": ("time", np.arange(7))},
+            ),
+            "/trials": xr.Dataset({"end_step": (("replicate", "trial"), [[2.0, 5.0]])}),
+        }
+    )
+    assert trials.whole_trials(data).tolist() == [[0, 0, 2, 3], [0, 3, 5, 6]]
+    rewards = trials.aligned(data, "reward", "outcome", 1, 1)
+    np.testing.assert_array_equal(rewards, [[1, 2, np.nan]] * 2)
+    assert rewards["trial_return"].values.tolist() == [3, 3]
+    values = trials.aligned(data, "value", "outcome", 2, 1)
+    np.testing.assert_array_equal(values, [[0, 1, 2, np.nan], [3, 4, 5, np.nan]])
 
 
 def test_outcomes_belong_to_the_trial_they_end():
