@@ -112,7 +112,10 @@ def train(config, population):
     learning = config.learning() | {"discount": 0.0}
     agent = models.agent("distributional", task, config.units, config.replicates, **learning)
     circuit = distributional.circuit(task, config.units, POPULATIONS[population])
-    windows = [(max(0, step - WINDOW), step) for step in checkpoints(config.steps)]
+    windows, last = [], 0
+    for step in checkpoints(config.steps):
+        windows.append((max(last, step - WINDOW), step))
+        last = step
     record = Record(
         ("vta.value", "vta.response", "task.reward_on", "task.kind"),
         windows=(*windows, (-FINAL, None)),

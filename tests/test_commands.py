@@ -357,7 +357,7 @@ def test_divergence_is_said_and_the_data_kept(tmp_path):
     code = (
         "import sys, experiments.memory_chain as m; from bgrl.experiment import command;"
         "learning = m.Config.learning;"
-        "m.Config.learning = lambda c: learning(c) | {'rate_critic': 1e300};"
+        "m.Config.learning = lambda c: learning(c) | {'rate_critic': 1e30};"
         f"sys.argv[1:] = {[*map(str, SHORT), '--optimizer', 'sgd', '--output', str(tmp_path / 'a.nc')]};"
         "command('memory_chain', m)"
     )

@@ -1,6 +1,7 @@
 """Recordings of any length: on disk until looked at, written a block at a time, whole or not at all."""
 
 import copy
+import gc
 import json
 import os
 import pickle
@@ -244,9 +245,10 @@ def test_small_recordings_hold_no_files_open(small_agent, tmp_path):
     sinks = [
         recorded(tmp_path / str(k), 20, [0, 1]) for k in range(3) if not (tmp_path / str(k)).mkdir()
     ]
+    gc.collect()  # files of other tests may be closed at any time
     before = len(os.listdir("/proc/self/fd"))
     kept = [assembled(small_agent, sink) for sink, _, _ in sinks]
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(os.listdir("/proc/self/fd")) <= before
     for data, (_, rows, _) in zip(kept, sinks, strict=True):
         np.testing.assert_array_equal(data["traces"]["dopamine"], rows["dopamine.td_error"].T)
 

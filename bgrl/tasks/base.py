@@ -269,8 +269,8 @@ class Task:
                 ) from None
             if not low < high:
                 raise InputError(
-                    f"task {self.name!r}: action {action!r} from {low} to {high}; the first must be "
-                    "lower"
+                    f"task {self.name!r}: action {action!r} from {low:g} to {high:g}; the first must "
+                    "be lower"
                 )
 
     def observing(self, channels):
