@@ -177,6 +177,15 @@ def test_failed_compilation_leaves_nothing(small_agent, monkeypatch, tmp_path):
     assert list((tmp_path / "recipes").iterdir()) == []
 
 
+def test_the_first_error_of_a_compiler_is_shown(tmp_path):
+    """Not what stands before it: which file includes which, and warnings."""
+    told = "In file included from a.cpp:1:\\na.h:2:1: warning: odd\\na.h:3:4: error: no type x"
+    command = ["sh", "-c", f'printf "{told}\\na.h:9:9: error: and more\\n" >&2; exit 1']
+    with pytest.raises(RunError) as caught:
+        cpp._call(command, tmp_path)
+    assert str(caught.value) == "the C++ compiler failed: a.h:3:4: error: no type x"
+
+
 @pytest.mark.slow
 def test_a_built_program_starts_at_once_and_without_brian(small_agent):
     agent = small_agent()

@@ -246,3 +246,20 @@ def test_even_observations_of_half_cheetah():
     state = program.advance(state, 1, 20)
     assert np.isfinite(state["task.reward"]).all() and (state["task.reward"] != 0).all()
     program.environment.close()
+
+
+def test_an_environment_of_the_script_itself_is_refused():
+    """The process of the environments would not find it."""
+    code = (
+        "import gymnasium\n"
+        "class Own(gymnasium.Env):\n"
+        "    observation_space = gymnasium.spaces.Box(0, 1, (1,))\n"
+        "    action_space = gymnasium.spaces.Discrete(2)\n"
+        "gymnasium.register('Own-v0', entry_point=Own)\n"
+        "from bgrl import tasks\n"
+        "tasks.make('gymnasium:Own-v0')"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    last = result.stderr.splitlines()[-1]
+    assert "'Own-v0' is defined in the script that is run" in last
+    assert last.endswith("gymnasium:MODULE:Own-v0")
