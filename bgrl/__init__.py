@@ -29,7 +29,7 @@ _FACE = {
     "RunError": "errors",
     "Task": "tasks.base",
     "read": "dataset",
-    "sensitivity_equations": "equations",
+    "sensitivity_equations": "agent.equations",
     "simulate": "simulation",
     "tasks": "tasks",
     "wiring": "circuit.wiring",

@@ -36,8 +36,8 @@ from xarray.core import indexing
 from bgrl.agent import describe
 from bgrl.circuit.circuit import OWN_INPUTS
 from bgrl.errors import InputError, RunError, from_system
+from bgrl.learning.sensitivity import compared
 from bgrl.recording import BLOCK, GRADIENTS, TRIAL, VARIABLES
-from bgrl.sensitivity import compared
 
 SCHEMA_VERSION = 1
 #: What `unfinished` of an evaluation says.

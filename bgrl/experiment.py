@@ -34,7 +34,7 @@ from bgrl.circuit.clock import agree, check_duration
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, RunError, check_count, choose, from_system
 from bgrl.learning import FEEDBACKS, OPTIMIZERS, Learning
-from bgrl.methods import METHODS
+from bgrl.learning.methods import METHODS
 from bgrl.own import NamesOrFile, is_file, member
 from bgrl.recording import Record
 from bgrl.simulation import LEAST_EVALUATION, Run, Stopped, Work, simulate

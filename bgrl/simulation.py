@@ -23,13 +23,13 @@ from tqdm import tqdm
 from bgrl import __version__
 from bgrl.agent import MAX_SEED, Agent, describe
 from bgrl.backends import BACKENDS, load
-from bgrl.bridge import EnvironmentFailed
+from bgrl.bridge.connection import EnvironmentFailed
 from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, RunError, check_count, check_integer, choose, from_system
 from bgrl.interventions import at_checkpoint, changes, check_interventions
+from bgrl.learning.sensitivity import cost, count_weights
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink
-from bgrl.sensitivity import cost, count_weights
 from bgrl.step.assemble import initial_state
 
 #: Seconds of computing between two looks at the clock, and between two checkpoints.

@@ -14,8 +14,8 @@ from bgrl import experiment, tasks
 from bgrl.backends import BACKENDS, load
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, choose
-from bgrl.methods import METHODS
-from bgrl.sensitivity import cost
+from bgrl.learning.methods import METHODS
+from bgrl.learning.sensitivity import cost
 from bgrl.simulation import check_cost
 from bgrl.step.assemble import initial_state
 from experiments import suite

@@ -13,7 +13,7 @@ import models
 from bgrl import tasks
 from bgrl.errors import InputError, check_count, choose
 from bgrl.experiment import EvaluatedSettings, command, option
-from bgrl.methods import METHODS
+from bgrl.learning.methods import METHODS
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
 from bgrl.simulation import simulate

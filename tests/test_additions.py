@@ -11,7 +11,7 @@ from bgrl.backends import BACKENDS, Backend, load
 from bgrl.errors import InputError
 from bgrl.interventions import KINDS, Intervention, Kind
 from bgrl.learning import Optimizer
-from bgrl.methods import METHODS, Method
+from bgrl.learning.methods import METHODS, Method
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state

@@ -31,7 +31,7 @@ import bgrl
 import models
 from bgrl import dataset, tasks
 from bgrl.agent import Agent
-from bgrl.bridge import gymnasium_task
+from bgrl.bridge.task import gymnasium_task
 from bgrl.circuit import (
     Circuit,
     Distribution,

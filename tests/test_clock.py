@@ -120,7 +120,7 @@ def test_an_environment_brings_its_own_step(name, step):
 
 @pytest.mark.parametrize("dt", [0, -0.1, np.nan, "0.05", True, None])
 def test_what_is_no_duration_is_no_step_of_an_environment(dt):
-    from bgrl.bridge import _step_duration
+    from bgrl.bridge.task import _step_duration
 
     class Inner:
         def __init__(self):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from bgrl.circuit import Circuit, Function, Parameter, Population, Projection
-from bgrl.derivatives import local_step
 from bgrl.errors import InputError
 from bgrl.language import FUNCTIONS
+from bgrl.learning.derivatives import local_step
 from bgrl.step.assemble import initial_state
 
 AT = {"rate": 0.37, "drive": 0.61, "bias": 0.23, "tau": 3.1}
@@ -125,8 +125,8 @@ def surrogate(**changes):
 
 def test_a_surrogate_derivative_round_trips_and_runs():
     from bgrl.agent import Agent
+    from bgrl.agent.equations import watched
     from bgrl.backends import load
-    from bgrl.equations import watched
     from bgrl.learning import Learning
     from bgrl.tasks.scripted import scripted
 

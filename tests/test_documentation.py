@@ -7,7 +7,7 @@ import pytest
 
 from bgrl import tasks
 from bgrl.interventions import KINDS
-from bgrl.methods import METHODS
+from bgrl.learning.methods import METHODS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -7,11 +7,12 @@ import pytest
 
 import models
 from bgrl import dataset, tasks
-from bgrl.bridge import EnvironmentFailed, _Place
+from bgrl.bridge.connection import EnvironmentFailed
+from bgrl.bridge.serve import _Place
+from bgrl.bridge.spaces import Actions
 from bgrl.errors import InputError
 from bgrl.random import STREAMS, counter_seed
 from bgrl.simulation import Run, Stopped, simulate
-from bgrl.spaces import Actions
 
 gymnasium = pytest.importorskip("gymnasium", reason="needs the extra gymnasium")
 MODULE = "gymnasium:tests.environments:"

@@ -22,13 +22,13 @@ ROOMS = (
     ("errors",),
     ("cli", "description", "language", "own", "random", "slots"),
     ("circuit",),
-    ("bridge", "spaces", "tasks", "twin"),
-    ("derivatives", "learning", "methods", "sensitivity", "symbolic"),
-    ("agent", "equations", "interventions", "plan"),
+    ("bridge", "tasks"),
+    ("learning",),
+    ("agent", "interventions"),
     ("recording", "step"),
     ("backends", "cache"),
     ("dataset", "experiment", "simulation"),
-    ("doctor", "reference", "task_check", "verify", "verify_tasks"),
+    ("doctor", "task_check", "verify"),
 )
 
 

@@ -141,7 +141,7 @@ def played(together, tmp_path_factory):
 
 
 def test_random_tasks_are_the_same_everywhere(programs, played):
-    twin = pytest.importorskip("bgrl.twin").TaskEnv(programs)
+    twin = pytest.importorskip("bgrl.bridge.twin").TaskEnv(programs)
     actions = [np.ravel(frames["policy.action"]) for frames, _ in played.values()]
     np.testing.assert_array_equal(*actions)
     twin.reset(seed=3)

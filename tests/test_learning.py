@@ -13,9 +13,9 @@ from bgrl.circuit import Projection
 from bgrl.circuit.ctrnn import ctrnn_circuit
 from bgrl.errors import InputError
 from bgrl.learning import Learning
-from bgrl.reference import ReferenceAgent
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
+from tests.reference import ReferenceAgent
 
 N, CHANNELS, ACTIONS, STEPS = 4, 2, 3, 40
 

@@ -7,7 +7,7 @@ import models
 from bgrl import tasks
 from bgrl.circuit import Circuit
 from bgrl.errors import InputError
-from bgrl.sensitivity import blocks, cost
+from bgrl.learning.sensitivity import blocks, cost
 from bgrl.simulation import Run, simulate
 
 

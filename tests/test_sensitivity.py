@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from bgrl import derivatives, verify
 from bgrl.agent import Agent
+from bgrl.agent.equations import watched
 from bgrl.backends import load
 from bgrl.circuit import Circuit, Parameter, Population, Projection, Readout
-from bgrl.equations import watched
 from bgrl.errors import InputError
 from bgrl.learning import Learning
-from bgrl.sensitivity import blocks, cost
+from bgrl.learning.sensitivity import blocks, cost
 from bgrl.simulation import check_cost
 from bgrl.step import sensitivity
 from bgrl.step.assemble import initial_state

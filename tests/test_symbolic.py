@@ -3,7 +3,7 @@
 import pytest
 from brian2.parsing.sympytools import str_to_sympy, sympy_to_str
 
-from bgrl.symbolic import symbol, to_sympy, to_text
+from bgrl.learning.symbolic import symbol, to_sympy, to_text
 
 EXPRESSIONS = (
     "(-rate + tanh(drive + bias))/tau",

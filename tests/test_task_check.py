@@ -6,7 +6,7 @@ import pytest
 
 from bgrl import tasks
 from bgrl.task_check import check
-from bgrl.verify_tasks import ENVIRONMENTS
+from bgrl.verify.tasks import ENVIRONMENTS
 
 
 @pytest.mark.parametrize("name", tasks.names())

@@ -8,6 +8,7 @@ import pytest
 
 from bgrl import verify
 from bgrl.backends import load
+from bgrl.verify.__main__ import main
 from tests.conftest import FIXTURES
 
 TRACES = sorted((FIXTURES / "traces").glob("*.npz"))
@@ -139,14 +140,14 @@ def test_a_wrong_task_is_caught():
 
 def test_command_passes_and_fails(tmp_path, capsys):
     good = TRACES[0]
-    assert verify.main([str(good), "--backend", "numpy"]) == 0
+    assert main([str(good), "--backend", "numpy"]) == 0
     assert "ok" in capsys.readouterr().out
     with np.load(good) as archive:
         arrays = dict(archive)
     arrays["tau"] = arrays["tau"] + np.linspace(0, 1e-6, len(arrays["tau"]))[:, None]
     bad = tmp_path / "bad.npz"
     np.savez(bad, **arrays)
-    assert verify.main([str(bad), "--backend", "numpy"]) == 1
+    assert main([str(bad), "--backend", "numpy"]) == 1
     assert "tau" in capsys.readouterr().out
 
 

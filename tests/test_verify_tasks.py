@@ -5,10 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bgrl import verify, verify_tasks
+from bgrl import verify
 from bgrl.backends import load
 from bgrl.errors import InputError
-from bgrl.verify_tasks import ENVIRONMENTS, TASK_TOLERANCE
+from bgrl.verify.tasks import (
+    ENVIRONMENTS,
+    TASK_TOLERANCE,
+    replay_trajectory,
+    trajectory_agent,
+)
 from tests.conftest import FIXTURES
 
 #: Recorded file to what is broken in the task's step or reset, and how.
@@ -42,9 +47,9 @@ BROKEN = {
 
 
 def replay(fixture, change=lambda task: task):
-    agent = verify_tasks.trajectory_agent(fixture)
+    agent = trajectory_agent(fixture)
     agent = replace(agent, task=change(agent.task))
-    return verify_tasks.replay_trajectory(fixture, agent, load("numpy", agent.structure()))
+    return replay_trajectory(fixture, agent, load("numpy", agent.structure()))
 
 
 def test_every_recorded_task_is_broken_once():
@@ -181,9 +186,7 @@ def test_inconsistent_cart_as_recorded():
     """The library's total mass and pole moment are parameters of their own."""
     source = verify.read_fixture(FIXTURES / "tasks" / "CartPole-v1_5.npz")
     parameters = source.meta["parameters"] | {"masspole": 0.3}
-    agent = verify_tasks.trajectory_agent(
-        replace(source, meta=source.meta | {"parameters": parameters})
-    )
+    agent = trajectory_agent(replace(source, meta=source.meta | {"parameters": parameters}))
     found = {k: p.value for k, p in agent.task.parameters.items()}
     assert (found["masspole"], found["total_mass"], found["polemass_length"]) == (0.3, 1.1, 0.05)
     assert "total_mass =" not in agent.task.step
@@ -195,7 +198,7 @@ def test_every_environment_has_its_task(name):
     if name.startswith("DeepSea"):
         parameters = {"deterministic": True, "sample_action_map": True}
     meta = {"environment": name, "parameters": parameters}
-    agent = verify_tasks.trajectory_agent(verify.Fixture("x.npz", meta, {}))
+    agent = trajectory_agent(verify.Fixture("x.npz", meta, {}))
     assert agent.task.name == ENVIRONMENTS[name].task
 
 
@@ -253,7 +256,7 @@ def test_single_precision_of_the_reference_is_allowed_for_and_no_more(wrong):
     costs = normal**2 + single(0.1) * velocity**2 + single(0.001) * torque**2
     arrays["reward"] = -costs.astype(float) * (1 + wrong)
     changed = replace(fixture, arrays=arrays)
-    agent = verify_tasks.trajectory_agent(changed)
+    agent = trajectory_agent(changed)
     program = load("numpy", agent.structure())
-    error = verify_tasks.replay_trajectory(changed, agent, program)["reward"]
-    assert (error > verify_tasks.TASK_TOLERANCE) == (wrong > 0)
+    error = replay_trajectory(changed, agent, program)["reward"]
+    assert (error > TASK_TOLERANCE) == (wrong > 0)

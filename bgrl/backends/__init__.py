@@ -73,7 +73,7 @@ def load(name, structure, progress=None, processes=1):
     -------
     program
         With ``layout`` (dict of str to (dtype, shape)), ``build_seconds``, ``processes`` (in how
-        many it runs), ``environment`` (a `bgrl.bridge.Connection`, to be set where the task is
+        many it runs), ``environment`` (a `bgrl.bridge.connection.Connection`, to be set where the task is
         outside of the program) and ``advance(state, start, steps, learn=True, sink=None)``, which
         returns the state after `steps` more steps, the first of which has number `start`;
         recordings go to the `Sink`.

@@ -6,7 +6,7 @@ import numpy as np
 from bgrl import random
 from bgrl.backends.units import check_units
 from bgrl.errors import InputError
-from bgrl.sensitivity import dynamics
+from bgrl.learning.sensitivity import dynamics
 from bgrl.step.blueprint import Code, Sum
 
 _BRIAN_SLOTS = ("start", "groups", "thresholds", "synapses", "resets")

@@ -22,7 +22,7 @@ import numpy as np
 
 from bgrl import cache
 from bgrl.agent import describe
-from bgrl.bridge import EnvironmentFailed, check_connected
+from bgrl.bridge.connection import EnvironmentFailed, check_connected
 from bgrl.errors import InputError, RunError, from_system
 
 #: Backend to Brian2 device; the plain one is there to compare with.

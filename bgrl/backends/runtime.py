@@ -10,7 +10,7 @@ import numpy as np
 
 from bgrl.backends.arrays import ArrayCodeObject
 from bgrl.backends.brian import Network
-from bgrl.bridge import check_connected
+from bgrl.bridge.connection import check_connected
 from bgrl.recording import TRIAL
 from bgrl.step.assemble import blueprint
 from bgrl.step.exchange import Exchange

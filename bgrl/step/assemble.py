@@ -3,8 +3,8 @@
 import numpy as np
 
 from bgrl.agent import MAX_SEED
+from bgrl.agent.plan import Plan
 from bgrl.errors import BlueprintError, check_integer
-from bgrl.plan import Plan
 from bgrl.step import (
     dopamine,
     eligibility,

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bgrl.bridge import message_sizes
+from bgrl.bridge.connection import message_sizes
 from bgrl.step.operation import Operation
 
 #: The program's side of the shared memory, see `Connection`.

@@ -51,7 +51,7 @@ def contract(b, plan, block, kinds, names, exact=False):
     ----------
     b : Blueprint
     plan : Plan
-    block : bgrl.sensitivity.Block
+    block : bgrl.learning.sensitivity.Block
     kinds, names : sequence of str
         Of the learning signals, and of the variables that get the sums.
     exact : bool

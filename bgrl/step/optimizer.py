@@ -9,7 +9,7 @@ norm works the same way, before the optimizer.
 import re
 from dataclasses import asdict
 
-from bgrl.learning import CLIPPING
+from bgrl.learning.optimizers import CLIPPING
 from bgrl.step.gradient import gradients
 from bgrl.step.synapses import keep_sign
 

@@ -2,7 +2,7 @@
 
 from math import prod
 
-from bgrl.sensitivity import compared
+from bgrl.learning.sensitivity import compared
 from bgrl.step.contraction import Comparison
 from bgrl.step.gradient import contract, expression
 

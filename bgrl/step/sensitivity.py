@@ -1,13 +1,13 @@
 """Sensitivities: the derivatives of states to parameters, carried forward with the state.
 
-Which are kept is said in `bgrl.sensitivity`. Those of the neuron that owns a parameter lie beside the
-parameter and are element-wise code; those that cross synapses are matrix products (`Propagation`), in
-groups ``<population>_by_<group>`` of their own.
+Which are kept is said in `bgrl.learning.sensitivity`. Those of the neuron that owns a parameter lie
+beside the parameter and are element-wise code; those that cross synapses are matrix products
+(`Propagation`), in groups ``<population>_by_<group>`` of their own.
 """
 
 from math import prod
 
-from bgrl.sensitivity import kept_edges
+from bgrl.learning.sensitivity import kept_edges
 from bgrl.step.operation import Clearing
 from bgrl.step.propagation import Columns, Coupling, Propagation, SelfWeights
 

@@ -68,7 +68,7 @@ def make(name, **settings):
         a function ``task(**options)``.
     **settings
         The task's own options; of an environment `observe` and `reward_scale`, see
-        `bgrl.bridge.gymnasium_task`.
+        `bgrl.bridge.task.gymnasium_task`.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def make(name, **settings):
         )
     settings = {option: plain(value) for option, value in settings.items()}
     if name.startswith("gymnasium:"):
-        from bgrl.bridge import gymnasium_task
+        from bgrl.bridge.task import gymnasium_task
 
         return gymnasium_task(name.removeprefix("gymnasium:"), **settings)
     made = _factory(name)(**settings)
@@ -115,7 +115,7 @@ def make_observed(name, observe="", **settings):
 
 
 def as_gymnasium(task):
-    """A task as a `gymnasium.Env`, step for step the compiled one; see `bgrl.twin.TaskEnv`.
+    """A task as a `gymnasium.Env`, step for step the compiled one; see `bgrl.bridge.twin.TaskEnv`.
 
     Parameters
     ----------
@@ -127,6 +127,6 @@ def as_gymnasium(task):
     InputError
         If Gymnasium is not installed.
     """
-    from bgrl.twin import TaskEnv
+    from bgrl.bridge.twin import TaskEnv
 
     return TaskEnv(make(task) if isinstance(task, str) else task)

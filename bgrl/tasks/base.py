@@ -101,7 +101,7 @@ class Task:
     step_duration : float, optional
         Duration of a step in ms, where the task counts time: the circuit must make steps of that
         duration. If nothing is said a step is a step, however long.
-    environment : bgrl.bridge.Environment, optional
+    environment : bgrl.bridge.connection.Environment, optional
         What answers outside of the program, where the task is not its own code.
     bootstraps : bool
         Whether a truncated trial is learned as one that would have gone on: the TD error of its last

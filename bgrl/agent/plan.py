@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from bgrl.language import symbols
-from bgrl.sensitivity import blocks, dynamics, sizes
+from bgrl.learning.sensitivity import blocks, dynamics, sizes
 
 
 class Plan:
@@ -24,7 +24,7 @@ class Plan:
     ----------
     sizes : dict of str to int
         Neurons of every population.
-    blocks : list of bgrl.sensitivity.Block
+    blocks : list of bgrl.learning.sensitivity.Block
         Everything that could be learned by gradient, and the sensitivities that it takes.
     actions : int
         Number of actions.
@@ -66,8 +66,8 @@ class Plan:
 
     @cached_property
     def local_steps(self):
-        """The step of each population and its derivatives, see `bgrl.derivatives.LocalStep`."""
-        from bgrl.derivatives import population_step
+        """The step of each population and its derivatives, see `bgrl.learning.derivatives.LocalStep`."""
+        from bgrl.learning.derivatives import population_step
 
         found = {}
         for name, population in self.populations.items():

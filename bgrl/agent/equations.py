@@ -9,10 +9,10 @@ from dataclasses import replace
 from bgrl.agent import Agent
 from bgrl.circuit import Readout
 from bgrl.circuit.circuit import OWN_INPUTS
-from bgrl.derivatives import population_step
 from bgrl.learning import Learning
-from bgrl.methods import METHODS
-from bgrl.sensitivity import blocks, cost, dynamics, kept_edges
+from bgrl.learning.derivatives import population_step
+from bgrl.learning.methods import METHODS
+from bgrl.learning.sensitivity import blocks, cost, dynamics, kept_edges
 from bgrl.tasks.scripted import scripted
 
 

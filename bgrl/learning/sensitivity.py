@@ -1,7 +1,7 @@
 """Which sensitivities a method carries forward in time, and what they cost.
 
 The sensitivity of a state s_k to a parameter theta follows from the step s' = F(s, I, theta) of every
-neuron (`bgrl.derivatives`) and the weights w between neurons, I_q = sum over l of w_q[k,l] r_l:
+neuron (`bgrl.learning.derivatives`) and the weights w between neurons, I_q = sum over l of w_q[k,l] r_l:
 
     S_k <- dF/ds S_k + sum_q dF/dI_q sum_l w_q[k,l] S_l + [k owns theta] dF/dtheta
 

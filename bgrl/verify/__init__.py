@@ -5,25 +5,22 @@ with 1 if one is above tolerance. The kinds of files are described in `tests/fix
 """
 
 import json
-import sys
 import zipfile
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bgrl.agent import Agent
-from bgrl.backends import BACKENDS, load
+from bgrl.agent.equations import watched
+from bgrl.backends import load
 from bgrl.circuit import Circuit
 from bgrl.circuit.ctrnn import ctrnn_circuit
-from bgrl.cli import Parser, run_command
-from bgrl.equations import watched
 from bgrl.errors import InputError, choose
 from bgrl.learning import Learning
-from bgrl.methods import METHODS
-from bgrl.sensitivity import parts, sizes
+from bgrl.learning.sensitivity import parts, sizes
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
-from bgrl.verify_tasks import TASK_TOLERANCE, replay_trajectory, trajectory_agent
+from bgrl.verify.tasks import TASK_TOLERANCE, replay_trajectory, trajectory_agent
 
 #: Largest absolute error of a trace, in float64.
 TRACE_TOLERANCE = 1e-10
@@ -212,7 +209,7 @@ def circuit_agent(fixture, method="rtrl"):
     ----------
     fixture : Fixture
     method : str
-        What is kept of them, see `bgrl.sensitivity`.
+        What is kept of them, see `bgrl.learning.sensitivity`.
     """
     arrays = fixture.arrays
     circuit = Circuit.from_dict({k: fixture.meta[k] for k in _CIRCUIT_KEYS})
@@ -349,38 +346,3 @@ def verify(path, backend="cpp", method=None):
         raise InputError(f"{path}: the recorded file lacks {error}") from None
     except InputError as error:
         raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
-
-
-def main(arguments=None):
-    """The command."""
-    parser = Parser(prog="python -m bgrl.verify", description=__doc__.split("\n")[0])
-    parser.add_argument("files", nargs="+", metavar="FILE.npz", help="recorded files")
-    parser.add_argument(
-        "--backend", default="cpp", help=f"one of {', '.join(BACKENDS)} (default cpp)"
-    )
-    parser.add_argument(
-        "--sensitivity",
-        help=f"for circuits, one of {', '.join(METHODS)} (default rtrl); what a method leaves "
-        "out is compared as zero",
-    )
-    options = parser.parse_args(arguments)
-    choose("backend", options.backend, BACKENDS)
-    if options.sensitivity:
-        choose("sensitivity", options.sensitivity, METHODS)
-    failed = 0
-    for path in options.files:
-        errors, tolerance = verify(path, options.backend, options.sensitivity)
-        worst = max(errors.values())
-        failed += not worst <= tolerance
-        verdict = "ok" if worst <= tolerance else "FAILED"
-        print(f"{path}: {verdict}, largest error {worst:.1e} (tolerance {tolerance:.0e})")
-        width = max(12, *map(len, errors))
-        for key, error in errors.items():
-            print(
-                f"  {key:<{width}} {error:.1e}{'' if error <= tolerance else '  above tolerance'}"
-            )
-    return 1 if failed else 0
-
-
-if __name__ == "__main__":
-    sys.exit(run_command(main))

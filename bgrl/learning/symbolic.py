@@ -1,7 +1,7 @@
 """Expressions of the language of equations as those of sympy, and back.
 
 Names are real numbers. `int` becomes the function `int_`, and functions that sympy does not know stay
-functions without a meaning; `bgrl.derivatives` gives them one.
+functions without a meaning; `bgrl.learning.derivatives` gives them one.
 """
 
 import ast

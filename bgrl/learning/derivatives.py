@@ -2,7 +2,7 @@
 
 A population's next state s' = F(s, I, theta) has, inside one neuron, the Jacobian dF/ds, the gain
 dF/dI of each drive and the slope dF/dtheta of each trained parameter. They are found symbolically; what
-is made of them is in `bgrl.sensitivity`.
+is made of them is in `bgrl.learning.sensitivity`.
 
 Functions with kinks (``abs``, ``clip``, ``int(x > 0)*x``) are differentiated almost everywhere. Where a
 symbol matters only through steps (``int(x > 0)``, ``sign``, ``floor``, ``ceil``) the derivative would be
@@ -18,8 +18,8 @@ import sympy
 from bgrl.circuit import Function
 from bgrl.errors import InputError
 from bgrl.language import canonical
-from bgrl.sensitivity import dynamics
-from bgrl.symbolic import symbol, to_sympy, to_text
+from bgrl.learning.sensitivity import dynamics
+from bgrl.learning.symbolic import symbol, to_sympy, to_text
 
 #: A whole number over another, no part of another number.
 _FRACTION = re.compile(r"(?<![\w.])(?<!e[-+])(\d+)/(\d+)(?![\w.])")

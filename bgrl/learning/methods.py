@@ -1,6 +1,6 @@
 """Sensitivity methods: what each keeps of the derivative of the states through time.
 
-A new method is one entry of `METHODS`; `bgrl.sensitivity` has the mathematics.
+A new method is one entry of `METHODS`; `bgrl.learning.sensitivity` has the mathematics.
 """
 
 from dataclasses import dataclass

@@ -1,0 +1,118 @@
+"""Optimizers: how a gradient becomes an update, as equations of one parameter.
+
+The equations are assignments in which ``gradient``, ``update`` and the optimizer's own state stand for
+one parameter; `bgrl.step.optimizer` gives them their full names. A new optimizer is one entry of
+`OPTIMIZERS`, or an `Optimizer` of one's own in `bgrl.learning.settings.Learning`.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from bgrl.errors import InputError
+from bgrl.language import symbols
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """How a gradient becomes an update, as equations of one parameter.
+
+    The gradient is that of learning (TD error times eligibility, plus that of the policy's entropy), and
+    the parameter moves by its learning rate times ``update``.
+
+    Parameters
+    ----------
+    code : str
+        Must set ``update``. It may read ``gradient``, ``eligibility``, ``dopamine`` (the TD error),
+        ``learning_rate``, what is in `state`, and what `once` sets.
+    state : tuple of str
+        Variables that are kept for each parameter, 0 at the start.
+    totals : dict of str to str
+        Name to an expression of what `code` may read: its sum over all parameters of a replicate.
+    once : str
+        Code that runs once a step for each replicate, before `code`. It may read the totals,
+        ``td_error`` and what is in `once_state`.
+    once_state : tuple of str
+        Variables that `once` keeps from step to step, 0 at the start.
+
+    Examples
+    --------
+    >>> Optimizer("update = sign(gradient)").state
+    ()
+    """
+
+    code: str
+    state: tuple = ()
+    totals: dict = field(default_factory=dict)
+    once: str = ""
+    once_state: tuple = ()
+
+    def __post_init__(self):
+        own = {"gradient", "eligibility", "dopamine", "learning_rate", *self.state}
+        said = _assigned(self.once)
+        _check("code", self.code, own | {*said, *self.once_state, "update"})
+        _check("once", self.once, {"td_error", "max_norm", *self.totals, *self.once_state})
+        for name, expression in self.totals.items():
+            _check(f"total {name!r}", f"total = {expression}", own)
+        if "update" not in _assigned(self.code):
+            raise InputError("the code of an optimizer must set `update`")
+
+
+def _assigned(code):
+    """Names that lines of code set, in order."""
+    return [line.partition("=")[0].strip() for line in code.splitlines() if line.strip()]
+
+
+def _check(where, code, known):
+    """Refuse names that the code of an optimizer does not have."""
+    local = set()
+    for line in filter(str.strip, code.splitlines()):
+        name, _, value = line.partition("=")
+        if unknown := symbols(value) - known - local - {"inf", "pi"}:
+            raise InputError(
+                f"optimizer, {where}: unknown symbol {sorted(unknown)[0]} in {line.strip()!r}; "
+                f"known: {', '.join(sorted(known | local))}"
+            )
+        local.add(name.strip())
+
+
+#: The bias corrections of Adam after t updates, 1/(1 - 0.9**t) and 1/(1 - 0.999**t).
+_CORRECTIONS = f"""
+    updates = updates + 1
+    correction_1 = -1/expm1(updates*{math.log(0.9)!r})
+    correction_2 = -1/expm1(updates*{math.log(0.999)!r})
+"""
+
+OPTIMIZERS = {
+    "sgd": Optimizer("update = gradient"),
+    # Kingma & Ba 2015, ICLR, algorithm 1.
+    "adam": Optimizer(
+        """
+        moment_1 = 0.9*moment_1 + 0.1*gradient
+        moment_2 = 0.999*moment_2 + 0.001*gradient*gradient
+        update = correction_1*moment_1/(sqrt(correction_2*moment_2) + 1e-8)
+        """,
+        state=("moment_1", "moment_2"),
+        once=_CORRECTIONS,
+        once_state=("updates",),
+    ),
+    # Reddi, Kale & Kumar 2018, ICLR, algorithm 2: Adam whose steps do not grow again when the TD
+    # error vanishes, which would let noise undo what was learned.
+    "amsgrad": Optimizer(
+        """
+        moment_1 = 0.9*moment_1 + 0.1*gradient
+        moment_2 = 0.999*moment_2 + 0.001*gradient*gradient
+        peak = clip(peak, moment_2, inf)
+        update = correction_1*moment_1/(sqrt(correction_2*peak) + 1e-8)
+        """,
+        state=("moment_1", "moment_2", "peak"),
+        once=_CORRECTIONS,
+        once_state=("updates",),
+    ),
+}
+
+#: What comes before an optimizer where `Learning.max_norm` is given; its `update` is the new gradient.
+CLIPPING = Optimizer(
+    "update = clip_scale*gradient",
+    totals={"square": "gradient**2"},
+    once="clip_scale = clip(max_norm/(sqrt(square) + 1e-30), 0, 1)",
+)

@@ -1,0 +1,110 @@
+"""Settings of the learning rule: TD(lambda), eligibility, feedback, optimizer."""
+
+from dataclasses import asdict, field
+
+from bgrl.description import description
+from bgrl.errors import InputError, choose
+from bgrl.learning.methods import METHODS
+from bgrl.learning.optimizers import OPTIMIZERS, Optimizer
+
+FEEDBACKS = ("random", "symmetric")
+FIRST_INPUTS = ("zeros", "action_0")
+#: What ``learning_rate`` of an experiment sets.
+RATES = ("rate_actor", "rate_critic", "rate_network")
+
+
+@description
+class Learning:
+    """Settings of real-time recurrent reinforcement learning; defaults of its table 1.
+
+    Lemmel & Grosu, "Real-Time Recurrent Reinforcement Learning", AAAI 2025, arXiv 2311.04830.
+
+    Parameters
+    ----------
+    sensitivity : {"rtrl", "nucleus", "snap1", "rflo", "none"}
+        What is kept of the sensitivity of the state to the parameters, see
+        `bgrl.learning.sensitivity`. All but `rtrl` stay in the nucleus, so only nuclei that a learning
+        signal reaches learn; with `none` the network is a fixed reservoir.
+    overrides : dict of str to str
+        Projections ("cortex->cortex") and parameters ("cortex.tau") to another method than that.
+    oracle : bool
+        Whether exact RTRL rides along, to compare the gradients with (record `gradient_cosine` and
+        `gradient_norm_ratio`). It does not steer.
+    feedback : {"random", "symmetric"}
+        Whether the learning signal returns to what a readout reads through fixed weights of their
+        own (feedback alignment: drawn, or given, in the `Readout`) or through the readout's.
+    optimizer : {"adam", "amsgrad", "sgd"} or Optimizer
+    discount : float
+        Of future reward per task step.
+    trace_actor, trace_critic, trace_network : float
+        lambda of the eligibility traces.
+    rate_actor, rate_critic, rate_network : float
+        Step sizes; of a time constant, per task step.
+    actor_weight : float
+        eta_A, weight of the actor against the critic, in its own trace too.
+    entropy_weight : float
+        eta_H, weight of the policy's entropy.
+    rate_average_reward : float, optional
+        Makes the task a continuing one: the TD error counts reward from its running mean, which moves
+        by this times the TD error (Sutton & Barto 2018, section 13.6).
+    max_norm : float, optional
+        Clip the gradient of all parameters together to this norm.
+    first_input : {"zeros", "action_0"}
+        The previous-action input at the first step of a trial.
+    """
+
+    sensitivity: str = "rflo"
+    overrides: dict[str, str] = field(default_factory=dict)
+    oracle: bool = False
+    feedback: str = "random"
+    optimizer: str | Optimizer = "adam"
+    discount: float = 0.99
+    trace_actor: float = 0.99
+    trace_critic: float = 0.99
+    trace_network: float = 0.99
+    rate_actor: float = 1e-3
+    rate_critic: float = 1e-3
+    rate_network: float = 1e-3
+    actor_weight: float = 1.0
+    entropy_weight: float = 1e-5
+    rate_average_reward: float | None = None
+    max_norm: float | None = None
+    first_input: str = "zeros"
+
+    def __post_init__(self):
+        choose("sensitivity", self.sensitivity, METHODS)
+        for name, method in self.overrides.items():
+            choose(f"sensitivity of {name!r}", method, METHODS)
+        choose("feedback", self.feedback, FEEDBACKS)
+        if not isinstance(self.optimizer, Optimizer):
+            choose("optimizer", self.optimizer, OPTIMIZERS)
+        choose("first_input", self.first_input, FIRST_INPUTS)
+        for name in ("discount", "trace_actor", "trace_critic", "trace_network"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        for name in (*RATES, "entropy_weight", "rate_average_reward"):
+            if (getattr(self, name) or 0) < 0:
+                raise InputError(f"{name} is {getattr(self, name)}; it must not be negative")
+        if self.max_norm is not None and self.max_norm <= 0:
+            raise InputError(f"max_norm is {self.max_norm}; it must be positive")
+
+    def structure(self):
+        """What the compiled program depends on; the numbers are run-time values."""
+        rule = self.optimizer
+        rule = rule if isinstance(rule, Optimizer) else OPTIMIZERS[rule]
+        used = dict.fromkeys([self.sensitivity, *self.overrides.values()])
+        used |= {"rtrl": None} if self.oracle else {}
+        return {
+            "methods": {
+                k: {"reach": METHODS[k].reach, "coupled": METHODS[k].coupled} for k in used
+            },
+            "oracle": self.oracle,
+            "feedback": self.feedback,
+            "optimizer": asdict(rule),
+            "clip": self.max_norm is not None,
+            "continuing": self.rate_average_reward is not None,
+        }
+
+    def to_dict(self):
+        """All settings as JSON values."""
+        return asdict(self)
