@@ -155,16 +155,22 @@ def main(arguments=None):
     parser.add_argument("file", metavar="FILE.nc", help="data file of an experiment")
     parser.add_argument(
         "--kind",
-        default="overview",
+        action="append",
         help=f"one of {', '.join(KINDS)} (default overview), or FILE.py with a function figure(data)",
     )
     parser.add_argument(
         "--figure",
+        action="append",
         metavar="FILE.png",
         help="where to write, PNG, SVG or PDF by its suffix; FILE-KIND.png by default",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace what is at --figure")
     options = parser.parse_args(arguments)
+    for name, default in (("kind", "overview"), ("figure", None)):
+        given = getattr(options, name) or [default]
+        if len(given) > 1:
+            return _fail(f"--{name} is given twice; give it one value")
+        setattr(options, name, given[0])
     try:
         draw, target = _drawing(options.kind), _target(options)
     except ValueError as error:

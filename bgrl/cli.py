@@ -7,11 +7,34 @@ from bgrl.errors import InputError, RunError
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are one line."""
+    """An argument parser whose errors are one line, and that takes the value of an option once.
+
+    Of two values of one option argparse keeps the last; which was meant cannot be known.
+    """
+
+    def __init__(self, *args, **keywords):
+        super().__init__(*args, **keywords)
+        for kind in (None, "store"):
+            self.register("action", kind, _Once)
+
+    def parse_known_args(self, *args, **keywords):
+        """As argparse does; every parse begins with no option given."""
+        self.given = set()
+        return super().parse_known_args(*args, **keywords)
 
     def error(self, message):
         """Exit with 2 and the message alone."""
         self.exit(2, f"error: {message}\n")
+
+
+class _Once(argparse.Action):
+    """Keep the value of an option or argument, and refuse a second one."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if self.dest in parser.given:
+            parser.error(f"{self.option_strings[0]} is given twice; give it one value")
+        parser.given.add(self.dest)
+        setattr(namespace, self.dest, values)
 
 
 def run_command(main):

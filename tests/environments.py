@@ -1,5 +1,7 @@
 """Gymnasium environments for tests: ``gymnasium:tests.environments:Name-v0``."""
 
+import sys
+
 import gymnasium
 import numpy as np
 from gymnasium import spaces
@@ -51,7 +53,8 @@ class Failing(Paying):
 
     def __init__(self, where="step", after=20):
         self.where, self.left = where, after
-        if where == "make":
+        # The process of the environments makes them once more; pytest is not there.
+        if where == "make" or where == "again" and "pytest" not in sys.modules:
             raise ValueError("no rope")
 
     def reset(self, *, seed=None, options=None):
@@ -90,7 +93,7 @@ class Boundless(Paying):
     action_space = spaces.Box(-np.inf, np.inf, (1,))
 
 
-for _where in ("make", "reset", "shape", "step", "nan", "none", "array", "inf"):
+for _where in ("make", "again", "reset", "shape", "step", "nan", "none", "array", "inf"):
     register(f"Failing{_where.capitalize()}", Failing, kwargs={"where": _where})
 register("FailingLate", Failing, kwargs={"where": "step", "after": 45})
 for _made in (Graded, Telling, Several, Boundless):

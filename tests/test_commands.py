@@ -242,8 +242,7 @@ def test_cartpole_writes_data_and_figure(tmp_path):
     words = (
         "--observe",
         "positions",
-        *SHORT,
-        "--backend",
+        *SHORT[:-1],
         "cpp",
         "--output",
         output,
@@ -337,7 +336,8 @@ def test_list_of_experiments():
     ids=lambda value: "=".join(value) if isinstance(value, tuple) else None,
 )
 def test_bad_input_is_one_line_and_code_2(tmp_path, words, parts):
-    result = command("experiments.memory_chain", "--backend", "numpy", *words, cwd=tmp_path)
+    words = words if "--backend" in words else ("--backend", "numpy", *words)
+    result = command("experiments.memory_chain", *words, cwd=tmp_path)
     one_line(result, 2, *parts)
     assert not list(tmp_path.rglob("*.nc")) and not list(tmp_path.rglob("*.png"))
 

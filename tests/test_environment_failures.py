@@ -22,6 +22,7 @@ SHORT = Run(60, 0, "numpy", 1, 1, 1)
 @pytest.mark.parametrize(
     ("where", "message"),
     [
+        ("Again", "failed: ValueError: no rope"),
         ("Reset", "failed: ValueError: no rope"),
         ("Shape", r"failed: observation has shape \(3,\), its space says \(1,\)"),
         ("Step", "failed: ValueError: no rope"),

@@ -115,10 +115,7 @@ def together(programs, forms):
     base = models.circuit("rtrrl", programs, 1)
     projections = dict(base.projections)
     for k in range(RULES):
-        all_of_them = f"0.01*({' + '.join(names)})"
-        rule = Rule(
-            *(f"clip({expression(random, names)} + {all_of_them}, -3, 3)" for _ in range(2))
-        )
+        rule = Rule(*(f"clip({expression(random, names)}, -3, 3)" for _ in range(2)))
         projections[f"rule{k}"] = Projection("observation", "gpe", weights=0.5, rule=rule)
     circuit = replace(base, populations={**base.populations, "gpe": gpe}, projections=projections)
     return models.Agent(circuit, programs, models.Learning(sensitivity="none"), 1, "float64")

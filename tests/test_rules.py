@@ -95,6 +95,21 @@ def test_a_rule_is_followed_synapse_by_synapse():
     assert ended > 5 and moved > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("weight", "change"),
+    [
+        ("weight + int(rate > rate) + 0.5", 0.5),
+        ("weight + int(pre >= pre)*dopamine*0 + 0.5", 0.5),
+        ("weight + (rate - rate) + drive**0", 1.0),
+        ("weight + eligibility - eligibility + exp(0*alpha)", 1.0),
+    ],
+)
+def test_what_cancels_in_a_rule_may_stand_nowhere_else(weight, change):
+    first, second, *_ = steps(striatum(Rule(weight, "eligibility + 1")), 1)
+    moved = second["cortex_to_d1.weight"] - first["cortex_to_d1.weight"]
+    np.testing.assert_allclose(moved, change, rtol=0, atol=1e-14)
+
+
 def test_dopamine_reaches_excitability():
     seen = [(s["dopamine.td_error"], s["dopamine.firing"], s["input.x"]) for s in steps(striatum())]
     floored = 0

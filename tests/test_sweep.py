@@ -328,7 +328,7 @@ def test_each_distinct_program_is_compiled_once(tmp_path):
     result = command(
         "experiments.sweep",
         *("memory_chain", "--vary", "learning_rate=1e-4,1e-3,1e-2", "--vary", "units=2,3"),
-        *(*WORDS, "--backend", "cpp", "--workers", 2, "--output", tmp_path / "a.nc"),
+        *(*WORDS[:-1], "cpp", "--workers", 2, "--output", tmp_path / "a.nc"),
         CXX=str(compiler),
         BGRL_CACHE=str(tmp_path / "cache"),
     )

@@ -2,6 +2,7 @@
 
 import brian2 as b2
 import numpy as np
+from brian2.utils.stringtools import get_identifiers
 
 from bgrl import random
 from bgrl.backends.units import check_units
@@ -192,7 +193,12 @@ class Network:
         if isinstance(item, Code):
             name = f"{item.group}_{slot}_{order}{self._suffix}"
             group = self._groups[item.group]
-            return group.run_regularly(item.text, when=slot, order=order, name=name)
+            runner = group.run_regularly(item.text, when=slot, order=order, name=name)
+            # Brian2 looks up what is left of x = x + y - y, and then misses y when it checks units.
+            local = {line.split("=")[0].strip() for line in item.text.splitlines()}
+            local -= set(group.variables)
+            runner.needed_variables = sorted(get_identifiers(item.text) - local)
+            return runner
         if isinstance(item, Sum):
             updater = self._groups[item.synapses].summed_updaters[item.target]
             updater.when, updater.order = slot, order
