@@ -12,6 +12,7 @@ learning rule (``discount``), and ``task.NAME`` for those of the task; ``--set N
 """
 
 import argparse
+import ast
 import dataclasses
 import importlib
 import json
@@ -168,7 +169,7 @@ class AgentSettings(EvaluatedSettings, ABC):
 
     def settable(self):
         """Name to type of every setting that has a name: own, of the learning rule, of the task."""
-        task = tasks.option_types(self.task_name())
+        task = tasks.option_types(self.task_name(), **self.task_options)
         found = {f.name: f.type for f in dataclasses.fields(Learning)} | {"learning_rate": float}
         found |= {name: hint for name, (hint, _) in _options(type(self)).items()}
         found |= {f"task.{name}": hint for name, hint in task.items()}
@@ -188,27 +189,34 @@ class AgentSettings(EvaluatedSettings, ABC):
             For an unknown name, with the valid ones, or a value of the wrong type.
         """
         result = self
-        # The task before its options.
-        for name, text in sorted(settings, key=lambda pair: pair[0].startswith("task.")):
-            if _of_circuit(name):
-                options = result.circuit_options | {name: text}
-                result = dataclasses.replace(result, circuit_options=options)
-                continue
-            kinds = result.settable()
-            value = read_value(name, text, kinds[choose("setting", name, kinds)])
-            own = _options(type(self)).get(name)
-            if own:
-                choices = own[1].metadata["choices"]
-                if choices and value not in choices:
-                    choose(name, value, choices)
-                result = dataclasses.replace(result, **{name: value})
-            elif name.startswith("task."):
-                options = result.task_options | {name.removeprefix("task."): value}
-                result = dataclasses.replace(result, task_options=options)
-            else:
-                options = result.learning_options | {name: value}
-                result = dataclasses.replace(result, learning_options=options)
+        # The task before its options, and these before its parameters, which may depend on them.
+        order = {False: [], True: []}
+        for name, text in settings:
+            order[name.startswith("task.")].append((name, text))
+        for name, text in order[False]:
+            result = result._with_setting(name, text)
+        options = (
+            {f"task.{name}" for name in tasks.options(result.task_name())} if order[True] else ()
+        )
+        for name, text in sorted(order[True], key=lambda pair: pair[0] not in options):
+            result = result._with_setting(name, text)
         return result
+
+    def _with_setting(self, name, text):
+        if _of_circuit(name):
+            return dataclasses.replace(self, circuit_options=self.circuit_options | {name: text})
+        kinds = self.settable()
+        value = read_value(name, text, kinds[choose("setting", name, kinds)])
+        own = _options(type(self)).get(name)
+        if own:
+            choices = own[1].metadata["choices"]
+            if choices and value not in choices:
+                choose(name, value, choices)
+            return dataclasses.replace(self, **{name: value})
+        if name.startswith("task."):
+            options = self.task_options | {name.removeprefix("task."): value}
+            return dataclasses.replace(self, task_options=options)
+        return dataclasses.replace(self, learning_options=self.learning_options | {name: value})
 
     def value(self, name, text):
         """A setting given as text, as what it is; a circuit's, whose type only the circuit knows, as
@@ -297,6 +305,14 @@ def _finite(text):
     return value
 
 
+def _literal(text):
+    """A number, True, False, None, or a tuple of them; any other text as it is."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
 #: Type of a setting to what reads it and how it is called.
 _READERS = {
     int: (int, "a whole number"),
@@ -304,7 +320,29 @@ _READERS = {
     bool: ({"True": True, "False": False}.__getitem__, "True or False"),
     str: (str, "a text"),
     types.NoneType: ({"None": None}.__getitem__, "None"),
+    object: (_literal, "a value"),
 }
+#: Type of the numbers of a tuple to how several are called.
+_SEVERAL = {int: "whole numbers", float: "finite numbers"}
+
+
+def _reader(kind):
+    """What reads a setting of a type and how that is called; None if it cannot be given as text."""
+    if typing.get_origin(kind) is not tuple:
+        return _READERS.get(kind)
+    first, *others = typing.get_args(kind)
+    if first not in _SEVERAL:
+        return None
+    any_number = others == [...]
+
+    def read(text):
+        values = tuple(map(_READERS[first][0], text.split(",")))
+        if not any_number and len(values) != 1 + len(others):
+            raise ValueError
+        return values
+
+    count = "" if any_number else f"{1 + len(others)} "
+    return read, f"{count}{_SEVERAL[first]} separated by commas"
 
 
 def read_value(name, text, kind):
@@ -314,7 +352,8 @@ def read_value(name, text, kind):
     ----------
     name, text : str
     kind : type
-        int, float, bool, str, or one of several of them or None.
+        int, float, bool, str, a tuple of whole or other numbers, one of several of them or None, or
+        object for whatever Python writes so.
 
     Raises
     ------
@@ -322,8 +361,8 @@ def read_value(name, text, kind):
         If the text is not of the type.
     """
     kinds = typing.get_args(kind) if isinstance(kind, types.UnionType) else (kind,)
-    readers = [_READERS[k] for k in kinds if k in _READERS]
-    if not set(kinds) & {int, float, bool, str}:
+    readers = list(filter(None, map(_reader, kinds)))
+    if all(k is types.NoneType or not _reader(k) for k in kinds):
         raise InputError(f"{name} is neither a number nor a word; it can only be set in Python")
     for read, _ in readers:
         try:
@@ -376,7 +415,8 @@ def make_parser(name, module, description=None):
             action="append",
             default=[],
             help="any other setting of the learning rule (discount, rate_critic, ...; learning_rate "
-            "for all three rates), task.NAME for one of the task, or one of the circuit "
+            "for all three rates), task.NAME for an option or parameter of the task or of a Gymnasium "
+            "environment (task.max_steps=1000, task.is_slippery=False), or one of the circuit "
             "(cortex.size=64, cortex.tau=40, dt=10); may be given again",
         )
         add_edits(parser)

@@ -54,7 +54,7 @@ class Failing(Paying):
     def __init__(self, where="step", after=20):
         self.where, self.left = where, after
         # The process of the environments makes them once more; pytest is not there.
-        if where == "make" or where == "again" and "pytest" not in sys.modules:
+        if where == "make" or (where == "again" and "pytest" not in sys.modules):
             raise ValueError("no rope")
 
     def reset(self, *, seed=None, options=None):

@@ -88,7 +88,7 @@ def test_an_entry_is_seen_once():
 
 def test_trials_after_a_resume_start_elsewhere():
     def starts(first, steps):
-        place = _Place("CartPole-v1", range(4), 0)
+        place = _Place("CartPole-v1", {}, range(4), 0)
         found = []
         for step in range(first, first + steps):
             _, terminated, _, restarted, *seen = place.answer(step, 0, True, False, [step % 2])

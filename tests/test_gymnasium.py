@@ -15,12 +15,14 @@ import pytest
 import models
 from bgrl import dataset, tasks
 from bgrl.backends import load
+from bgrl.bridge import _Place
 from bgrl.errors import InputError
 from bgrl.random import STREAMS, counter_seed
 from bgrl.recording import Record
 from bgrl.simulation import Run, Stopped, simulate
 from bgrl.step.assemble import initial_state
 from bgrl.task_check import play, random_agent
+from experiments import train
 
 gymnasium = pytest.importorskip("gymnasium", reason="needs the extra gymnasium")
 ROOT = Path(__file__).parents[1]
@@ -235,6 +237,23 @@ def test_reward_scale_and_unknown_options():
     program.environment.close()
     with pytest.raises(InputError, match="has no option speed; valid: observe, reward_scale"):
         tasks.make("gymnasium:CartPole-v1", speed=2)
+
+
+def test_keyword_arguments_reach_the_environment():
+    """On ice that does not slip, going right three times is going right three times."""
+    settings = [("task.is_slippery", "False"), ("task.max_episode_steps", "9")]
+    config = train.Config(task="gymnasium:FrozenLake-v1").with_settings(settings)
+    task = config.make_task()
+    assert task.to_dict()["environment"] == {"is_slippery": False, "max_episode_steps": 9}
+    place = _Place("FrozenLake-v1", task.environment.settings, range(16), 0)
+    place.answer(0, 0, False, True, [0])
+    seen = [np.argmax(place.answer(k, 0, False, False, [2])[4:]) for k in (1, 2, 3)]
+    assert seen == [1, 2, 3]
+    slippery = _Place("FrozenLake-v1", {}, range(16), 0)
+    slippery.answer(0, 0, False, True, [0])
+    assert [np.argmax(slippery.answer(k, 0, False, False, [2])[4:]) for k in (1, 2, 3)] != seen
+    with pytest.raises(InputError, match="no option slippery; valid: observe, .*is_slippery"):
+        tasks.make("gymnasium:FrozenLake-v1", slippery=False)
 
 
 def test_even_observations_of_half_cheetah():

@@ -1,9 +1,11 @@
 """Settings by name: what ``--set`` and sweeps take, and what they refuse."""
 
+import numpy as np
 import pytest
 
 from bgrl import tasks
 from bgrl.errors import InputError
+from bgrl.experiment import read_value
 from experiments import cartpole, memory_chain, train
 
 
@@ -43,7 +45,40 @@ def test_options_are_those_of_the_task():
     assert train.agent(config).task.parameters["length"].value == 3
     assert "task.difficulty" in cartpole.Config().settable()
     assert "task.observe" in cartpole.Config(observe="positions").settable()
-    assert tasks.option_types("gymnasium:Any-v0") == {"observe": str, "reward_scale": float}
+    found = tasks.option_types("gymnasium:Any-v0")
+    assert found == {"observe": str, "reward_scale": float, "max_episode_steps": int}
+
+
+def test_parameters_of_the_task_are_set_by_name():
+    settings = [("task.gravity", "20"), ("task.max_steps", "1000"), ("task", "cartpole")]
+    task = train.agent(train.Config(units=2).with_settings(settings)).task
+    assert {k: float(task.parameters[k].value) for k in ("gravity", "max_steps", "masspole")} == {
+        "gravity": 20,
+        "max_steps": 1000,
+        "masspole": 0.1,
+    }
+    assert (task.chance_return, task.best_return) == (None, None)
+    with pytest.raises(InputError, match="gravity is nan; a finite number"):
+        tasks.make("cartpole", gravity=np.nan)
+    with pytest.raises(InputError, match=r"no option gravitas; valid: observe, gravity"):
+        tasks.make("cartpole", gravitas=1)
+
+
+def test_tuples_are_numbers_with_commas():
+    config = train.Config(task="random_dots").with_settings([("task.coherences", "0,6.4,12.8")])
+    assert (
+        config.make_task().to_dict()
+        == tasks.make("random_dots", coherences=(0, 6.4, 12.8)).to_dict()
+    )
+    assert read_value("block", "4,6", tuple[int, int] | None) == (4, 6)
+    assert read_value("block", "None", tuple[int, int] | None) is None
+    for text in ("4", "4,5,6", "4,x", ""):
+        with pytest.raises(
+            InputError, match="2 whole numbers separated by commas or None is needed"
+        ):
+            read_value("block", text, tuple[int, int] | None)
+    with pytest.raises(InputError, match="finite numbers separated by commas is needed"):
+        config.with_settings([("task.coherences", "0,inf")])
 
 
 @pytest.mark.parametrize("text", ["None", "0.5"])
@@ -74,6 +109,6 @@ def test_what_cannot_be_set_is_refused(settings, parts):
 
 
 def test_tables_cannot_be_written_as_text():
-    config = train.Config(task="random_dots")
-    with pytest.raises(InputError, match="task.coherences is neither a number nor a word"):
-        config.with_settings([("task.coherences", "1")])
+    config = train.Config(task="pavlovian")
+    with pytest.raises(InputError, match="task.phases is neither a number nor a word"):
+        config.with_settings([("task.phases", "1")])

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -39,11 +39,14 @@ class Environment:
         Entries of the flattened observation that the agent sees.
     actions : int
         Numbers that an action consists of.
+    settings : dict of str to value
+        What ``gymnasium.make`` is given besides the name.
     """
 
     name: str
     observed: tuple
     actions: int
+    settings: dict = field(default_factory=dict)
 
     def open(self, replicates):
         """Start a process with an environment for each replicate."""
@@ -89,7 +92,7 @@ class Connection:
         }
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._reason = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        words = [environment.name, environment.observed, replicates]
+        words = [environment.name, environment.settings, environment.observed, replicates]
         given = (theirs_in, theirs_out, self._file.fileno(), self._reason.fileno())
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bgrl.bridge.serve", *map(str, given), json.dumps(words)],

@@ -16,9 +16,9 @@ class _NotAnAction(RunError):
     """What the agent sends is no number."""
 
 
-def serve(bell, end, shared, name, observed, replicates):
+def serve(bell, end, shared, name, settings, observed, replicates):
     """Answer requests until nobody can ask any more; the process of a `Connection`."""
-    places = [_Place(name, observed, r) for r in range(replicates)]
+    places = [_Place(name, settings, observed, r) for r in range(replicates)]
     actions = places[0].actions.size
     memory = SharedMemory(shared, *message_sizes(replicates, actions, len(observed)))
     while os.read(bell, 4096):
@@ -37,12 +37,9 @@ def serve(bell, end, shared, name, observed, replicates):
 class _Place:
     """The environment of one replicate."""
 
-    def __init__(self, name, observed, replicate):
-        self.environment, self.observed, self.replicate = (
-            make_environment(name),
-            observed,
-            replicate,
-        )
+    def __init__(self, name, settings, observed, replicate):
+        self.environment = make_environment(name, settings)
+        self.observed, self.replicate = observed, replicate
         self.seen = Observations(name, self.environment.observation_space)
         self.actions = Actions(name, self.environment.action_space)
         self.running = False
@@ -87,9 +84,9 @@ def _count(given):
 def main(arguments):
     """The process of a `Connection`; returns its exit code."""
     *pipes, reason = map(int, arguments[:4])
-    name, observed, replicates = json.loads(arguments[4])
+    name, *words = json.loads(arguments[4])
     try:
-        serve(*pipes, name, observed, replicates)
+        serve(*pipes, name, *words)
     except KeyboardInterrupt:
         return 0
     except (InputError, EnvironmentFailed, _NotAnAction) as error:

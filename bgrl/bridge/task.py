@@ -1,6 +1,7 @@
 """A Gymnasium environment as a task."""
 
 import contextlib
+import inspect
 import traceback
 from numbers import Real
 from pathlib import Path
@@ -11,12 +12,10 @@ from bgrl.bridge.connection import Environment, EnvironmentFailed
 from bgrl.bridge.spaces import MOST, WRAP, Actions, Observations, spaces
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError, RunError
-from bgrl.tasks.base import Task
-
-PREFIX = "gymnasium:"
+from bgrl.tasks.base import PREFIX, Task
 
 
-def gymnasium_task(name, observe="", reward_scale=1.0):
+def gymnasium_task(name, observe="", reward_scale=1.0, **settings):
     """A task that is a Gymnasium environment.
 
     Parameters
@@ -29,6 +28,8 @@ def gymnasium_task(name, observe="", reward_scale=1.0):
     reward_scale : float
         Reward is multiplied by this. Returns of about 1 are learned fastest: steps of learning have a
         size of their own, and values must first grow to that of the returns.
+    **settings
+        What ``gymnasium.make`` takes: `max_episode_steps`, and the `keywords` of the environment.
 
     Raises
     ------
@@ -37,7 +38,7 @@ def gymnasium_task(name, observe="", reward_scale=1.0):
     EnvironmentFailed
         If it raises when it is made.
     """
-    environment = make_environment(name)
+    environment = make_environment(name, settings)
     try:
         _refuse_script(name, environment)
         seen = Observations(name, environment.observation_space)
@@ -68,7 +69,7 @@ def gymnasium_task(name, observe="", reward_scale=1.0):
         """,
         reset="",
         parameters={"reward_scale": Parameter(float(reward_scale))},
-        environment=Environment(name, tuple(kept), actions.size),
+        environment=Environment(name, tuple(kept), actions.size, settings),
         step_duration=step_duration,
     )
 
@@ -96,13 +97,29 @@ def _observed(name, observe, channels):
     return kept
 
 
-def make_environment(name):
+def keywords(name):
+    """Names of the keyword arguments of an environment, none if there is no such environment."""
+    spaces()
+    import gymnasium
+
+    try:
+        maker = gymnasium.spec(name).entry_point
+        if isinstance(maker, str):
+            maker = gymnasium.envs.registration.load_env_creator(maker)
+        found = inspect.signature(maker).parameters.values()
+    except Exception:  # whatever the environment's own package raises; `make_environment` tells it
+        return []
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in found if p.kind in named and p.name != "render_mode"]
+
+
+def make_environment(name, settings):
     """Make an environment of Gymnasium by its name; see `gymnasium_task` for the errors."""
     spaces()
     import gymnasium
 
     try:
-        return gymnasium.make(name, disable_env_checker=True)
+        return gymnasium.make(name, disable_env_checker=True, **settings)
     except Exception as error:  # whatever the environment's own package raises
         unknown = isinstance(error, gymnasium.error.Error | ImportError) or name.count(":") > 1
         if not unknown:

@@ -7,11 +7,12 @@ import importlib
 import inspect
 import pkgutil
 import typing
+from dataclasses import replace
 
 from bgrl import own
 from bgrl.description import as_annotated
-from bgrl.errors import InputError, choose, plain
-from bgrl.tasks.base import Task
+from bgrl.errors import InputError, check_number, choose, plain
+from bgrl.tasks.base import PREFIX, Task
 
 __all__ = ["Task", "as_gymnasium", "make", "make_observed", "names", "option_types", "options"]
 
@@ -43,19 +44,38 @@ def _has_defaults(function):
 
 
 def options(name):
-    """Option name to default value of a task, in the order of its signature."""
+    """Option name to default value of a task, in the order of its signature; of an environment none."""
+    if name.startswith(PREFIX):
+        return {}
     function = _factory(name)
     return {k: p.default for k, p in inspect.signature(function).parameters.items()}
 
 
-def option_types(name):
-    """Option name to type of a task, or of a Gymnasium environment (``gymnasium:NAME``)."""
+def option_types(name, **settings):
+    """Option name to type of everything that `make` takes for a task.
+
+    Parameters
+    ----------
+    name : str
+        A task, or a Gymnasium environment (``gymnasium:NAME``), whose own keyword arguments have the
+        type `object`.
+    **settings
+        Options that are known already: which parameters a task has may depend on them.
+    """
     as_annotated("task", name, str, "tasks.make")
-    if name.startswith("gymnasium:"):
-        return {"observe": str, "reward_scale": float}
+    if name.startswith(PREFIX):
+        from bgrl.bridge.task import keywords
+
+        found = {"observe": str, "reward_scale": float, "max_episode_steps": int}
+        return found | dict.fromkeys(keywords(name.removeprefix(PREFIX)), object)
     function = _factory(name)
-    hints = typing.get_type_hints(function)
-    return {k: hints.get(k, float) for k in inspect.signature(function).parameters}
+    hints, own = typing.get_type_hints(function), inspect.signature(function).parameters
+    found = {k: hints.get(k, float) for k in own}
+    given = {k: v for k, v in settings.items() if k in own}
+    if all(p.default is not p.empty or k in given for k, p in own.items()):
+        found = dict.fromkeys(_made(name, given).parameters, float) | found
+        found = {k: found[k] for k in (*own, *found)}
+    return found
 
 
 def make(name, **settings):
@@ -67,28 +87,55 @@ def make(name, **settings):
         One of `names`, ``gymnasium:`` and the name of a Gymnasium environment, or a Python file with
         a function ``task(**options)``.
     **settings
-        The task's own options; of an environment `observe` and `reward_scale`, see
-        `bgrl.bridge.task.gymnasium_task`.
+        The task's own options, and values of its parameters; of an environment `observe` and
+        `reward_scale`, see `bgrl.bridge.task.gymnasium_task`, `max_episode_steps` and what it takes itself.
+        Chance and best return, which a parameter may change, are unknown (None) where one is given.
 
     Raises
     ------
     InputError
-        For an unknown task or option, with the valid ones.
+        For an unknown task, option or parameter, with the valid ones.
+
+    Examples
+    --------
+    >>> make("cartpole", gravity=20).parameters["gravity"].value
+    20.0
     """
-    valid = option_types(name)
-    if unknown := sorted(set(settings) - set(valid)):
-        raise InputError(
-            f"task {name!r} has no option {', '.join(unknown)}; valid: {', '.join(valid) or 'none'}"
-        )
+    as_annotated("task", name, str, "tasks.make")
     settings = {option: plain(value) for option, value in settings.items()}
-    if name.startswith("gymnasium:"):
+    if name.startswith(PREFIX):
         from bgrl.bridge.task import gymnasium_task
 
-        return gymnasium_task(name.removeprefix("gymnasium:"), **settings)
-    made = _factory(name)(**settings)
+        _refuse_unknown(name, settings, option_types(name))
+        return gymnasium_task(name.removeprefix(PREFIX), **settings)
+    own = inspect.signature(_factory(name)).parameters
+    given = {k: v for k, v in settings.items() if k in own}
+    if missing := [k for k, p in own.items() if p.default is p.empty and k not in given]:
+        raise InputError(f"task {name!r} needs a value for its option {missing[0]}")
+    task = _made(name, given)
+    values = {k: v for k, v in settings.items() if k not in own}
+    _refuse_unknown(name, values, {**own, **task.parameters}, task.parameters)
+    if not values:
+        return task
+    changed = {
+        k: replace(task.parameters[k], value=float(check_number(f"task {name!r}: {k}", v)))
+        for k, v in values.items()
+    }
+    return replace(task, parameters=task.parameters | changed, chance_return=None, best_return=None)
+
+
+def _made(name, options):
+    made = _factory(name)(**options)
     if not isinstance(made, Task):
         raise InputError(f"{name}: its `task` returns {type(made).__name__}; a Task is needed")
     return made
+
+
+def _refuse_unknown(name, settings, valid, known=None):
+    if unknown := sorted(set(settings) - set(valid if known is None else known)):
+        raise InputError(
+            f"task {name!r} has no option {', '.join(unknown)}; valid: {', '.join(valid) or 'none'}"
+        )
 
 
 def make_observed(name, observe="", **settings):
@@ -104,7 +151,7 @@ def make_observed(name, observe="", **settings):
         The task's own options.
     """
     as_annotated("task", name, str, "tasks.make")
-    if name.startswith("gymnasium:"):
+    if name.startswith(PREFIX):
         return make(name, observe=observe, **settings)
     task = make(name, **settings)
     if not observe:

@@ -38,6 +38,8 @@ from bgrl.description import description
 from bgrl.errors import InputError, check_number, choose
 from bgrl.language import assignments, check_expression, check_name, check_names, symbols
 
+#: Before the name of a Gymnasium environment.
+PREFIX = "gymnasium:"
 #: Variables that every task has.
 OUTCOME = ("reward", "terminated", "truncated")
 #: Names that the network uses for itself in every task.
@@ -335,6 +337,7 @@ class Task:
 
     def to_dict(self):
         """Name and settings as JSON values."""
+        settings = self.environment.settings if self.environment else {}
         return {
             "name": self.name,
             "observations": list(self.observations),
@@ -342,4 +345,5 @@ class Task:
             "parameters": {k: float(p.value) for k, p in self.parameters.items()},
             "bootstraps": bool(self.bootstraps),
             "step_duration": self.step_duration and float(self.step_duration),
+            **({"environment": settings} if settings else {}),
         }
