@@ -15,7 +15,7 @@ import pytest
 import models
 from bgrl import dataset, tasks
 from bgrl.backends import load
-from bgrl.bridge import _Place
+from bgrl.bridge.serve import _Place
 from bgrl.errors import InputError
 from bgrl.random import STREAMS, counter_seed
 from bgrl.recording import Record

@@ -88,7 +88,8 @@ def make(name, **settings):
         a function ``task(**options)``.
     **settings
         The task's own options, and values of its parameters; of an environment `observe` and
-        `reward_scale`, see `bgrl.bridge.task.gymnasium_task`, `max_episode_steps` and what it takes itself.
+        `reward_scale`, see `bgrl.bridge.task.gymnasium_task`, `max_episode_steps` and what it takes
+        itself.
         Chance and best return, which a parameter may change, are unknown (None) where one is given.
 
     Raises
