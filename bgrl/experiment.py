@@ -46,7 +46,7 @@ RATES = ("rate_actor", "rate_critic", "rate_network")
 #: only another experiment uses: they have no name.
 _NAMELESS = ("output", "processes", "overrides", "oracle")
 #: Settings that change nothing in what is found.
-_IMMATERIAL = ("output", "progress", "processes")
+_IMMATERIAL = ("output", "progress", "processes", "workers")
 #: Settings that are texts with numbers in them, and a number there.
 _WITH_NUMBERS = (
     *("circuit_options", "scales", "lesions", "intervene"),

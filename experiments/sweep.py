@@ -239,6 +239,16 @@ def run_points(experiment, points, client, bar):
     return failures
 
 
+def run_points_here(experiment, points, bar):
+    """Run points one after the other in this process, without dask; see `run_points`."""
+    failures = {}
+    for point in points:
+        if failure := run_point(experiment, point):
+            failures[point.output] = failure
+        bar.update()
+    return failures
+
+
 def _failure(future):
     """Why a point failed, or None."""
     from distributed import KilledWorker
@@ -458,29 +468,10 @@ def sweep(experiment, config, variations, workers=None, scheduler=None, overwrit
     RunError
         If every point failed.
     """
-    folder, kept = config.work() / "points", Path(f"{config.output}.points").absolute()
-    coordinates, points = expand(config, variations, folder)
-    if not overwrite:
-        points = [_where_finished(point, kept) for point in points]
-    todo = [point for point in points if not Path(point.output).exists()]
-    for point in points:
-        if point not in todo:
-            read_attributes(point.output)  # one that is damaged is refused before others are run
-    failures = {}
+    coordinates, points = unfinished(config, variations, overwrite)
     # Whatever other points are there, each has a name of its own.
     with Work(config.work(), {"experiment": "sweep"}, "command.json"):
-        if todo:
-            workers = min(workers or cores(), len(todo))
-            with (
-                connect(workers, scheduler) as client,
-                tqdm(
-                    total=len(points),
-                    initial=len(points) - len(todo),
-                    unit="point",
-                    disable=None if config.progress else True,
-                ) as bar,
-            ):
-                failures = run_points(experiment, todo, client, bar)
+        failures = finish(experiment, points, config.progress, workers, scheduler)
         data = combine(experiment, coordinates, points, failures)
         settings = settings_of(experiment, config, coordinates)
         data.attrs |= {
@@ -493,8 +484,57 @@ def sweep(experiment, config, variations, workers=None, scheduler=None, overwrit
         if failures:
             data.attrs["stopped"] = f"{len(failures)} of {len(points)} points failed"
         write(data, config.output)
-        _keep(points, kept, config.work())
+        keep(points, config)
     return data
+
+
+def unfinished(config, variations, overwrite=False):
+    """Varied settings and points of a sweep, see `expand`.
+
+    The output of a point that an earlier sweep has finished is its file in ``OUTPUT.points``, unless
+    all are to be computed anew; of others it is in ``OUTPUT.partial/points``.
+    """
+    coordinates, points = expand(config, variations, config.work() / "points")
+    if not overwrite:
+        points = [_where_finished(point, kept_in(config)) for point in points]
+    return coordinates, points
+
+
+def kept_in(config):
+    """Folder in which the points of a sweep stay."""
+    return Path(f"{config.output}.points").absolute()
+
+
+def finish(experiment, points, progress=False, workers=None, scheduler=None, here=False):
+    """Run the points whose files do not exist yet.
+
+    Parameters
+    ----------
+    experiment : str
+    points : list of AgentSettings
+    progress : bool
+    workers, scheduler
+        As in `sweep`.
+    here : bool
+        Run them one after the other in this process, without dask.
+
+    Returns
+    -------
+    dict of str to str
+        File of each point that failed to why.
+    """
+    todo = [point for point in points if not Path(point.output).exists()]
+    for point in points:
+        if point not in todo:
+            read_attributes(point.output)  # one that is damaged is refused before others are run
+    if not todo:
+        return {}
+    shown = {"total": len(points), "initial": len(points) - len(todo), "unit": "point"}
+    with tqdm(**shown, disable=None if progress else True) as bar:
+        if here:
+            return run_points_here(experiment, todo, bar)
+        with connect(min(workers or cores(), len(todo)), scheduler) as client:
+            return run_points(experiment, todo, client, bar)
 
 
 def settings_of(experiment, config, coordinates):
@@ -521,8 +561,9 @@ def _where_finished(point, kept):
     return replace(point, output=str(path)) if path.exists() else point
 
 
-def _keep(points, kept, work):
+def keep(points, config):
     """Move the files of finished points to where they stay; remove the folder of the sweep if empty."""
+    kept, work = kept_in(config), config.work()
     kept.mkdir(exist_ok=True)
     for point in points:
         if Path(point.output).exists():

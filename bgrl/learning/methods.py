@@ -25,16 +25,27 @@ class Method:
     coupled : bool
         Whether the sensitivities of all neurons within reach are kept (a matrix for each parameter's
         neuron, and matrix products), or only those of the neuron that has the parameter.
+    contraction : str, optional
+        "module:class" of what sums learning signals times sensitivities to gradients in a coupled
+        method, where that is another one than `bgrl.step.contraction.Contraction`.
     """
 
     summary: str
     reach: str
     coupled: bool = False
+    contraction: str | None = None
 
     def __post_init__(self):
         choose("reach", self.reach, REACHES)
         if self.reach == "circuit" and not self.coupled:
             raise InputError("a method that reaches through the circuit must be coupled")
+        if self.contraction and not self.coupled:
+            raise InputError("a method with a contraction of its own must be coupled")
+
+    def structure(self):
+        """What a compiled program depends on."""
+        found = {"reach": self.reach, "coupled": self.coupled}
+        return found | ({"contraction": self.contraction} if self.contraction else {})
 
 
 #: Name to `Method`; "none" is not learned at all.

@@ -95,9 +95,7 @@ class Learning:
         used = dict.fromkeys([self.sensitivity, *self.overrides.values()])
         used |= {"rtrl": None} if self.oracle else {}
         return {
-            "methods": {
-                k: {"reach": METHODS[k].reach, "coupled": METHODS[k].coupled} for k in used
-            },
+            "methods": {name: METHODS[name].structure() for name in used},
             "oracle": self.oracle,
             "feedback": self.feedback,
             "optimizer": asdict(rule),

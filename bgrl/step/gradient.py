@@ -4,6 +4,7 @@
 whole populations, the sum over their neurons is an operation of its own, `Contraction`.
 """
 
+import importlib
 from dataclasses import dataclass
 from math import prod
 
@@ -67,7 +68,12 @@ def contract(b, plan, block, kinds, names, exact=False):
         if (n, v) in plan.signalled
     )
     arrays = tuple(f"{block.group}.{name}" for name in names)
-    b.operate("plasticity", Contraction, prod(block.shape), terms, arrays)
+    own = None if exact else plan.learning["methods"][block.method].get("contraction")
+    kind = Contraction
+    if own:
+        module, name = own.split(":")
+        kind = getattr(importlib.import_module(module), name)
+    b.operate("plasticity", kind, prod(block.shape), terms, arrays)
 
 
 def gradients(plan, name):

@@ -1,0 +1,166 @@
+"""What the experiments that redo a figure of Lemmel & Grosu (AAAI 2025) share: tasks times methods.
+
+Such an experiment is a small file: a `Config` with the tasks and methods of the figure as defaults, and
+``run`` that calls `reproduce`. Every combination is a run of `experiments.paper`, a point of a sweep
+(`experiments.sweep`): finished points are kept in ``OUTPUT.points``, so that a command that was killed
+goes on, and one with further tasks or methods computes only what is new. With more than one worker,
+points are spread over processes by dask, which must be installed.
+"""
+
+import importlib.util
+import shlex
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from bgrl.agent import describe
+from bgrl.backends.groups import cores
+from bgrl.dataset import read_attributes
+from bgrl.errors import InputError, check_count, choose
+from bgrl.experiment import Basics, named_values, option
+from experiments import paper, sweep
+
+#: Where `figure` and `summary` of the datasets are.
+ANALYSIS = "analysis.reproduction"
+#: Settings that a point has from its protocol, unless they are given.
+_OF_PROTOCOL = ("steps", "replicates", "evaluations", "evaluation_trials", "final_trials")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure(Basics):
+    """Settings of an experiment that redoes a figure."""
+
+    tasks: str = option(",".join(paper.SUITE), "environments of the paper, separated by commas")
+    methods: str = option("rflo", f"methods, separated by commas: {', '.join(paper.METHODS)}")
+    protocol: str = option(
+        "ours",
+        "settings and length of learning, ours or the paper's (table 1; best of many evaluations of "
+        "10 trials)",
+        tuple(paper.PROTOCOLS),
+    )
+    steps: int | None = option(None, "task steps of learning; those of the protocol if not given")
+    replicates: int | None = option(None, "independent agents; those of the protocol if not given")
+    evaluations: int | None = option(None, "evaluations; those of the protocol if not given")
+    evaluation_trials: int | None = option(None, "trials of each; those of the protocol")
+    final_trials: int | None = option(None, "trials of the last one; those of the protocol")
+    seed: int = option(0, "seed of all randomness")
+    units: int = option(32, "neurons in the cortex")
+    settings: str = option(
+        "", "further settings of every run, NAME=VALUE separated by commas, as of experiments.paper"
+    )
+    workers: int = option(1, "processes that share the runs, by dask; 1 needs no dask")
+    processes: int = option(0, "processes of each run; 0: those cores that the workers leave")
+
+    def variations(self):
+        """What varies between runs: name to values, as text."""
+        return {
+            "task": _listed("task", self.tasks, paper.TASKS),
+            "method": _listed("method", self.methods, paper.METHODS),
+        }
+
+    def base(self, output):
+        """What does not vary."""
+        protocol = paper.PROTOCOLS[choose("protocol", self.protocol, paper.PROTOCOLS)]
+        given = {k: getattr(self, k) for k in _OF_PROTOCOL}
+        own = {k: getattr(protocol, k) if v is None else v for k, v in given.items()}
+        check_count("workers", self.workers)
+        config = paper.Config(
+            protocol=self.protocol,
+            seed=self.seed,
+            units=self.units,
+            backend=self.backend,
+            output=str(output),
+            progress=self.progress,
+            processes=self.processes or max(1, cores() // self.workers),
+            **own,
+        )
+        return config.with_settings(named_values(filter(None, self.settings.split(","))).items())
+
+
+def _listed(kind, text, valid):
+    """Names separated by commas, each one of those that are valid."""
+    names = [choose(kind, name.strip(), valid) for name in text.split(",")]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"{kind} {twice[0]} is given twice; once is enough")
+    return names
+
+
+def reproduce(name, config):
+    """Run all tasks by all methods.
+
+    Parameters
+    ----------
+    name : str
+        Of the experiment; `analysis.reproduction` knows its figure.
+    config : Figure
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``evaluation`` and ``points`` of `experiments.sweep.combine`, whose first dimensions are
+        `task`, `method` and what else varies. With them chance and best possible return of each task,
+        where they are known, and the wall time of each run.
+
+    Raises
+    ------
+    InputError
+        For unknown names, or several workers without dask.
+    RunError
+        If every run failed.
+    """
+    if config.workers > 1 and importlib.util.find_spec("distributed") is None:
+        raise InputError(
+            f"workers is {config.workers}, which needs dask; install the extra sweep "
+            "(pip install -e .[sweep]) or use --workers 1"
+        )
+    with tempfile.TemporaryDirectory(prefix="bgrl-") as folder:
+        base = config.base(config.output or Path(folder, "points.nc"))
+        coordinates, points = sweep.unfinished(base, config.variations())
+        failures = sweep.finish(
+            "paper", points, config.progress, config.workers, here=config.workers == 1
+        )
+        data = sweep.combine("paper", coordinates, points, failures)
+        data = _completed(data, points, failures)
+        sweep.keep(points, base)
+    settings = {k: v for k, v in asdict(config).items() if k not in ("output", "progress")}
+    data.attrs |= {
+        "experiment": name,
+        "title": f"bgrl: {name}",
+        "task": "several",
+        "protocol": config.protocol,
+        "configuration": describe(settings),
+        "command": shlex.join([f"python -m experiments.{name}", *sys.argv[1:]]).replace("'", ""),
+    }
+    if failures:
+        why = next(iter(failures.values()))
+        data.attrs["stopped"] = f"{len(failures)} of {len(points)} runs failed, the first as {why}"
+    return data
+
+
+def _completed(data, points, failures):
+    """The dataset with what is known of its tasks, and how long each run took."""
+    seconds, revisions = [], []
+    for point in points:
+        found = {} if point.output in failures else read_attributes(point.output)
+        seconds.append(found.get("wall_seconds", np.nan))
+        revisions.append(found.get("source_revision", ""))
+    rows = data["points"].to_dataset().drop_vars("file")
+    dims, shape = rows["failure"].dims, rows["failure"].shape
+    rows["wall_time"] = dims, np.reshape(seconds, shape)
+    rows["wall_time"].attrs = {"long_name": "wall time of the run", "units": "s"}
+    rows["source_revision"] = dims, np.array(revisions, object).reshape(shape)
+    rows["source_revision"].attrs = {"long_name": "source revision of the run", "units": "1"}
+    made = [paper.TASKS[task].make() for task in rows["task"].values]
+    for key, text in (("chance_return", "guessing"), ("best_return", "the best policy")):
+        values = np.array([getattr(task, key) for task in made], float)
+        rows[key] = "task", values
+        rows[key].attrs = {"long_name": f"mean return of {text}, where it is known", "units": "1"}
+    labels = [paper.METHODS[method].summary for method in rows["method"].values]
+    rows = rows.assign_coords(method_label=("method", labels))
+    rows["method_label"].attrs = {"long_name": "method, for people", "units": "1"}
+    groups = {"/": data.to_dataset(), "/evaluation": data["evaluation"].to_dataset()}
+    return xr.DataTree.from_dict(groups | {"/points": rows})

@@ -1,0 +1,30 @@
+"""Figure 10 of the paper: learning curves of Acrobot."""
+
+from dataclasses import dataclass
+
+from bgrl.experiment import command, option
+from experiments._reproduction import ANALYSIS, Figure, reproduce
+
+__all__ = ["ANALYSIS", "QUICK", "Config", "run"]
+
+QUICK = {"methods": "rflo,linear_meta", "steps": 50_000, "replicates": 3, "evaluations": 5}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Figure):
+    """Settings of the experiment."""
+
+    tasks: str = option("Acrobot", "environments of the paper, separated by commas")
+    methods: str = option("rflo,rtrl,lru,linear_meta", "methods, separated by commas")
+    steps: int | None = option(1_000_000, "task steps of learning, each replicate")
+
+
+def run(config):
+    """Run all tasks by all methods; see `experiments._reproduction.reproduce`."""
+    return reproduce("fig10_acrobot", config)
+
+
+if __name__ == "__main__":
+    import experiments.fig10_acrobot
+
+    command("fig10_acrobot", experiments.fig10_acrobot)

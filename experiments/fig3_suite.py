@@ -1,0 +1,39 @@
+"""Figure 3 of the paper: normalised return over two suites of tasks, by method.
+
+Seventeen POMDPs of Gymnax and POPGym (those of table 3) by linear TD(lambda) with and without meta-RL
+input, the LRU, RFLO with feedback alignment and with transposed weights, and agents that do not learn.
+"""
+
+from dataclasses import dataclass
+
+from bgrl.experiment import command, option
+from experiments._reproduction import ANALYSIS, Figure, reproduce
+
+__all__ = ["ANALYSIS", "QUICK", "Config", "run"]
+
+QUICK = {
+    "steps": 30_000,
+    "replicates": 3,
+    "evaluations": 5,
+    "tasks": "Catch,MemoryChain-4,RepeatFirst",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Figure):
+    """Settings of the experiment."""
+
+    methods: str = option(
+        "linear,linear_meta,lru,rflo_bp,rflo_fa,untrained", "methods, separated by commas"
+    )
+
+
+def run(config):
+    """Run all tasks by all methods; see `experiments._reproduction.reproduce`."""
+    return reproduce("fig3_suite", config)
+
+
+if __name__ == "__main__":
+    import experiments.fig3_suite
+
+    command("fig3_suite", experiments.fig3_suite)

@@ -1,0 +1,35 @@
+"""Figure 4 (right) of the paper: the return of MetaMaze against the weight of the policy's entropy."""
+
+from dataclasses import dataclass
+
+from bgrl.experiment import command, option
+from experiments._reproduction import ANALYSIS, Figure, reproduce
+
+__all__ = ["ANALYSIS", "QUICK", "Config", "run"]
+
+QUICK = {"steps": 50_000, "replicates": 3, "evaluations": 5, "entropy_weights": "1e-5,1e-3,1e-1"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Figure):
+    """Settings of the experiment."""
+
+    tasks: str = option("MetaMaze", "environments of the paper, separated by commas")
+    entropy_weights: str = option(
+        "1e-6,1e-5,1e-4,1e-3,1e-2,1e-1", "weights of the policy's entropy, separated by commas"
+    )
+
+    def variations(self):
+        """What varies between runs."""
+        return super().variations() | {"entropy_weight": self.entropy_weights.split(",")}
+
+
+def run(config):
+    """Run all tasks by all methods; see `experiments._reproduction.reproduce`."""
+    return reproduce("fig4_entropy", config)
+
+
+if __name__ == "__main__":
+    import experiments.fig4_entropy
+
+    command("fig4_entropy", experiments.fig4_entropy)

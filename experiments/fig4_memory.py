@@ -1,0 +1,42 @@
+"""Figure 4 (left) of the paper: the return of MemoryChain against the memory's length, by method.
+
+RFLO, exact RTRL, the exact LRU, a frozen reservoir, and truncated backpropagation through time (BPTT),
+which learns offline from batches of steps.
+"""
+
+from dataclasses import dataclass
+
+from bgrl.experiment import command, option
+from experiments._reproduction import ANALYSIS, Figure, reproduce
+
+__all__ = ["ANALYSIS", "QUICK", "Config", "run"]
+
+QUICK = {
+    "tasks": "MemoryChain-4,MemoryChain-8,MemoryChain-16,MemoryChain-32",
+    "steps": 100_000,
+    "replicates": 5,
+    "evaluations": 10,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Figure):
+    """Settings of the experiment."""
+
+    tasks: str = option(
+        ",".join(f"MemoryChain-{n}" for n in (4, 8, 16, 32, 64)),
+        "environments of the paper, separated by commas",
+    )
+    methods: str = option("rflo,rtrl,lru,frozen,bptt", "methods, separated by commas")
+    steps: int | None = option(1_000_000, "task steps of learning, each replicate")
+
+
+def run(config):
+    """Run all tasks by all methods; see `experiments._reproduction.reproduce`."""
+    return reproduce("fig4_memory", config)
+
+
+if __name__ == "__main__":
+    import experiments.fig4_memory
+
+    command("fig4_memory", experiments.fig4_memory)
