@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test lint clean
+.PHONY: run test lint figures clean
 
 # The install is repeated when the metadata changes.
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -16,6 +16,10 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+# From the datasets of docs/reproduction/; needs no compiler.
+figures: $(VENV)/installed
+	$(BIN)/python -m analysis.reproduction
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

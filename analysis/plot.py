@@ -37,6 +37,7 @@ from analysis import (
     medication,
     memory_chain,
     recovery,
+    reproduction,
     sweep,
     task_gallery,
     train,
@@ -58,6 +59,7 @@ FIGURES = {
     "lesions": lesions.figure,
     "recovery": recovery.figure,
     "task_gallery": task_gallery.figure,
+    **reproduction.FIGURES,
 }
 
 

@@ -1,5 +1,725 @@
-"""x"""
-def summary(data): return ["x"]
+"""Figures and tables of the experiments that redo those of Lemmel & Grosu (AAAI 2025).
+
+The replicate is the unit: medians over replicates with 95 % bootstrap intervals, and permutation tests
+of the difference of means where two methods are compared. `final_return` is that of the last
+evaluation, `best_return` that of the best on the way, as in the paper. What the paper reports is in
+``analysis/data/lemmel_grosu_2025.csv``.
+
+``python -m analysis.reproduction`` draws every dataset of docs/reproduction/ anew, without a compiler.
+"""
+
+import argparse
+import csv
+import functools
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from analysis.learning_curve import plot_learning_curve
+from analysis.style import (
+    COLOURS,
+    axes_or_new,
+    letter,
+    median_and_quartiles,
+    new_figure,
+    save_figure,
+    styled,
+)
+from analysis.trials import bootstrap_interval, summary_table
+
+PUBLISHED = Path(__file__).parent / "data" / "lemmel_grosu_2025.csv"
+#: Where the datasets of the repository are, and their figures.
+FOLDER = Path(__file__).parents[1] / "docs" / "reproduction"
+#: Method to what it is called in the published numbers. Which weights carry the learning signal back in
+#: the tables of the paper is not said there.
+ALGORITHMS = {
+    "linear": "linear_td",
+    "linear_meta": "linear_td",
+    "rtrl": "rtrrl_rtrl_ctrnn",
+    "rtrl_slip": "rtrrl_rtrl_ctrnn",
+    "rflo": "rtrrl_rflo_ctrnn",
+    "rflo_bp": "rtrrl_rflo_ctrnn",
+    "rflo_fa": "rtrrl_rflo_ctrnn",
+    "lru": "rtrrl_lru",
+    "bptt": "ppo_ctrnn",
+}
+#: Figures 3 and 4 tell apart what the tables do not.
+_IN_FIGURES = {"linear": "linear_td_no_meta", "rflo_fa": "rtrrl_rflo_ctrnn_fa", "bptt": "ppo_lstm"}
+#: Method to colour, marker and line: told apart without colour too.
+STYLES = {
+    "rflo": ("blue", "o", "-"),
+    "rflo_bp": ("blue", "o", "-"),
+    "rflo_fa": ("orange", "s", "--"),
+    "rflo_no_meta": ("sky", "v", "-."),
+    "snap1": ("purple", "<", "--"),
+    "rtrl": ("vermillion", "D", "--"),
+    "rtrl_slip": ("orange", "s", "-."),
+    "lru": ("green", "^", "-"),
+    "frozen": ("grey", "X", ":"),
+    "bptt": ("purple", "P", "-."),
+    "linear": ("sky", "v", ":"),
+    "linear_meta": ("purple", "<", "--"),
+    "untrained": ("grey", ".", ":"),
+}
+#: Tasks of the two suites of the paper.
+SUITES = {
+    "Gymnax": (
+        *("MetaMaze", "DiscountingChain", "UmbrellaChain", "Catch", "BernoulliBandit"),
+        *("GaussianBandit", "PointRobot", "Reacher", "Swimmer", "MemoryChain-4", "DeepSea-4"),
+    ),
+    "POPGym": (
+        *("StatelessCartPole", "NoisyStatelessCartPole", "Minesweeper", "MultiArmedBandit"),
+        *("RepeatFirst", "RepeatPrevious"),
+    ),
+}
+#: Level below which a difference is marked, and the return of MemoryChain from which on it is solved.
+LEVEL, SOLVED = 0.05, 0.95
+
+
+# What the paper reports ---------------------------------------------------------------------------
+
+
+@functools.cache
+def _published():
+    lines = [line for line in PUBLISHED.read_text().splitlines() if not line.startswith("#")]
+    return tuple(csv.DictReader(lines))
+
+
+def published(environment, algorithm, sources=("table 3", "table 2")):
+    """What the paper reports of an algorithm in an environment.
+
+    Parameters
+    ----------
+    environment, algorithm : str
+        As in ``lemmel_grosu_2025.csv``.
+    sources : sequence of str
+        Where in the paper; the first in which there is something counts.
+
+    Returns
+    -------
+    (median, standard deviation) or None
+        The standard deviation is NaN where the paper has none.
+    """
+    for source in sources:
+        for row in _published():
+            key = row["source"], row["environment"], row["algorithm"]
+            if key == (source, environment, algorithm):
+                return float(row["median"]), float(row["std"] or "nan")
+    return None
+
+
+# Statistics ---------------------------------------------------------------------------------------
+
+
+def median_and_interval(values):
+    """Median over replicates and its 95 % bootstrap interval; NaN without replicates.
+
+    Returns
+    -------
+    tuple of float
+        Median, low, high.
+    """
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return (np.nan,) * 3
+    return float(np.median(values)), *bootstrap_interval(values)
+
+
+def permutation_p(first, second, resamples=9999):
+    """Two-sided p-value of the difference of the means of two groups of replicates.
+
+    All permutations are counted where there are no more than `resamples` of them, else as many are
+    drawn (Ernst 2004, Statist. Sci. 19:676).
+
+    Parameters
+    ----------
+    first, second : array (replicates,)
+    """
+    from scipy.stats import permutation_test
+
+    groups = [np.asarray(v, float)[~np.isnan(v)] for v in (first, second)]
+    if min(map(len, groups)) < 2:
+        return float("nan")
+
+    def difference(a, b, axis):
+        return a.mean(axis) - b.mean(axis)
+
+    result = permutation_test(
+        groups,
+        difference,
+        vectorized=True,
+        n_resamples=resamples,
+        rng=np.random.default_rng(0),
+    )
+    return float(result.pvalue)
+
+
+def coordinates(data):
+    """Name to values of what varies between runs: `task`, `method` and more."""
+    failure = data["points"]["failure"]
+    return {name: failure[name].values.tolist() for name in failure.dims}
+
+
+def returns(data, kind="final_return", **at):
+    """Returns of the replicates of one run.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+    kind : {"final_return", "best_return"}
+    **at
+        `task`, `method` and what else varies; what is not given is the first.
+    """
+    known = coordinates(data)
+    place = {name: known[name].index(at[name]) if name in at else 0 for name in known}
+    return data["evaluation"][kind].isel(place).values
+
+
+def label(data, method):
+    """A method for people."""
+    points = data["points"].to_dataset()
+    return str(points["method_label"].sel({"method": method}).values)
+
+
+def table(data):
+    """Everything that is to be said of the runs, one row each.
+
+    Returns
+    -------
+    list of dict
+        What varies; `n`, replicates; `final` and `best`, median and interval; `p`, of the difference of
+        the final returns to those of the first method, NaN for that itself; `published`, median and
+        standard deviation or None; `failure`; `wall_time` in s.
+    """
+    known, rows = coordinates(data), []
+    points = data["points"].to_dataset()
+    for place in np.ndindex(*(len(values) for values in known.values())):
+        at = {name: values[k] for (name, values), k in zip(known.items(), place, strict=True)}
+        final, best = (returns(data, kind, **at) for kind in ("final_return", "best_return"))
+        reference = returns(data, **at | {"method": known["method"][0]})
+        compared = at["method"] != known["method"][0]
+        here = dict(zip(known, place, strict=True))
+        rows.append(
+            {
+                **at,
+                "n": int((~np.isnan(final)).sum()),
+                "final": median_and_interval(final),
+                "best": median_and_interval(best),
+                "p": permutation_p(final, reference) if compared else float("nan"),
+                "published": published(at["task"], ALGORITHMS.get(at["method"], "")),
+                "failure": str(points["failure"].isel(here).values),
+                "wall_time": float(points["wall_time"].isel(here).values),
+            }
+        )
+    return rows
+
+
+def _number(value):
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def _interval(numbers):
+    middle, low, high = map(_number, numbers)
+    return f"{middle} ({low} to {high})"
+
+
+def _cells(data):
+    """The table as text: head, then a row for each run."""
+    known = coordinates(data)
+    first = label(data, known["method"][0])
+    head = [*known, "final", "best", "paper (best)", f"p (final, against {first})"]
+    rows = [head]
+    for row in table(data):
+        names = [label(data, row[k]) if k == "method" else f"{row[k]}" for k in known]
+        if row["failure"]:
+            rows.append([*names, f"failed: {row['failure']}", "", "", ""])
+            continue
+        paper = "" if row["published"] is None else _number(row["published"][0])
+        p = "" if np.isnan(row["p"]) else f"{max(row['p'], 1e-4):.2g}"
+        rows.append([*names, _interval(row["final"]), _interval(row["best"]), paper, p])
+    return rows
+
+
+def markdown(data):
+    """The table of a dataset as Markdown, lines of text."""
+    rows = _cells(data)
+    rule = ["---"] * len(rows[0])
+    return ["| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:])]
+
+
+def summary(data):
+    """Final and best return of every run, as lines of text."""
+    if "points" not in data:
+        return summary_table(data)
+    rows = _cells(data)
+    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
+    lines = ["  ".join(f"{text:<{w}}" for text, w in zip(row, widths, strict=True)) for row in rows]
+    count = data["evaluation"].sizes["replicate"]
+    return [
+        f"evaluation with plasticity off, median over {count} replicates (95 % bootstrap interval)",
+        *(f"  {line.rstrip()}" for line in lines),
+    ]
+
+
+def normalised(data, kind, task):
+    """Returns of a task between those of an untrained agent (0) and the best that is known (1).
+
+    The best that is known is the highest of our medians of the best return and of the published
+    medians. Where untrained agents are not among the methods, 0 is guessing, where that is known, else
+    the lowest median of the methods. NaN where nothing is better than that.
+
+    Returns
+    -------
+    dict of str to array (replicates,)
+    """
+    methods = coordinates(data)["method"]
+    highest = [np.nanmedian(returns(data, "best_return", task=task, method=m)) for m in methods]
+    highest += [p[0] for a in ALGORITHMS.values() if (p := published(task, a))]
+    chance = float(data["points"].to_dataset()["chance_return"].sel(task=task))
+    if "untrained" in methods:
+        chance = np.nanmedian(returns(data, task=task, method="untrained"))
+    elif np.isnan(chance):
+        chance = min(np.nanmedian(returns(data, task=task, method=m)) for m in methods)
+    scale = max(highest) - chance
+    scale = scale if scale > 0 else np.nan
+    return {m: (returns(data, kind, task=task, method=m) - chance) / scale for m in methods}
+
+
+def scores(data, kind, suite):
+    """Mean over the tasks of a suite of the normalised return, by method.
+
+    Returns
+    -------
+    dict of str to array (replicates,)
+        Empty if no task of the suite was run.
+    """
+    tasks = [task for task in SUITES[suite] if task in coordinates(data)["task"]]
+    found = [normalised(data, kind, task) for task in tasks]
+    methods = coordinates(data)["method"] if tasks else []
+    found = [each for each in found if not all(np.isnan(v).all() for v in each.values())]
+    methods = methods if found else []
+    return {m: np.mean([each[m] for each in found], axis=0) for m in methods}
+
+
+def longest_solved(data, method):
+    """The longest memory, in steps, of which the median replicate ends at 0.95 or more; 0 if none."""
+    lengths = [int(task.rpartition("-")[2]) for task in coordinates(data)["task"]]
+    ends = [
+        np.nanmedian(returns(data, task=f"MemoryChain-{n}", method=method)) >= SOLVED
+        for n in lengths
+    ]
+    return max((n for n, solved in zip(lengths, ends, strict=True) if solved), default=0)
+
+
+# Figures ------------------------------------------------------------------------------------------
+
+
+def _style(method):
+    colour, marker, line = STYLES[method]
+    return COLOURS[colour], marker, line
+
+
+def _bar(ax, x, numbers, colour, marker, filled, **kwargs):
+    """A median with its interval."""
+    middle, low, high = numbers
+    ax.vlines(x, low, high, color=colour, linewidth=1.3)
+    face = colour if filled else "white"
+    style = {"markerfacecolor": face, "markersize": 5, "linestyle": "none"}
+    ax.plot(x, middle, marker, color=colour, **style, **kwargs)
+
+
+@styled
+def plot_returns(data, task, *, ax=None):
+    """Final and best return of a task, by method, with what the paper reports.
+
+    Small dots are the final returns of the replicates; an asterisk a final return other than that of
+    the first method (p < 0.05, not corrected for the number of comparisons).
+    """
+    ax = axes_or_new(ax)
+    methods = coordinates(data)["method"]
+    rows = {row["method"]: row for row in table(data) if row["task"] == task}
+    for k, method in enumerate(methods):
+        colour, marker, _ = _style(method)
+        values = returns(data, task=task, method=method)
+        ax.plot(np.full(len(values), k - 0.3), values, ".", color=colour, markersize=2.5, alpha=0.7)
+        _bar(ax, k - 0.12, rows[method]["final"], colour, marker, True)
+        _bar(ax, k + 0.12, rows[method]["best"], colour, marker, False)
+        if rows[method]["published"]:
+            level, deviation = rows[method]["published"]
+            style = {"color": "black", "capsize": 2, "markersize": 4.5, "linewidth": 0.8}
+            ax.errorbar(k + 0.34, level, deviation, fmt="d", **style)
+        if rows[method]["p"] < LEVEL:
+            ax.text(k, 1, "*", ha="center", va="top", transform=ax.get_xaxis_transform())
+    ax.set_xticks([])
+    ax.set_xlim(-0.6, len(methods) - 0.4)
+    ax.margins(y=0.12)
+    ax.set_title(task, fontsize=8.5)
+    return ax
+
+
+@styled
+def plot_curves(data, task, *, ax=None):
+    """Learning curves of a task, by method; dashed lines are the best returns that the paper reports."""
+    ax = axes_or_new(ax)
+    known = coordinates(data)
+    evaluation = data["evaluation"].to_dataset().sel(task=task)
+    for name in evaluation["mean_return"].dims:
+        if name not in ("method", "replicate", "checkpoint"):
+            evaluation = evaluation.isel({name: 0})
+    for method in known["method"]:
+        colour, _, line = _style(method)
+        own = evaluation.sel({"method": method})
+        steps, values = own["step"].values / 1e6, own["mean_return"].values
+        kept = ~np.isnan(steps)
+        median_and_quartiles(
+            ax, steps[kept], values[:, kept], label(data, method), colour, linestyle=line
+        )
+        reported = published(task, ALGORITHMS.get(method, ""))
+        if reported:
+            ax.axhline(reported[0], color=colour, linestyle=(0, (1, 3)), linewidth=1)
+    ax.set_title(task, fontsize=8.5)
+    return ax
+
+
+def _grid(data, plot, width, height, columns=4):
+    """A figure with a panel for each task."""
+    tasks = coordinates(data)["task"]
+    columns = min(columns, len(tasks))
+    rows = -(-len(tasks) // columns)
+    result = new_figure(1.2 + width * columns, 1.2 + height * rows)
+    axes = result.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat[len(tasks) :]:
+        ax.set_axis_off()
+    for ax, task in zip(axes.flat, tasks, strict=False):
+        plot(data, task, ax=ax)
+    return result, axes
+
+
+def _reached(data, method):
+    """In how many tasks a method's median reaches what the paper reports of it: final, best, tasks."""
+    rows = [r for r in table(data) if r["method"] == method and r["published"]]
+    reached = [
+        [r[kind][0] >= round(r["published"][0], 2) - 0.005 for r in rows]
+        for kind in ("final", "best")
+    ]
+    return *map(sum, reached), len(rows)
+
+
+def _headline(data):
+    """How many published values are reached, as one line."""
+    parts = []
+    for method in coordinates(data)["method"]:
+        final, best, count = _reached(data, method)
+        if count:
+            parts.append(f"{label(data, method)} {final} at the end, {best} on the way, of {count}")
+    return "Published medians reached: " + "; ".join(parts) if parts else "No published value"
+
+
+@styled
+def returns_figure(data):
+    """A panel for each task: final and best return by method."""
+    result, axes = _grid(data, plot_returns, 2.1, 1.7, 5)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("return per trial")
+    entries = {
+        "final, median and 95 % interval": {"marker": "o", "color": "black"},
+        "best on the way": {"marker": "o", "color": "black", "markerfacecolor": "white"},
+        "paper: best, median and s.d.": {"marker": "d", "color": "black", "markersize": 4.5},
+        "replicates, final": {"marker": ".", "color": "black", "markersize": 3},
+    }
+    for method in reversed(coordinates(data)["method"]):
+        colour, marker, _ = _style(method)
+        entries = {label(data, method): {"marker": marker, "color": colour}} | entries
+    handles = [axes.flat[0].plot([], [], linestyle="none", **s)[0] for s in entries.values()]
+    columns = min(len(handles), int(result.get_figwidth() / 2.2))
+    result.legend(handles, entries.keys(), loc="outside lower center", ncols=columns, fontsize=8)
+    result.suptitle(_wrapped(_headline(data), result), fontsize=9.5)
+    return result
+
+
+def _wrapped(text, result):
+    """Text in lines that fit a figure."""
+    return "\n".join(textwrap.wrap(text, int(result.get_figwidth() * 14)))
+
+
+@styled
+def curves_figure(data):
+    """A panel for each task: learning curves."""
+    result, axes = _grid(data, plot_curves, 2.9, 2.2)
+    for ax in axes[:, 0]:
+        ax.set_ylabel("return per trial")
+    for ax in axes.flat:
+        ax.set_xlabel("steps learned (millions)")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    handles.append(axes.flat[0].plot([], [], color="black", linestyle=(0, (1, 3)), linewidth=1)[0])
+    labels.append("paper: best")
+    result.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    count = data["evaluation"].sizes["replicate"]
+    text = f"{_headline(data)} (median and quartiles of {count} replicates)"
+    result.suptitle(_wrapped(text, result), fontsize=9.5)
+    return result
+
+
+@styled
+def plot_memory(data, kind, *, ax=None):
+    """Return of MemoryChain against the length of the memory; open diamonds: the paper, table 2."""
+    ax = axes_or_new(ax)
+    known = coordinates(data)
+    lengths = np.array([int(task.rpartition("-")[2]) for task in known["task"]])
+    drawn = {}
+    for k, method in enumerate(known["method"]):
+        colour, marker, line = _style(method)
+        numbers = np.array(
+            [median_and_interval(returns(data, kind, task=t, method=method)) for t in known["task"]]
+        )
+        x = lengths * 2 ** (0.1 * (k - (len(known["method"]) - 1) / 2))
+        ax.vlines(x, numbers[:, 1], numbers[:, 2], color=colour, linewidth=1.2)
+        style = {"linestyle": line, "marker": marker, "markersize": 4.5, "linewidth": 1.2}
+        ax.plot(x, numbers[:, 0], color=colour, label=label(data, method), **style)
+        drawn[ALGORITHMS.get(method)] = colour
+    for algorithm, colour in drawn.items() if kind == "best_return" else ():
+        found = {
+            n: published(t, algorithm or "") for n, t in zip(lengths, known["task"], strict=True)
+        }
+        found = {n: value[0] for n, value in found.items() if value}
+        style = {"marker": "d", "markersize": 8, "markerfacecolor": "none", "linestyle": "none"}
+        ax.plot(found.keys(), found.values(), color=colour, **style)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(lengths, [str(n) for n in lengths])
+    ax.minorticks_off()
+    ax.axhline(0, color=COLOURS["grey"], linestyle=":", linewidth=1)
+    ax.set(xlabel="memory length (steps)", ylabel="return per trial")
+    return ax
+
+
+@styled
+def memory_figure(data):
+    """Final and best return of MemoryChain against the length of the memory."""
+    result = new_figure(9.6, 3.9)
+    axes = result.subplots(1, 2, sharey=True)
+    for ax, kind, text in zip(
+        axes, ("final_return", "best_return"), ("At the end", "Best on the way"), strict=True
+    ):
+        plot_memory(data, kind, ax=ax)
+        ax.set_title(text)
+    axes[1].set_ylabel("")
+    handles, labels = axes[0].get_legend_handles_labels()
+    style = {"marker": "d", "markersize": 8, "markerfacecolor": "none", "linestyle": "none"}
+    handles.append(axes[1].plot([], [], color="black", **style)[0])
+    labels.append("paper, table 2\n(same colour)")
+    result.legend(handles, labels, loc="outside center right", fontsize=8)
+    for ax, name in zip(axes, "AB", strict=True):
+        letter(ax, name)
+    ends = [
+        f"{label(data, m)} {longest_solved(data, m) or 'none'}" for m in coordinates(data)["method"]
+    ]
+    count = data["evaluation"].sizes["replicate"]
+    text = (
+        f"Longest memory (steps) solved at the end by the median of {count} replicates: "
+        f"{', '.join(ends)}"
+    )
+    result.suptitle(_wrapped(text, result), fontsize=9.5)
+    return result
+
+
+@styled
+def entropy_figure(data):
+    """Final and best return against the weight of the policy's entropy."""
+    known = coordinates(data)
+    weights = np.array(known["entropy_weight"], float)
+    result = new_figure(5.6, 3.6)
+    ax = result.subplots()
+    task, method = known["task"][0], known["method"][0]
+    medians = {}
+    for kind, text, colour, shift in (
+        ("final_return", "final", "blue", 0.95),
+        ("best_return", "best on the way", "orange", 1.05),
+    ):
+        rows = [
+            returns(data, kind, task=task, method=method, entropy_weight=w)
+            for w in known["entropy_weight"]
+        ]
+        numbers = np.array([median_and_interval(row) for row in rows])
+        medians[kind] = numbers[:, 0]
+        ax.vlines(weights * shift, numbers[:, 1], numbers[:, 2], color=COLOURS[colour])
+        filled = COLOURS[colour] if kind == "final_return" else "white"
+        style = {"marker": "o", "markerfacecolor": filled}
+        ax.plot(weights * shift, numbers[:, 0], color=COLOURS[colour], label=text, **style)
+        for w, row in zip(weights, rows, strict=True):
+            ax.plot([w * shift] * len(row), row, ".", color=COLOURS[colour], markersize=2.5)
+    reported = published(task, ALGORITHMS[method], ("figure 4",))
+    if reported:
+        style = {"color": "black", "linestyle": (0, (1, 3)), "linewidth": 1}
+        ax.axhline(reported[0], label="paper, figure 4: median of the best (approx.)", **style)
+    ax.set_xscale("log")
+    ax.set(xlabel="weight of the policy's entropy", ylabel=f"return per trial of {task}")
+    ax.legend(loc="best", fontsize=7.5)
+    best = int(np.nanargmax(medians["final_return"]))
+    count = data["evaluation"].sizes["replicate"]
+    ax.set_title(
+        f"{label(data, method)}: final return highest, {_number(medians['final_return'][best])},\n"
+        f"at a weight of {weights[best]:g} (median, 95 % interval, {count} replicates)"
+    )
+    return result
+
+
+@styled
+def plot_scores(data, suite, *, ax=None):
+    """Mean normalised return over a suite of tasks by method: final, best and what figure 3 shows."""
+    ax = axes_or_new(ax)
+    methods = coordinates(data)["method"]
+    for kind, shift, filled in (("final_return", -0.2, True), ("best_return", 0.2, False)):
+        for k, (method, values) in enumerate(scores(data, kind, suite).items()):
+            colour, *_ = _style(method)
+            middle, low, high = median_and_interval(values)
+            face = colour if filled else "white"
+            ax.bar(k + shift, middle, 0.38, color=face, edgecolor=colour, linewidth=1.2)
+            ax.vlines(k + shift, low, high, color="black", linewidth=1)
+    for k, method in enumerate(methods):
+        name = _IN_FIGURES.get(method, ALGORITHMS.get(method, ""))
+        if reported := published(suite, name, ("figure 3",)):
+            ax.plot(k + 0.2, reported[0], "d", color="black", markersize=5)
+    ax.set_xticks(range(len(methods)), [label(data, m) for m in methods], fontsize=7)
+    ax.tick_params(axis="x", rotation=30)
+    for tick in ax.get_xticklabels():
+        tick.set_ha("right")
+        tick.set_rotation_mode("anchor")
+    count = sum(task in SUITES[suite] for task in coordinates(data)["task"])
+    ax.axhline(0, color="black", linewidth=0.6)
+    ax.set(ylabel="mean normalised return", title=f"{suite}, {count} tasks")
+    return ax
+
+
+@styled
+def plot_matrix(data, *, ax=None):
+    """Final return of every task by every method, coloured by the normalised return."""
+    ax = axes_or_new(ax)
+    known = coordinates(data)
+    values = np.array(
+        [
+            [median_and_interval(normalised(data, "final_return", task)[m])[0] for m in known["method"]]
+            for task in known["task"]
+        ]
+    )
+    ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
+    for i, task in enumerate(known["task"]):
+        for j, method in enumerate(known["method"]):
+            text = _number(np.nanmedian(returns(data, task=task, method=method)))
+            colour = "white" if values[i, j] < 0.55 else "black"
+            ax.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
+    ax.set_yticks(range(len(known["task"])), known["task"], fontsize=7)
+    ax.set_xticks(
+        range(len(known["method"])), [label(data, m) for m in known["method"]], fontsize=7
+    )
+    ax.tick_params(axis="x", rotation=30)
+    for tick in ax.get_xticklabels():
+        tick.set_ha("right")
+        tick.set_rotation_mode("anchor")
+    ax.set_title("Final return, median (brighter: nearer to the best known)", fontsize=8.5)
+    return ax
+
+
+@styled
+def suite_figure(data):
+    """Normalised return over the suites, and every task."""
+    suites = [name for name in SUITES if scores(data, "final_return", name)]
+    tasks = len(coordinates(data)["task"])
+    result = new_figure(11.0, max(4.8, 1.6 + 0.3 * tasks))
+    left, right = result.subfigures(1, 2, width_ratios=(1, 1.15))
+    axes = left.subplots(len(suites), 1, squeeze=False)[:, 0]
+    for ax, suite in zip(axes, suites, strict=True):
+        plot_scores(data, suite, ax=ax)
+    plot_matrix(data, ax=right.subplots())
+    entries = {
+        "final": {"marker": "s", "color": "black"},
+        "best": {"marker": "s", "color": "black", "markerfacecolor": "white"},
+        "paper, figure 3 (approx., its own scale)": {"marker": "d", "color": "black"},
+    }
+    handles = [axes[0].plot([], [], linestyle="none", **s)[0] for s in entries.values()]
+    left.legend(handles, entries.keys(), loc="outside lower center", ncols=3, fontsize=7)
+    count = data["evaluation"].sizes["replicate"]
+    ranking = []
+    for suite in suites:
+        found = {m: np.nanmedian(v) for m, v in scores(data, "final_return", suite).items()}
+        best = max(found, key=found.get)
+        ranking.append(f"{suite}: {label(data, best)} {found[best]:.2f}")
+    result.suptitle(
+        f"Highest normalised final return, {'; '.join(ranking)} ({count} replicates)", fontsize=9.5
+    )
+    return result
+
+
+@styled
+def single_figure(data):
+    """The learning curve of a single run."""
+    result = new_figure(5.0, 3.4)
+    plot_learning_curve(data, ax=result.subplots())
+    return result
+
+
+#: Experiment to its figure.
+FIGURES = {
+    "fig3_suite": suite_figure,
+    "fig4_memory": memory_figure,
+    "fig4_entropy": entropy_figure,
+    "fig5_learning": curves_figure,
+    "fig6_locomotion": curves_figure,
+    "fig9_ablations": returns_figure,
+    "fig10_acrobot": curves_figure,
+    "tables": returns_figure,
+    "rtrl_slip": memory_figure,
+}
+
+
 def figure(data):
-    from analysis.style import new_figure
-    return new_figure(3,3)
+    """The figure of a dataset."""
+    return FIGURES.get(data.attrs.get("experiment"), single_figure)(data)
+
+
+def redraw(folder, target=None):
+    """Draw every dataset of a folder as NAME.svg beside it.
+
+    Parameters
+    ----------
+    folder : path
+    target : path, optional
+        Another folder for the figures.
+
+    Returns
+    -------
+    list of Path
+    """
+    from analysis import plot
+
+    drawn = []
+    for path in sorted(Path(folder).glob("*.nc")):
+        with xr.open_datatree(path, engine="netcdf4") as data:
+            name = data.attrs.get("experiment", data.attrs["task"])
+            save_to = Path(target or folder) / f"{path.stem}.svg"
+            save_figure(plot.FIGURES[name](data), save_to)
+        drawn.append(save_to)
+    return drawn
+
+
+def main(arguments=None):
+    """The command."""
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.reproduction",
+        description="Draws every dataset of a folder anew, as NAME.svg beside it; needs no compiler.",
+    )
+    parser.add_argument("folder", nargs="?", default=FOLDER, help="docs/reproduction by default")
+    options = parser.parse_args(arguments)
+    found = redraw(options.folder)
+    if not found:
+        print(f"error: {options.folder} has no dataset", file=sys.stderr)
+        return 2
+    print("\n".join(f"wrote {path}" for path in found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -18,6 +18,7 @@ import numpy as np
 import xarray as xr
 
 from bgrl.agent import describe
+from bgrl.backends import BACKENDS
 from bgrl.backends.groups import cores
 from bgrl.dataset import read_attributes
 from bgrl.errors import InputError, check_count, choose
@@ -68,6 +69,7 @@ class Figure(Basics):
         given = {k: getattr(self, k) for k in _OF_PROTOCOL}
         own = {k: getattr(protocol, k) if v is None else v for k, v in given.items()}
         check_count("workers", self.workers)
+        shared = max(1, cores() // self.workers) if BACKENDS[self.backend].separate else 1
         config = paper.Config(
             protocol=self.protocol,
             seed=self.seed,
@@ -75,7 +77,7 @@ class Figure(Basics):
             backend=self.backend,
             output=str(output),
             progress=self.progress,
-            processes=self.processes or max(1, cores() // self.workers),
+            processes=self.processes or shared,
             **own,
         )
         return config.with_settings(named_values(filter(None, self.settings.split(","))).items())
@@ -133,12 +135,25 @@ def reproduce(name, config):
         "task": "several",
         "protocol": config.protocol,
         "configuration": describe(settings),
-        "command": shlex.join([f"python -m experiments.{name}", *sys.argv[1:]]).replace("'", ""),
+        "command": command_line(name, sys.argv[1:]),
     }
     if failures:
         why = next(iter(failures.values()))
         data.attrs["stopped"] = f"{len(failures)} of {len(points)} runs failed, the first as {why}"
     return data
+
+
+def command_line(name, words):
+    """The command that gives a dataset, without what only says where and how it is computed."""
+    kept, words = [], list(words)
+    while words:
+        word = words.pop(0)
+        option_name = word.partition("=")[0]
+        if option_name in ("--output", "--figure", "--workers", "--processes"):
+            words = words if "=" in word else words[1:]
+        elif word != "--overwrite":
+            kept.append(word)
+    return " ".join([f"python -m experiments.{name}", *map(shlex.quote, kept)])
 
 
 def _completed(data, points, failures):

@@ -33,6 +33,7 @@ class Config(Figure):
     steps: int | None = option(1_000_000, "task steps of learning, each replicate")
     replicates: int | None = option(5, "independent agents")
     evaluation_trials: int | None = option(5, "trials of each evaluation")
+    processes: int = option(1, "processes of each run; MuJoCo runs in one")
     final_trials: int | None = option(20, "trials of the last one")
 
 

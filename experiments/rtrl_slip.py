@@ -26,7 +26,7 @@ class Config(Figure):
     )
     methods: str = option("rflo,rtrl,rtrl_slip", "methods, separated by commas")
     protocol: str = option("paper", "settings of learning", tuple(PROTOCOLS))
-    steps: int | None = option(1_000_000, "task steps of learning, each replicate")
+    steps: int | None = option(500_000, "task steps of learning, each replicate")
     replicates: int | None = option(10, "independent agents")
     evaluations: int | None = option(20, "evaluations")
     evaluation_trials: int | None = option(20, "trials of each evaluation")

@@ -21,6 +21,7 @@ AGENTS = {
     "cortex_thalamus": ("memory_chain", "rtrl"),
     "distributional": ("pavlovian", "rflo"),
     "gpr": (action_selection.agent((0.4, 0.6), 0.2).task, "none"),
+    "linear": ("memory_chain", "none"),
     "lru": ("memory_chain", "snap1"),
     "opal": ("probabilistic_selection", "rflo"),
     "rtrrl": ("memory_chain", "rflo"),

@@ -77,7 +77,7 @@ def test_variations_are_read():
 
 
 def test_what_can_be_swept():
-    assert set(sweep.sweepable()) == {"cartpole", "memory_chain", "train"}
+    assert set(sweep.sweepable()) == {"cartpole", "memory_chain", "paper", "train"}
 
 
 def finished(folder, **variations):
