@@ -601,7 +601,10 @@ def plot_matrix(data, *, ax=None):
     known = coordinates(data)
     values = np.array(
         [
-            [median_and_interval(normalised(data, "final_return", task)[m])[0] for m in known["method"]]
+            [
+                median_and_interval(normalised(data, "final_return", task)[m])[0]
+                for m in known["method"]
+            ]
             for task in known["task"]
         ]
     )
