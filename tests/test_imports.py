@@ -28,7 +28,7 @@ ROOMS = (
     ("recording", "step"),
     ("backends", "cache"),
     ("dataset", "experiment", "simulation"),
-    ("doctor", "task_check", "verify"),
+    ("bptt", "doctor", "task_check", "verify"),
 )
 
 
