@@ -1,6 +1,7 @@
 """What the README and the documentation show runs, and prints what they say."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,11 @@ def test_commands_and_paths_exist():
         text = page.read_text()
         for module in re.findall(r"python -m ([\w.]+)", text):
             if "NAME" not in module:
-                path = ROOT / module.replace(".", "/")
-                assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+                spec = find_spec(module)
+                assert spec, module
+                assert not spec.submodule_search_locations or find_spec(f"{module}.__main__"), (
+                    module
+                )
         prose = re.sub(r"```.*?```", "", text, flags=re.S)
         for path in re.findall(r"\]\(([^)#:]+)\)", prose):
             assert (page.parent / path).exists(), path
