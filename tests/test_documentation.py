@@ -9,6 +9,7 @@ import pytest
 from bgrl import tasks
 from bgrl.interventions import KINDS
 from bgrl.learning.methods import METHODS
+from bgrl.recording import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -27,7 +28,7 @@ def test_python_example(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def registries():
     """What a page adds to these is taken out again."""
-    kept = [(registry, dict(registry)) for registry in (METHODS, KINDS)]
+    kept = [(registry, dict(registry)) for registry in (METHODS, KINDS, VARIABLES)]
     yield
     for registry, before in kept:
         registry.clear()
