@@ -110,5 +110,5 @@ def test_a_wheel_has_all_files_and_no_other_packages(wheel):
             assert (wheel / path.relative_to(ROOT)).exists(), path
     for name in ("models", "analysis", "experiments"):
         for path in (ROOT / name).rglob("*"):
-            if path.suffix in (".py", ".png"):
+            if path.suffix in (".py", ".png", ".csv"):
                 assert (wheel / "bgrl" / path.relative_to(ROOT)).exists(), path
