@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from .style import axes_or_new, styled
-from .trials import aligned
+from analysis.style import axes_or_new, styled
+from analysis.trials import aligned
 
 
 @styled

@@ -26,7 +26,7 @@ except ValueError:  # before main() could say so
     )
     sys.exit(2)
 
-from . import (
+from analysis import (
     action_selection,
     benchmark,
     cartpole,
@@ -42,8 +42,8 @@ from . import (
     task_gallery,
     train,
 )
-from .learning_curve import plot_learning_curve
-from .style import new_figure, save_figure
+from analysis.learning_curve import plot_learning_curve
+from analysis.style import new_figure, save_figure
 
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from .learning_curve import plot_learning_curve
-from .style import (
+from analysis.learning_curve import plot_learning_curve
+from analysis.style import (
     COLOURS,
     axes_or_new,
     letter,
@@ -28,7 +28,7 @@ from .style import (
     save_figure,
     styled,
 )
-from .trials import bootstrap_interval, summary_table
+from analysis.trials import bootstrap_interval, summary_table
 
 PUBLISHED = Path(__file__).parent / "data" / "lemmel_grosu_2025.csv"
 #: Where the datasets of the repository are, and their figures.
@@ -696,7 +696,7 @@ def redraw(folder, target=None):
     -------
     list of Path
     """
-    from . import plot
+    from analysis import plot
 
     drawn = []
     for path in sorted(Path(folder).glob("*.nc")):

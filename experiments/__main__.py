@@ -9,7 +9,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-from bgrl import experiments, tasks
+import experiments
+from bgrl import tasks
 from bgrl.cli import run_command
 from bgrl.errors import InputError, choose
 from bgrl.experiment import main as run_experiment

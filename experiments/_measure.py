@@ -15,7 +15,8 @@ from statistics import median
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from bgrl import models, tasks
+import models
+from bgrl import tasks
 from bgrl.backends import load
 from bgrl.step.assemble import initial_state
 

@@ -9,9 +9,8 @@ import resource
 import sys
 import time
 
-from bgrl.experiments import suite
-
-from bgrl import experiment, models, tasks
+import models
+from bgrl import experiment, tasks
 from bgrl.backends import BACKENDS, load
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, choose
@@ -19,6 +18,7 @@ from bgrl.learning.methods import METHODS
 from bgrl.learning.sensitivity import cost
 from bgrl.simulation import check_cost
 from bgrl.step.assemble import initial_state
+from experiments import suite
 
 
 def measure(agent, steps, backend="cpp", processes=1):

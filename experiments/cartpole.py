@@ -7,12 +7,13 @@ pole falls, the activity of the cortex, and the policy against the angle of the 
 
 from dataclasses import dataclass
 
-from bgrl import models, tasks
+import models
+from bgrl import tasks
 from bgrl.experiment import AgentSettings, command, option
 from bgrl.own import NamesOrFile
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "bgrl.analysis.cartpole"
+ANALYSIS = "analysis.cartpole"
 QUICK = {"steps": 20_000, "replicates": 4}
 
 
@@ -60,6 +61,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.cartpole
+    import experiments.cartpole
 
-    command("cartpole", bgrl.experiments.cartpole)
+    command("cartpole", experiments.cartpole)

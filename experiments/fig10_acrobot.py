@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
-
 from bgrl.experiment import command, option
+from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -26,6 +25,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.fig10_acrobot
+    import experiments.fig10_acrobot
 
-    command("fig10_acrobot", bgrl.experiments.fig10_acrobot)
+    command("fig10_acrobot", experiments.fig10_acrobot)

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
-
 from bgrl.experiment import command, option
+from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -31,6 +30,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.fig4_entropy
+    import experiments.fig4_entropy
 
-    command("fig4_entropy", bgrl.experiments.fig4_entropy)
+    command("fig4_entropy", experiments.fig4_entropy)

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
-
 from bgrl.experiment import command, option
+from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -33,6 +32,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.fig9_ablations
+    import experiments.fig9_ablations
 
-    command("fig9_ablations", bgrl.experiments.fig9_ablations)
+    command("fig9_ablations", experiments.fig9_ablations)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-from bgrl import models, tasks
+import models
+from bgrl import tasks
 from bgrl.errors import InputError, check_count, choose
 from bgrl.experiment import EvaluatedSettings, command, option
 from bgrl.learning.methods import METHODS
@@ -18,7 +19,7 @@ from bgrl.recording import Record
 from bgrl.simulation import simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "bgrl.analysis.gradient_quality"
+ANALYSIS = "analysis.gradient_quality"
 QUICK = {"steps": 10_000, "replicates": 3, "lengths": "4"}
 
 
@@ -108,6 +109,6 @@ def train(config, length, method):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.gradient_quality
+    import experiments.gradient_quality
 
-    command("gradient_quality", bgrl.experiments.gradient_quality)
+    command("gradient_quality", experiments.gradient_quality)

@@ -7,12 +7,13 @@ cortex, and the policy at the query.
 
 from dataclasses import dataclass
 
-from bgrl import models, tasks
+import models
+from bgrl import tasks
 from bgrl.experiment import AgentSettings, command, option
 from bgrl.own import NamesOrFile
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "bgrl.analysis.memory_chain"
+ANALYSIS = "analysis.memory_chain"
 QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
 
 
@@ -55,6 +56,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.memory_chain
+    import experiments.memory_chain
 
-    command("memory_chain", bgrl.experiments.memory_chain)
+    command("memory_chain", experiments.memory_chain)

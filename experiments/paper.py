@@ -9,9 +9,8 @@ import dataclasses
 import time
 from dataclasses import dataclass, field
 
-from bgrl.experiments import _slip
-
-from bgrl import models, tasks
+import models
+from bgrl import tasks
 from bgrl.circuit import Parameter
 from bgrl.errors import choose
 from bgrl.experiment import AgentSettings, command, option
@@ -19,9 +18,10 @@ from bgrl.learning import FEEDBACKS, OPTIMIZERS
 from bgrl.learning import METHODS as SENSITIVITIES
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
+from experiments import _slip
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "bgrl.analysis.reproduction"
+ANALYSIS = "analysis.reproduction"
 QUICK = {"steps": 20_000, "replicates": 3, "evaluations": 5}
 
 
@@ -241,7 +241,7 @@ def run(config):
     """
     started = time.perf_counter()
     if METHODS[choose("method", config.method, METHODS)].offline:
-        from bgrl.experiments import _offline
+        from experiments import _offline
 
         data = _offline.run(config, agent(config))
     else:
@@ -251,6 +251,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.paper
+    import experiments.paper
 
-    command("paper", bgrl.experiments.paper)
+    command("paper", experiments.paper)

@@ -27,7 +27,8 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-from bgrl import __version__, experiments
+import experiments
+from bgrl import __version__
 from bgrl.agent import describe
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
@@ -51,7 +52,7 @@ from bgrl.experiment import (
 from bgrl.simulation import Work, check_cost, has_learned
 
 #: Where `figure` and `summary` of the dataset are; imported once the sweep is done.
-ANALYSIS = "bgrl.analysis.sweep"
+ANALYSIS = "analysis.sweep"
 #: Seconds to wait for a scheduler to answer.
 TIMEOUT = 10
 
@@ -60,7 +61,7 @@ def sweepable():
     """Name to module of the experiments in which one kind of agent learns one task."""
     names = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
     modules = {
-        name: importlib.import_module(f"bgrl.experiments.{name}")
+        name: importlib.import_module(f"experiments.{name}")
         for name in names
         if not name.startswith("_") and name != "sweep"
     }
@@ -160,7 +161,7 @@ def run_point(experiment, config, failure=None):
     if failure:
         return failure
     try:
-        data = importlib.import_module(f"bgrl.experiments.{experiment}").run(config)
+        data = importlib.import_module(f"experiments.{experiment}").run(config)
         save(data, config.output, config.work())
     except (InputError, RunError) as error:
         return str(error)
@@ -212,7 +213,7 @@ def run_points(experiment, points, client, bar):
     from distributed import as_completed
 
     _prepare(client, not all(BACKENDS[point.backend].separate for point in points))
-    module = importlib.import_module(f"bgrl.experiments.{experiment}")
+    module = importlib.import_module(f"experiments.{experiment}")
     failures, programs, futures = {}, {}, {}
     for point in points:
         try:
@@ -424,7 +425,7 @@ def _explained(experiment, points, name):
         }
     units = "1"
     if name.startswith("task."):
-        module = importlib.import_module(f"bgrl.experiments.{experiment}")
+        module = importlib.import_module(f"experiments.{experiment}")
         for point in points:
             with contextlib.suppress(InputError):
                 parameters = module.agent(point).task.parameters
@@ -626,6 +627,6 @@ def _has_all_of(output, points):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.sweep
+    import experiments.sweep
 
-    sys.exit(run_command(bgrl.experiments.sweep.main))
+    sys.exit(run_command(experiments.sweep.main))

@@ -7,14 +7,15 @@ length of trials while learning, and dopamine and value late in learning.
 
 from dataclasses import dataclass
 
-from bgrl import models, tasks
+import models
+from bgrl import tasks
 from bgrl.experiment import TRACES, WINDOW, AgentSettings, command, option
 from bgrl.interventions import Intervention
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "bgrl.analysis.train"
+ANALYSIS = "analysis.train"
 QUICK = {"steps": 20_000, "replicates": 4}
 
 
@@ -90,6 +91,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import bgrl.experiments.train
+    import experiments.train
 
-    command("train", bgrl.experiments.train)
+    command("train", experiments.train)

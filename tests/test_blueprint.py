@@ -3,6 +3,7 @@
 ``python tests/test_blueprint.py`` writes the texts anew; look at the difference before it is committed.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import models
 from bgrl import tasks
 from bgrl.errors import BlueprintError
+from bgrl.learning import LASTING
 from bgrl.step.assemble import blueprint
 from bgrl.step.blueprint import Blueprint
 from experiments import action_selection
@@ -25,6 +27,7 @@ AGENTS = {
     "lru": ("memory_chain", "snap1"),
     "opal": ("probabilistic_selection", "rflo"),
     "rtrrl": ("memory_chain", "rflo"),
+    "rtu": ("memory_chain", "rflo"),
 }
 
 
@@ -32,7 +35,8 @@ def text(model, interventions=False):
     task, method = AGENTS[model]
     task = tasks.make(task) if isinstance(task, str) else task
     units = 6 if model == "gpr" else 8
-    agent = models.agent(model, task, units, sensitivity=method, **models.STEADY)
+    settings = asdict(LASTING) if model == "rtu" else {"sensitivity": method, **models.STEADY}
+    agent = models.agent(model, task, units, **settings)
     return f"{blueprint(agent.structure(interventions))}\n"
 
 

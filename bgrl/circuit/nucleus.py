@@ -10,7 +10,7 @@ from bgrl.language import check_expression, check_name, check_names
 
 #: Names that the network uses for itself in every population.
 RESERVED = re.compile(
-    r"(done|dopamine|chosen|pre|eligibility|learning_rate|discount|trace_decay|square|clip_scale|td_error|task_done|"
+    r"(done|dopamine|chosen|pre|eligibility|learning_rate|discount|trace_decay|square|clip_scale|youth|td_error|task_done|"
     r"correction_[12]|weight|weight_sign|mask|feedback|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
     r"(learning|entropy|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
     r"sent|from|next|shared|flag|square|gradient|update|modulation|held)_.*|.*_(pre|post))\Z"

@@ -5,11 +5,12 @@ Nothing here knows Brian2.
 
 from bgrl.learning.methods import METHODS, Method
 from bgrl.learning.optimizers import OPTIMIZERS, Optimizer
-from bgrl.learning.settings import FEEDBACKS, FIRST_INPUTS, RATES, Learning
+from bgrl.learning.settings import FEEDBACKS, FIRST_INPUTS, LASTING, RATES, Learning
 
 __all__ = [
     "FEEDBACKS",
     "FIRST_INPUTS",
+    "LASTING",
     "METHODS",
     "OPTIMIZERS",
     "RATES",

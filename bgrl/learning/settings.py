@@ -49,6 +49,23 @@ class Learning:
         by this times the TD error (Sutton & Barto 2018, section 13.6).
     max_norm : float, optional
         Clip the gradient of all parameters together to this norm.
+    compress_input : bool
+        Every input x arrives as x / (1 + abs(x)), the response of a receptor that saturates (Naka &
+        Rushton 1966, J. Physiol. 185:536): a time that counts to 1,000, or a place far away, no longer
+        saturates the neurons behind it. Local in time and space.
+    scale_reward : bool
+        The TD error counts reward in running standard deviations of the discounted sum of past
+        reward, so that rates and `entropy_weight` mean the same in every task (Engstrom et al. 2020,
+        ICLR; Elsayed, Vasan & Mahmood 2024). One number for each replicate, held where dopamine is;
+        midbrain dopamine adapts its gain to the spread of reward (Tobler, Fiorillo & Schultz 2005,
+        Science 307:1642).
+    rate_half_life : float, optional
+        Rates fall as 1 / (1 + age / this), age in steps: they have halved at this age. The noise of
+        single steps then averages out. Local in time and space: a synapse knows its own age.
+    entropy_share : float, optional
+        `entropy_weight` acts only while the entropy is below this share of its range, which for a
+        choice is from 0 to that of guessing, and for a continuous action from its smallest to its
+        largest scale. Without it, always.
     first_input : {"zeros", "action_0"}
         The previous-action input at the first step of a trial.
     """
@@ -69,6 +86,10 @@ class Learning:
     entropy_weight: float = 1e-5
     rate_average_reward: float | None = None
     max_norm: float | None = None
+    compress_input: bool = False
+    scale_reward: bool = False
+    rate_half_life: float | None = None
+    entropy_share: float | None = None
     first_input: str = "zeros"
 
     def __post_init__(self):
@@ -79,14 +100,15 @@ class Learning:
         if not isinstance(self.optimizer, Optimizer):
             choose("optimizer", self.optimizer, OPTIMIZERS)
         choose("first_input", self.first_input, FIRST_INPUTS)
-        for name in ("discount", "trace_actor", "trace_critic", "trace_network"):
-            if not 0 <= getattr(self, name) <= 1:
+        for name in ("discount", "trace_actor", "trace_critic", "trace_network", "entropy_share"):
+            if not 0 <= (getattr(self, name) or 0) <= 1:
                 raise InputError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
         for name in (*RATES, "entropy_weight", "rate_average_reward"):
             if (getattr(self, name) or 0) < 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must not be negative")
-        if self.max_norm is not None and self.max_norm <= 0:
-            raise InputError(f"max_norm is {self.max_norm}; it must be positive")
+        for name in ("max_norm", "rate_half_life"):
+            if getattr(self, name) is not None and getattr(self, name) <= 0:
+                raise InputError(f"{name} is {getattr(self, name)}; it must be positive")
 
     def structure(self):
         """What the compiled program depends on; the numbers are run-time values."""
@@ -100,9 +122,34 @@ class Learning:
             "feedback": self.feedback,
             "optimizer": asdict(rule),
             "clip": self.max_norm is not None,
+            "compress_input": self.compress_input,
+            "scale_reward": self.scale_reward,
+            "rates_fall": self.rate_half_life is not None,
+            "entropy_bounded": self.entropy_share is not None,
             "continuing": self.rate_average_reward is not None,
         }
 
     def to_dict(self):
         """All settings as JSON values."""
         return asdict(self)
+
+
+#: Learning whose final performance is its best, for all tasks alike; with `models.rtu`, experiments and
+#: reproductions use it. Each setting and what happens without it is in docs/reproduction.
+LASTING = Learning(
+    sensitivity="rflo",
+    feedback="symmetric",
+    optimizer="adam",
+    discount=0.95,
+    trace_actor=0.9,
+    trace_critic=0.9,
+    trace_network=0.9,
+    rate_actor=5e-4,
+    rate_critic=5e-4,
+    rate_network=5e-4,
+    rate_half_life=1e5,
+    entropy_weight=0.05,
+    entropy_share=0.5,
+    compress_input=True,
+    scale_reward=True,
+)

@@ -11,7 +11,11 @@ def write(b, plan):
     b.link("dopamine", "critic", "readout", "activity", plan.actor_rows)
     b.link("dopamine", "reward", "task", "reward")
     b.link("dopamine", "done", "task", "done")
-    error, average = "reward + discount*critic*(1 - done) - value", ""
+    reward = "reward"
+    if plan.learning["scale_reward"]:
+        reward = "reward/sqrt(return_variance)"
+        _scale_reward(b)
+    error, average = f"{reward} + discount*critic*(1 - done) - value", ""
     if plan.learning["continuing"]:
         b.variables("dopamine", "average_reward")
         b.variables("dopamine", "rate_average_reward", shared=True)
@@ -37,6 +41,27 @@ def write(b, plan):
         b.code("dopamine", name, "dopamine = td_error\ntrace_decay = discount*(1 - done)")
 
 
+def _scale_reward(b):
+    """The variance of the discounted sum of past reward, see `Learning.scale_reward`.
+
+    Before the first it is as if one sum of mean 0 and variance 1 had been seen.
+    """
+    b.variables("dopamine", "past_reward", "return_mean", "return_variance", "return_count")
+    b.code(
+        "plasticity",
+        "dopamine",
+        """
+        past_reward = discount*past_reward + reward
+        return_count = return_count + 1
+        away = past_reward - return_mean
+        return_mean = return_mean + away/return_count
+        squared = away*(past_reward - return_mean)
+        return_variance = return_variance + (squared - return_variance)/return_count
+        past_reward = (1 - done)*past_reward
+        """,
+    )
+
+
 def start(agent, plan, seed):
     """Discounts, those of traces among them, and a baseline of firing."""
     learning, dopamine = agent.learning, agent.circuit.dopamine
@@ -50,6 +75,8 @@ def start(agent, plan, seed):
     }
     if plan.learning["continuing"]:
         values["dopamine.rate_average_reward"] = learning.rate_average_reward
+    if plan.learning["scale_reward"]:
+        values |= {"dopamine.return_variance": 1.0, "dopamine.return_count": 1.0}
     for name in plan.taught():
         values[f"{name}.discount"] = learning.discount * learning.trace_network
     return values | {"readout.discount": learning.discount * np.array(traces)}

@@ -125,6 +125,8 @@ def _input(b, plan):
         first += width
     b.link("input", "action", "policy", "action", column if plan.continuous else 0)
     b.code("reset", "input", "x = " + " + ".join(terms))
+    if plan.learning["compress_input"]:
+        b.code("reset", "input", "x = x/(1 + abs(x))")
 
 
 def _terms(plan, name, first, width, observations):

@@ -25,6 +25,8 @@ def write(b, plan):
         b.variables("dopamine", "max_norm", shared=True)
     for name in plan.targets():
         b.variables(name, "learning_rate")
+    if plan.learning["rates_fall"]:
+        _fall(b, plan)
     before = []
     for stage in stages:
         _once(b, plan, stage, before)
@@ -40,14 +42,28 @@ def write(b, plan):
 
 
 def start(agent, plan, seed):
-    """Learning rates, and the norm to which gradients are clipped."""
+    """Learning rates, how they fall, and the norm to which gradients are clipped."""
     learning, circuit = agent.learning, agent.circuit
     rates = [learning.rate_actor * circuit.actor.plastic] * plan.actor_rows
     values = {f"{name}.learning_rate": learning.rate_network for name in plan.targets()}
     values["readout.learning_rate"] = [*rates, learning.rate_critic * circuit.critic.plastic]
+    if plan.learning["rates_fall"]:
+        values["dopamine.rate_half_life"] = learning.rate_half_life
     if plan.learning["clip"]:
         values["dopamine.max_norm"] = learning.max_norm
     return values
+
+
+def _fall(b, plan):
+    """Every parameter moves less the older the agent is, see `Learning.rate_half_life`."""
+    b.variables("dopamine", "age", "youth")
+    b.variables("dopamine", "rate_half_life", shared=True)
+    code = "youth = rate_half_life/(rate_half_life + age)\nage = age + 1"
+    b.code("plasticity", "dopamine", code)
+    for name in plan.targets():
+        b.variables(name, "youth")
+        b.link(name, "sent_youth", "dopamine", "youth", 0)
+        b.code("plasticity", name, "youth = sent_youth")
 
 
 def _sent(stage):
@@ -125,6 +141,8 @@ def _moved(plan, stages, group, key, gradient):
     """Lines that move a parameter."""
     *before, rule = stages
     change = f"learning_rate{gradient.suffix}*update_{key}"
+    if plan.learning["rates_fall"]:
+        change = f"youth{gradient.suffix}*{change}"
     change = change if gradient.scale == 1 else f"{gradient.scale!r}*{change}"
     lines = [
         f"gradient_{key} = {_gradient(before, key, gradient)}",

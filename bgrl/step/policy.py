@@ -10,6 +10,9 @@ import numpy as np
 
 from bgrl import random
 
+#: Smallest and largest scale of a continuous action: log(1 + exp(-2)) and log(1 + exp(2)).
+SCALES = math.log1p(math.exp(-2)), math.log1p(math.exp(2))
+
 
 def write(b, plan):
     """Group ``policy``, and the learning signals of the rows of the readout; slot striatum."""
@@ -25,12 +28,25 @@ def start(agent, plan, seed):
     """Seed, bounds of continuous actions, and which rows of the readout are their scales."""
     replicate = np.arange(agent.replicates)
     values = {"policy.seed": seed, "policy.replicate": replicate}
+    m = plan.actions
     if plan.continuous:
-        m = plan.actions
         values["policy.replicate"] = replicate[:, None]
         values["policy.low"], values["policy.high"] = np.transpose(agent.task.bounds)
         values["readout.is_scale"] = np.arange(2 * m + 1) // m == 1
+    if plan.learning["entropy_bounded"]:
+        share = agent.learning.entropy_share
+        low, high = map(math.log, SCALES)
+        least = math.exp(low + share * (high - low)) if plan.continuous else share * math.log(m)
+        values["readout.least_" + ("scale" if plan.continuous else "entropy")] = least
     return values
+
+
+def _bounded(b, plan, quantity, signal):
+    """A signal that acts where a quantity is below its least value, see `Learning.entropy_share`."""
+    if not plan.learning["entropy_bounded"]:
+        return signal
+    b.variables("readout", f"least_{quantity}", shared=True)
+    return f"int({quantity} < least_{quantity})*({signal})"
 
 
 def _uniform(index):
@@ -52,15 +68,16 @@ def _softmax(b, plan):
     if forced:
         b.link("policy", "forced_action", "task", "forced_action")
     b.code("striatum", "policy", _sample(m, forced))
+    entropy = "-is_actor*entropy_weight*policy*(log_policy + entropy)"
     b.code(
         "striatum",
         "readout",
-        """
+        f"""
         log_policy = is_actor*(activity - log_normaliser)
         policy = is_actor*exp(log_policy)
         chosen = int(action == row)
         learning_signal = is_actor*actor_weight*(chosen - policy) + 1 - is_actor
-        entropy_signal = -is_actor*entropy_weight*policy*(log_policy + entropy)
+        entropy_signal = {_bounded(b, plan, "entropy", entropy)}
         """
         + ("chosen_signal = is_actor*chosen" if plan.chosen else ""),
     )
@@ -122,14 +139,15 @@ def _gaussian(b, plan):
         action = mean + scale*draw
         """,
     )
+    entropy = "is_scale*entropy_weight*scale_slope/scale"
     b.code(
         "striatum",
         "readout",
-        """
+        f"""
         is_mean = is_actor*(1 - is_scale)
         away = (action - mean)/scale
         slope = is_mean*away*mean_slope + is_scale*(away*away - 1)*scale_slope
         learning_signal = actor_weight*slope/scale + 1 - is_actor
-        entropy_signal = is_scale*entropy_weight*scale_slope/scale
+        entropy_signal = {_bounded(b, plan, "scale", entropy)}
         """,
     )

@@ -1,0 +1,146 @@
+"""What makes learning last: inputs, rewards, rates and entropy, against NumPy and the equations."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import models
+from bgrl import tasks
+from bgrl.agent import Agent
+from bgrl.backends import load
+from bgrl.errors import InputError
+from bgrl.learning import LASTING, Learning
+from bgrl.simulation import Run, simulate
+from bgrl.step.assemble import initial_state
+
+STEPS = 60
+BACKENDS = ["numpy", pytest.param("cpp", marks=pytest.mark.slow)]
+
+
+def agent(task="memory_chain", model="rtrrl", **learning):
+    return models.agent(model, tasks.make(task), 4, 2, "float64", **learning)
+
+
+def played(learner, steps=STEPS, backend="numpy", change=()):
+    """States before and after each of some steps."""
+    program = load(backend, learner.structure())
+    state = initial_state(learner, program.layout, 3)
+    for name, value in change:
+        state[name][...] = value
+    states = [program.advance(state, 0, 1, learn=False)]
+    for step in range(1, steps + 1):
+        states.append(program.advance(states[-1], step, 1))
+    return program, states
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_inputs_are_compressed(backend):
+    fixed = dict.fromkeys(("rate_actor", "rate_critic", "rate_network"), 0.0)
+    # Weights of zero: both choose at random, with the same random numbers.
+    change = [("readout_drive.weight", 0.0)]
+    _, plain = played(agent("meta_maze", **fixed), backend=backend, change=change)
+    learner = agent("meta_maze", compress_input=True, **fixed)
+    _, states = played(learner, backend=backend, change=change)
+    for raw, state in zip(plain, states, strict=True):
+        x = raw["input.x"]
+        np.testing.assert_allclose(state["input.x"], x / (1 + np.abs(x)), rtol=0, atol=1e-14)
+    assert np.abs(x).max() == STEPS  # the time
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rewards_count_in_standard_deviations_of_past_reward(backend):
+    learner = agent("gaussian_bandit", scale_reward=True, discount=0.8)
+    _, states = played(learner, backend=backend)
+    past, sums = np.zeros(2), [np.zeros(2)]
+    for before, after in pairwise(states):
+        reward, done = after["task.reward"], after["task.done"]
+        # The variance of the sums so far, around their mean, and of one of variance 1.
+        variance = (1 + len(sums) * np.var(sums, axis=0)) / len(sums)
+        value, critic = before["dopamine.value"], after["dopamine.value"]
+        expected = reward / np.sqrt(variance) + 0.8 * critic * (1 - done) - value
+        np.testing.assert_allclose(after["dopamine.td_error"], expected, rtol=0, atol=1e-12)
+        past = 0.8 * past + reward
+        sums.append(past)
+        past = past * (1 - done)
+    assert variance.max() > 1.2
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rates_fall_with_age(backend):
+    learner = agent(optimizer="sgd", entropy_weight=0.0, rate_half_life=20, rate_network=0.01)
+    _, states = played(learner, backend=backend)
+    for age, (before, after) in enumerate(pairwise(states)):
+        error = after["dopamine.td_error"]
+        scale = error / (1 + age / 20)
+        for rate, name, trace, factor in (
+            (1e-3, "readout_drive.weight", "readout_drive.eligibility_weight", 1),
+            (0.01, "cortex_drive.weight", "cortex_drive.eligibility_weight", 1),
+            (0.01, "cortex.bias", "cortex.eligibility_bias", 1),
+        ):
+            step = rate * factor * scale.reshape(2, *[1] * (before[name].ndim - 1))
+            expected = before[name] + step * before[trace]
+            np.testing.assert_allclose(after[name], expected, rtol=0, atol=1e-14)
+    assert np.abs(states[-1]["cortex.bias"] - states[-2]["cortex.bias"]).max() > 0
+
+
+def test_entropy_counts_only_below_its_share_of_a_choice():
+    """Logits far apart in one replicate and equal in the other: 0.2 log(2) lies in between."""
+    settings = {"entropy_weight": 0.3, "rate_actor": 0.0, "rate_network": 0.0}
+    scale = np.array([8.0, 0.1])[:, None, None]
+    signals = {}
+    for share in (None, 0.2):
+        learner = agent("gaussian_bandit", entropy_share=share, **settings)
+        program = load("numpy", learner.structure())
+        state = initial_state(learner, program.layout, 3)
+        state["readout_drive.weight"] *= scale
+        found = []
+        for step in range(STEPS):
+            state = program.advance(state, step, 1)
+            found.append((state["readout.entropy_signal"], state["policy.entropy"]))
+        signals[share] = found
+    low = 0
+    for (always, entropy), (bounded, same) in zip(signals[None], signals[0.2], strict=True):
+        np.testing.assert_array_equal(entropy, same)
+        below = (entropy < 0.2 * np.log(2))[:, None]
+        np.testing.assert_array_equal(bounded, np.where(below, always, 0))
+        low += below.sum()
+    assert 0 < low < 2 * STEPS and np.abs(always).max() > 0
+
+
+def test_entropy_counts_only_below_its_share_of_a_scale():
+    settings = {"entropy_weight": 0.3, "rate_actor": 0.0, "rate_network": 0.0}
+    _, always = played(agent("point_robot", **settings))
+    _, bounded = played(agent("point_robot", entropy_share=0.6, **settings))
+    low, high = np.log1p(np.exp([-2, 2]))
+    least, below = low**0.4 * high**0.6, 0
+    for a, b in zip(always, bounded, strict=True):
+        inside = a["policy.scale"] < least
+        signal, expected = b["readout.entropy_signal"], a["readout.entropy_signal"].copy()
+        expected[:, 2:4] *= inside
+        np.testing.assert_array_equal(signal, expected)
+        below += inside.sum()
+    assert 0 < below < 4 * len(always) and np.abs(expected).max() > 0
+
+
+@pytest.mark.slow
+def test_lasting_agents_end_at_their_best():
+    """MemoryChain-8, in which the paper's settings lose what they learned in 8 of 40 replicates."""
+    task = tasks.make("memory_chain", length=8)
+    agent = Agent(models.circuit("rtu", task), task, LASTING, replicates=10)
+    data = simulate(agent, Run(150_000, evaluations=3))
+    assert (data["evaluation"]["mean_return"].values[:, -1] >= 0.95).sum() >= 9
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"rate_half_life": 0.0}, "rate_half_life is 0.0; it must be positive"),
+        ({"entropy_share": 1.5}, r"entropy_share is 1.5; it must lie in \[0, 1\]"),
+        ({"compress_input": 2}, "compress_input is 2; True or False"),
+        ({"scale_reward": "yes"}, "scale_reward is 'yes'; True or False"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(settings, message):
+    with pytest.raises(InputError, match=message):
+        Learning(**settings)
