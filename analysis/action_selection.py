@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.colors import ListedColormap
 from matplotlib.patches import Patch
 
-from analysis.style import COLOURS, axes_or_new, letter, new_figure, styled
+from .style import COLOURS, axes_or_new, letter, new_figure, styled
 
 #: Efficiency from which a channel counts as selected.
 SELECTED = 0.05

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from analysis.style import axes_or_new, styled
-from analysis.trials import aligned
+from .style import axes_or_new, styled
+from .trials import aligned
 
 
 @styled

@@ -14,8 +14,8 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
-from analysis.gradient_quality import METHODS as GRADIENTS
-from analysis.style import COLOURS, axes_or_new, letter, new_figure, styled
+from .gradient_quality import METHODS as GRADIENTS
+from .style import COLOURS, axes_or_new, letter, new_figure, styled
 
 #: Method to colour and marker.
 METHODS = {name: style[:2] for name, style in GRADIENTS.items()} | {

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from analysis.activity import colour_limit, plot_activity, replicate_activity
-from analysis.event_aligned import plot_event_aligned
-from analysis.learning_curve import plot_learning_curve
-from analysis.style import (
+from .activity import colour_limit, plot_activity, replicate_activity
+from .event_aligned import plot_event_aligned
+from .learning_curve import plot_learning_curve
+from .style import (
     COLOURS,
     PERIODS,
     axes_or_new,
@@ -14,7 +14,7 @@ from analysis.style import (
     new_figure,
     styled,
 )
-from analysis.trials import (
+from .trials import (
     final_return,
     nan_mean,
     recorded,

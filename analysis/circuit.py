@@ -14,9 +14,9 @@ from matplotlib.patches import FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
-from analysis import anatomy
-from analysis.pathways import Arrow, read_circuit
-from analysis.style import COLOURS, new_figure, styled
+from . import anatomy
+from .pathways import Arrow, read_circuit
+from .style import COLOURS, new_figure, styled
 
 ABBREVIATIONS = {name: name.upper() for name in ("d1", "d2", "stn", "vta")} | {
     "gpe": "GPe",

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 
-from analysis.style import (
+from .style import (
     COLOURS,
     axes_or_new,
     letter,
@@ -18,7 +18,7 @@ from analysis.style import (
     new_figure,
     styled,
 )
-from analysis.trials import bootstrap_interval
+from .trials import bootstrap_interval
 
 #: Population of dopamine neurons to its colour, marker and line.
 POPULATIONS = {

@@ -1,7 +1,7 @@
 """A signal around an event of the trial, early against late in learning."""
 
-from analysis.style import PERIODS, axes_or_new, median_and_quartiles, styled
-from analysis.trials import aligned, recorded, replicate_means
+from .style import PERIODS, axes_or_new, median_and_quartiles, styled
+from .trials import aligned, recorded, replicate_means
 
 #: Outcome of the trial to how its curve is drawn.
 OUTCOME_LINES = {"rewarded": "-", "unrewarded": ":"}

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.style import COLOURS, axes_or_new, letter, median_and_quartiles, new_figure, styled
+from .style import COLOURS, axes_or_new, letter, median_and_quartiles, new_figure, styled
 
 #: Method to colour, marker and line: told apart without colour too.
 METHODS = {

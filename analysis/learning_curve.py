@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.style import COLOURS, axes_or_new, median_and_quartiles, styled
+from .style import COLOURS, axes_or_new, median_and_quartiles, styled
 
 
 def plot_reference_returns(data, *, ax):

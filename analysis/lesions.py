@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 
-from analysis.style import COLOURS, new_figure, styled
-from analysis.trials import bootstrap_interval
+from .style import COLOURS, new_figure, styled
+from .trials import bootstrap_interval
 
 WHEN = {
     "after": ("lesion after learning", COLOURS["vermillion"], "o", "-"),

@@ -6,8 +6,8 @@ replicate; positive in Frank, Seeberger & O'Reilly 2004, Science 306:1940.
 
 import numpy as np
 
-from analysis.style import COLOURS, axes_or_new, letter, new_figure, styled
-from analysis.trials import bootstrap_interval
+from .style import COLOURS, axes_or_new, letter, new_figure, styled
+from .trials import bootstrap_interval
 
 MEASURES = {
     "choose_a": ("choose A", COLOURS["blue"]),

@@ -4,11 +4,11 @@ import json
 
 import numpy as np
 
-from analysis.activity import colour_limit, plot_activity, replicate_activity
-from analysis.event_aligned import plot_event_aligned
-from analysis.learning_curve import plot_learning_curve
-from analysis.style import COLOURS, PERIODS, axes_or_new, letter, new_figure, styled
-from analysis.trials import aligned, final_return, replicate_means, summary_table, typical
+from .activity import colour_limit, plot_activity, replicate_activity
+from .event_aligned import plot_event_aligned
+from .learning_curve import plot_learning_curve
+from .style import COLOURS, PERIODS, axes_or_new, letter, new_figure, styled
+from .trials import aligned, final_return, replicate_means, summary_table, typical
 
 
 def summary(data):

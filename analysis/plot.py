@@ -26,7 +26,7 @@ except ValueError:  # before main() could say so
     )
     sys.exit(2)
 
-from analysis import (
+from . import (
     action_selection,
     benchmark,
     cartpole,
@@ -42,8 +42,8 @@ from analysis import (
     task_gallery,
     train,
 )
-from analysis.learning_curve import plot_learning_curve
-from analysis.style import new_figure, save_figure
+from .learning_curve import plot_learning_curve
+from .style import new_figure, save_figure
 
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from analysis.style import COLOURS, axes_or_new, new_figure, styled
-from analysis.trials import bootstrap_interval
+from .style import COLOURS, axes_or_new, new_figure, styled
+from .trials import bootstrap_interval
 
 CONDITIONS = {
     "intact": ("learns on intact", COLOURS["green"], "-"),

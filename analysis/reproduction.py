@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.learning_curve import plot_learning_curve
-from analysis.style import (
+from .learning_curve import plot_learning_curve
+from .style import (
     COLOURS,
     axes_or_new,
     letter,
@@ -28,7 +28,7 @@ from analysis.style import (
     save_figure,
     styled,
 )
-from analysis.trials import bootstrap_interval, summary_table
+from .trials import bootstrap_interval, summary_table
 
 PUBLISHED = Path(__file__).parent / "data" / "lemmel_grosu_2025.csv"
 #: Where the datasets of the repository are, and their figures.
@@ -696,7 +696,7 @@ def redraw(folder, target=None):
     -------
     list of Path
     """
-    from analysis import plot
+    from . import plot
 
     drawn = []
     for path in sorted(Path(folder).glob("*.nc")):

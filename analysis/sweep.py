@@ -5,8 +5,8 @@ import itertools
 import matplotlib
 import numpy as np
 
-from analysis.learning_curve import plot_reference_returns
-from analysis.style import COLOURS, axes_or_new, median_and_quartiles, new_figure, styled
+from .learning_curve import plot_reference_returns
+from .style import COLOURS, axes_or_new, median_and_quartiles, new_figure, styled
 
 #: Told apart without colour too.
 MARKERS = "osD^vP*X"

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis.style import COLOURS, axes_or_new, new_figure, styled
+from .style import COLOURS, axes_or_new, new_figure, styled
 
 COLUMNS = 4
 

@@ -4,9 +4,9 @@ import itertools
 
 import numpy as np
 
-from analysis.learning_curve import plot_learning_curve
-from analysis.style import COLOURS, axes_or_new, letter, median_and_quartiles, new_figure, styled
-from analysis.trials import final_return, summary_table
+from .learning_curve import plot_learning_curve
+from .style import COLOURS, axes_or_new, letter, median_and_quartiles, new_figure, styled
+from .trials import final_return, summary_table
 
 #: Windows into which learning is divided, and steps that are drawn.
 WINDOWS = 20

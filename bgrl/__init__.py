@@ -5,12 +5,14 @@ It is imported when it is asked for, and Brian2 only when something is built.
 """
 
 import importlib
+from pathlib import Path
 
 __version__ = "0.1.0"
 
 #: Name to the module that has it; a module itself where they are called the same.
 _FACE = {
     "Agent": "agent",
+    "analysis": "analysis",
     "Circuit": "circuit",
     "Distribution": "circuit",
     "Dopamine": "circuit",
@@ -32,6 +34,7 @@ _FACE = {
     "sensitivity_equations": "agent.equations",
     "simulate": "simulation",
     "tasks": "tasks",
+    "models": "models",
     "wiring": "circuit.wiring",
     "write": "dataset",
 }
@@ -47,3 +50,7 @@ def __getattr__(name):
 
 def __dir__():
     return [*globals(), *__all__]
+
+
+if not Path(__file__).with_name("models").exists():  # a checkout
+    importlib.import_module("bgrl.checkout").find_folders()

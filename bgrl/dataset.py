@@ -34,10 +34,8 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from bgrl.agent import describe
-from bgrl.circuit.circuit import OWN_INPUTS
 from bgrl.errors import InputError, RunError, from_system
-from bgrl.learning.sensitivity import compared
-from bgrl.recording import BLOCK, GRADIENTS, TRIAL, VARIABLES
+from bgrl.recording import BLOCK, TOGETHER, TRIAL, VARIABLES, entry
 
 SCHEMA_VERSION = 1
 #: What `unfinished` of an evaluation says.
@@ -199,19 +197,19 @@ def _traces(agent, run, names, sink):
 
     variables, coordinates = {}, {"replicate": _replicate(agent)}
     for name, source in names.items():
-        shape = frames.dtype[source].shape
-        if not shape:
-            values = stored(itemgetter(source), axis=0)
-            variables[name] = _variable("time", values, source)
-            continue
-        dims, labels, long_name, chosen = _units(agent, run, name, shape)
-        values = stored(partial(_channels, source, chosen))
-        units = "spikes/s" if name == "firing" else "1"
-        dims = ("replicate", "time", *dims)
-        variables[name] = _variable(dims, values, long_name or source, units)
-        if labels:
-            coordinates[dims[-1]] = (dims[-1], labels)
-    if "gradient_product" in variables:
+        known, shape = entry(name, source, agent.circuit), frames.dtype[source].shape
+        if shape:
+            kept = known.places(agent, run) if known.places and shape[1:] else {}
+            places = list(kept.values()) or slice(None)
+            own = known.dims or tuple(f"{name}_{k}" for k in range(len(shape) - 1))
+            dims = ("replicate", "time", *(own if shape[1:] else ()))
+            values = stored(partial(_channels, source, places))
+            if kept:
+                coordinates[dims[-1]] = (dims[-1], list(kept))
+        else:  # one number for all replicates
+            dims, values = "time", stored(itemgetter(source), axis=0)
+        variables[name] = _variable(dims, values, known.long_name, known.units)
+    if set(TOGETHER["gradients"]) <= set(variables):
         dims = variables["gradient_product"].dims
         texts = {
             "gradient_cosine": "cosine of gradient and exact gradient",
@@ -226,38 +224,16 @@ def _traces(agent, run, names, sink):
     return xr.Dataset(variables, coordinates)
 
 
-def _units(agent, run, name, shape):
-    """Of a recorded array: its dimensions besides replicate and time, their labels, what it is, and
-    which channels of it are kept.
-    """
-    circuit, task = agent.circuit, agent.task
-    long_name = VARIABLES.get(name, (None, None))[1]
-    if name == "policy" or (task.continuous and name in ("action", "entropy", "policy_scale")):
-        return ("action_unit",), list(task.actions), long_name, slice(len(task.actions))
-    if name == "observation":
-        channel = [k for k, count in circuit.inputs.items() for _ in range(count)]
-        observed = [k for k, kind in enumerate(channel) if kind not in OWN_INPUTS]
-        return ("observation_channel",), list(task.observations), long_name, observed
-    if name == "intervention":
-        labels = [str(intervention) for intervention in run.interventions]
-        return ("intervention_name",), labels, long_name, slice(len(labels))
-    if name in GRADIENTS:
-        labels = [part[0] for part in compared(agent.structure())]
-        return ("parameter",), labels, GRADIENTS[name][1], slice(None)
-    if name in circuit.populations:
-        return (f"{name}_unit",), None, f"state of {name}", slice(None)
-    return tuple(f"{name}_{k}" for k in range(len(shape) - 1)), None, long_name, slice(None)
-
-
-def _channels(source, chosen, frames):
-    """Some channels of an array of the frames, the replicates first."""
-    return np.moveaxis(frames[source], 0, 1)[..., chosen]
+def _channels(source, places, frames):
+    """Some places of the last axis of an array of the frames, the replicates first."""
+    return np.moveaxis(frames[source], 0, 1)[..., places]
 
 
 def _gradient_comparison(k, frames):
     """Cosine (`k` 0) or norm ratio (1) to the exact gradient; NaN where one of them is zero."""
     product, square, exact = (
-        np.moveaxis(frames[source], 0, 1).astype(float) for source, _ in GRADIENTS.values()
+        np.moveaxis(frames[VARIABLES[name].sources], 0, 1).astype(float)
+        for name in TOGETHER["gradients"]
     )
     with np.errstate(invalid="ignore", divide="ignore"):
         values = np.sqrt(square / exact) if k else product / np.sqrt(square) / np.sqrt(exact)

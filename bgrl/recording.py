@@ -1,18 +1,22 @@
 """What a program records while it runs: a binary stream on disk, appended to step by step.
 
-`Sink` is where a program writes, `Record` what the user asks for. A stream is cut back to where a
-checkpoint says, so that a killed run resumes without a trace of what came after.
+`VARIABLES` is what can be recorded, `Record` what the user asks for, `Sink` where a program writes. A
+stream is cut back to where a checkpoint says, so that a killed run resumes without a trace of what came
+after.
 """
 
 import itertools
 import os
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bgrl.circuit.circuit import OWN_INPUTS
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, check_integer
+from bgrl.learning.sensitivity import compared
 
 #: Bytes of a recording that are in memory at once, or a single row where that is larger.
 BLOCK = 4_000_000
@@ -27,26 +31,130 @@ TRIAL = np.dtype(
     ]
 )
 
-#: What `Record` calls "gradients": products of each gradient with the one of exact RTRL.
-GRADIENTS = {
-    "gradient_product": ("oracle.product", "gradient times exact gradient"),
-    "gradient_square": ("oracle.square", "squared norm of the gradient"),
-    "exact_gradient_square": ("oracle.exact_square", "squared norm of the exact gradient"),
+
+@dataclass(frozen=True)
+class Recorded:
+    """A variable that can be recorded: where it is read, and what it is in a dataset.
+
+    Parameters
+    ----------
+    sources : str or tuple of str
+        ``group.variable`` of the state; of several the first that the program has.
+    long_name : str
+        What it is, for people.
+    units : str
+        "1" for numbers without a unit.
+    dims : tuple of str
+        Dimensions behind replicate and time, one for each axis that the array has in one replicate.
+    places : callable, optional
+        ``places(agent, run)``: what is kept of the last axis, as label to place along it. Everything,
+        without labels, if there are none.
+    needs : str
+        Where it is not in every program: what must be asked for, and where.
+    """
+
+    sources: str | tuple
+    long_name: str
+    units: str = "1"
+    dims: tuple = ()
+    places: object = None
+    needs: str = ""
+
+    def source(self, layout):
+        """The array of a program that it is read from; None if the program has none."""
+        known = (self.sources,) if isinstance(self.sources, str) else self.sources
+        return next((name for name in known if name in layout), None)
+
+
+def _actions(agent, run):
+    return _numbered(agent.task.actions)
+
+
+def _observations(agent, run):
+    """Observations are among the inputs, beside what the agent tells itself."""
+    channels = [name for name, count in agent.circuit.inputs.items() for _ in range(count)]
+    seen = [k for k, name in enumerate(channels) if name not in OWN_INPUTS]
+    return dict(zip(agent.task.observations, seen, strict=True))
+
+
+def _interventions(agent, run):
+    return _numbered(map(str, run.interventions))
+
+
+def _compared(agent, run):
+    return _numbered(name for name, *_ in compared(agent.structure()))
+
+
+def _numbered(labels):
+    return {label: place for place, label in enumerate(labels)}
+
+
+_OF_ACTIONS = {"dims": ("action_unit",), "places": _actions}
+_OF_GRADIENTS = {
+    "dims": ("parameter",),
+    "places": _compared,
+    "needs": "oracle=True is needed in Learning",
 }
-#: Name in the dataset to (name in the state, long name).
+#: Name in the dataset to what is recorded. A new variable is one entry.
 VARIABLES = {
-    "dopamine": ("dopamine.td_error", "TD error"),
-    "firing": ("dopamine.firing", "firing of dopamine neurons"),
-    "value": ("dopamine.value", "value"),
-    "reward": ("task.reward", "reward"),
-    "done": ("task.done", "trial ended in this step"),
-    "action": ("policy.action", "action chosen in this step"),
-    "policy": ("readout.policy", "probability of each action, or mean of a continuous one"),
-    "policy_scale": ("policy.scale", "standard deviation of each continuous action"),
-    "entropy": ("policy.entropy", "entropy of the policy"),
-    "observation": ("input.x", "observation"),
-    "intervention": ("intervention.active", "1 while an intervention is active"),
+    "dopamine": Recorded("dopamine.td_error", "TD error"),
+    "firing": Recorded("dopamine.firing", "firing of dopamine neurons", "spikes/s"),
+    "value": Recorded("dopamine.value", "value"),
+    "reward": Recorded("task.reward", "reward"),
+    "done": Recorded("task.done", "trial ended in this step"),
+    "action": Recorded("policy.action", "action chosen in this step", **_OF_ACTIONS),
+    "policy": Recorded(
+        ("policy.mean", "readout.policy"),
+        "probability of each action, or mean of a continuous one",
+        **_OF_ACTIONS,
+    ),
+    "policy_scale": Recorded(
+        "policy.scale", "standard deviation of each continuous action", **_OF_ACTIONS
+    ),
+    "entropy": Recorded("policy.entropy", "entropy of the policy", **_OF_ACTIONS),
+    "observation": Recorded(
+        "input.x", "observation", dims=("observation_channel",), places=_observations
+    ),
+    "intervention": Recorded(
+        "intervention.active",
+        "1 while an intervention is active",
+        dims=("intervention_name",),
+        places=_interventions,
+        needs="interventions are needed in Run",
+    ),
+    "gradient_product": Recorded(
+        "oracle.product", "gradient times exact gradient", **_OF_GRADIENTS
+    ),
+    "gradient_square": Recorded("oracle.square", "squared norm of the gradient", **_OF_GRADIENTS),
+    "exact_gradient_square": Recorded(
+        "oracle.exact_square", "squared norm of the exact gradient", **_OF_GRADIENTS
+    ),
 }
+#: Names that stand for several entries, those of them that a program has.
+TOGETHER = {
+    "policy": ("policy", "policy_scale"),
+    "gradients": ("gradient_product", "gradient_square", "exact_gradient_square"),
+}
+
+
+def entry(name, source, circuit):
+    """What is known of something recorded: of `VARIABLES`, a population, or any array of the state.
+
+    Parameters
+    ----------
+    name, source : str
+        Of `Record.resolve`.
+    circuit : bgrl.circuit.Circuit
+
+    Returns
+    -------
+    Recorded
+    """
+    if name in VARIABLES:
+        return VARIABLES[name]
+    if name in circuit.populations:
+        return Recorded(source, f"state of {name}", dims=(f"{name}_unit",))
+    return Recorded(source, source)
 
 
 @description
@@ -56,9 +164,10 @@ class Record:
     Parameters
     ----------
     variables : tuple of str
-        Names in `VARIABLES`, populations (their rates), or ``group.variable`` of the state; and
-        "gradients", where an oracle rides along (`Learning`): cosine and norm ratio of every
-        projection's and parameter's gradient to the exact one.
+        Names in `VARIABLES`, populations (their first state variable, which is the rate), or
+        ``group.variable`` of the state; and "gradients", where exact gradients are computed too
+        (`oracle` of `Learning`): cosine and norm ratio of the gradient of every projection and
+        parameter to the exact one.
     every : int
         Record each `every`-th step.
     windows : tuple of (int, int), optional
@@ -122,36 +231,45 @@ class Record:
         Raises
         ------
         InputError
-            For a name that is nothing, with the valid ones.
+            For a name that is nothing, with the valid ones, and an entry of `VARIABLES` whose
+            dimensions do not fit the array.
         """
-        valid = [k for k, (source, _) in VARIABLES.items() if source in layout]
         found = {}
         for name in self.variables:
-            if name in circuit.populations and name in (*VARIABLES, "gradients"):
+            if name in circuit.populations and name in (*VARIABLES, *TOGETHER):
                 raise InputError(
                     f"to record {name!r} may mean the population or what every agent has; "
                     "rename the population"
                 )
-            if name == "policy" and "policy.mean" in layout:
-                found |= {"policy": "policy.mean", "policy_scale": "policy.scale"}
-            elif name == "intervention" and "intervention.active" not in layout:
-                raise InputError("to record 'intervention', interventions are needed in Run")
-            elif name in valid:
-                found[name] = VARIABLES[name][0]
-            elif name == "gradients":
-                if "oracle.product" not in layout:
-                    raise InputError("to record gradients, oracle=True is needed in Learning")
-                found |= {key: source for key, (source, _) in GRADIENTS.items()}
+            entries = [k for k in TOGETHER.get(name, (name,)) if k in VARIABLES]
+            sources = {k: source for k in entries if (source := VARIABLES[k].source(layout))}
+            if sources:
+                found |= sources
             elif name in circuit.populations:
                 found[name] = f"{name}.{next(iter(circuit.populations[name].dynamics))}"
             elif name in layout:
                 found[name] = name
             else:
-                choices = ", ".join([*valid, "gradients", *circuit.populations])
+                self._refuse(name, entries, circuit, layout)
+        for name, source in found.items():
+            axes, dims = len(layout[source][1]) - 1, entry(name, source, circuit).dims
+            if axes > 0 and dims and len(dims) != axes:
                 raise InputError(
-                    f"cannot record {name!r}; valid: {choices}, or group.variable of the state"
+                    f"{source} has {axes} axes in a replicate; the entry {name!r} of VARIABLES names "
+                    f"{len(dims)}: {', '.join(dims)}"
                 )
         return found
+
+    @staticmethod
+    def _refuse(name, entries, circuit, layout):
+        """Say why there is nothing of a name to record."""
+        for needs in filter(None, (VARIABLES[k].needs for k in entries)):
+            raise InputError(f"to record {name!r}, {needs}")
+        valid = [k for k, known in VARIABLES.items() if known.source(layout)]
+        choices = ", ".join(dict.fromkeys([*valid, *TOGETHER, *circuit.populations]))
+        raise InputError(
+            f"cannot record {name!r}; valid: {choices}, or group.variable of the state"
+        )
 
     def frames(self, steps):
         """Number of recorded steps in a run of `steps`."""
@@ -187,16 +305,17 @@ class Sink:
     ----------
     directory : path
     names : sequence of str
-        State arrays of each frame.
+        State arrays of each frame, kept once however often they are named. Without names no frames
+        are written; trials always are.
     layout : dict of str to (dtype, shape)
+        Of the program.
     every : int
-    frames : bool
-        Whether frames are written at all (trials always are).
+        Steps between two frames.
     """
 
     def __init__(self, directory, names=(), layout=None, every=1):
         self.directory = Path(directory)
-        self.names = tuple(names)
+        self.names = tuple(dict.fromkeys(names))
         self.every = every if self.names else 0
         fields = [("step", "<i8"), *((name, *layout[name]) for name in self.names)]
         self.dtype = np.dtype(fields)

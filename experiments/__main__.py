@@ -9,8 +9,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-import experiments
-from bgrl import tasks
+from bgrl import experiments, tasks
 from bgrl.cli import run_command
 from bgrl.errors import InputError, choose
 from bgrl.experiment import main as run_experiment

@@ -15,8 +15,7 @@ from statistics import median
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.backends import load
 from bgrl.step.assemble import initial_state
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
+from bgrl.experiments import paper, sweep
 
 from bgrl.agent import describe
 from bgrl.backends import BACKENDS
@@ -23,10 +24,9 @@ from bgrl.backends.groups import cores
 from bgrl.dataset import read_attributes
 from bgrl.errors import InputError, check_count, choose
 from bgrl.experiment import Basics, named_values, option
-from experiments import paper, sweep
 
 #: Where `figure` and `summary` of the datasets are.
-ANALYSIS = "analysis.reproduction"
+ANALYSIS = "bgrl.analysis.reproduction"
 #: Settings that a point has from its protocol, unless they are given.
 _OF_PROTOCOL = ("steps", "replicates", "evaluations", "evaluation_trials", "final_trials")
 

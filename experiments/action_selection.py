@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import xarray as xr
+from bgrl.models import gpr
 from tqdm import tqdm
 
 from bgrl.agent import Agent, describe
@@ -24,10 +25,9 @@ from bgrl.recording import Sink
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.common import check_several
 from bgrl.tasks.salience import salience
-from models import gpr
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.action_selection"
+ANALYSIS = "bgrl.analysis.action_selection"
 QUICK = {"grid": 3}
 #: When the saliences come on, and the end, in ms.
 ONSETS, DURATION = (1000.0, 2000.0), 3000.0
@@ -184,6 +184,6 @@ def _units(long_name, units="1"):
 
 
 if __name__ == "__main__":
-    import experiments.action_selection
+    import bgrl.experiments.action_selection
 
-    command("action_selection", experiments.action_selection)
+    command("action_selection", bgrl.experiments.action_selection)

@@ -9,8 +9,9 @@ import resource
 import sys
 import time
 
-import models
-from bgrl import experiment, tasks
+from bgrl.experiments import suite
+
+from bgrl import experiment, models, tasks
 from bgrl.backends import BACKENDS, load
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, choose
@@ -18,7 +19,6 @@ from bgrl.learning.methods import METHODS
 from bgrl.learning.sensitivity import cost
 from bgrl.simulation import check_cost
 from bgrl.step.assemble import initial_state
-from experiments import suite
 
 
 def measure(agent, steps, backend="cpp", processes=1):

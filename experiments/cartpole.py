@@ -7,13 +7,12 @@ pole falls, the activity of the cortex, and the policy against the angle of the 
 
 from dataclasses import dataclass
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.experiment import AgentSettings, command, option
 from bgrl.own import NamesOrFile
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.cartpole"
+ANALYSIS = "bgrl.analysis.cartpole"
 QUICK = {"steps": 20_000, "replicates": 4}
 
 
@@ -61,6 +60,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.cartpole
+    import bgrl.experiments.cartpole
 
-    command("cartpole", experiments.cartpole)
+    command("cartpole", bgrl.experiments.cartpole)

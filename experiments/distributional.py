@@ -10,17 +10,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from bgrl.models import distributional
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.experiment import Settings, command, option
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.tasks.pavlovian import Trials, fixed
-from models import distributional
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.distributional"
+ANALYSIS = "bgrl.analysis.distributional"
 QUICK = {"steps": 30_000, "replicates": 3}
 #: Amounts of reward, in µl (Eshel et al. 2015, Nature 525:243), and how often each came (data published
 #: with Dabney et al. 2020, Nature 577:671).
@@ -223,6 +222,6 @@ def reversal_points(responses):
 
 
 if __name__ == "__main__":
-    import experiments.distributional
+    import bgrl.experiments.distributional
 
-    command("distributional", experiments.distributional)
+    command("distributional", bgrl.experiments.distributional)

@@ -12,8 +12,7 @@ import os
 import sys
 from pathlib import Path
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, from_system
 from bgrl.experiment import add_edits, check_matplotlib, check_writable, edit, named_values
@@ -59,8 +58,8 @@ def main(arguments=None):
         raise InputError(f"{path} exists; choose another --output, or replace it with --overwrite")
     check_matplotlib()
     # Matplotlib takes a while to import; what is refused is refused at once.
-    from analysis.circuit import plot_circuit
-    from analysis.style import save_figure
+    from bgrl.analysis.circuit import plot_circuit
+    from bgrl.analysis.style import save_figure
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -25,6 +26,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.fig10_acrobot
+    import bgrl.experiments.fig10_acrobot
 
-    command("fig10_acrobot", experiments.fig10_acrobot)
+    command("fig10_acrobot", bgrl.experiments.fig10_acrobot)

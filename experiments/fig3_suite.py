@@ -6,8 +6,9 @@ input, the LRU, RFLO with feedback alignment and with transposed weights, and ag
 
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -34,6 +35,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.fig3_suite
+    import bgrl.experiments.fig3_suite
 
-    command("fig3_suite", experiments.fig3_suite)
+    command("fig3_suite", bgrl.experiments.fig3_suite)

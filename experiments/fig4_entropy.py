@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -30,6 +31,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.fig4_entropy
+    import bgrl.experiments.fig4_entropy
 
-    command("fig4_entropy", experiments.fig4_entropy)
+    command("fig4_entropy", bgrl.experiments.fig4_entropy)

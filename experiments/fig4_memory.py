@@ -6,8 +6,9 @@ which learns offline from batches of steps.
 
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -37,6 +38,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.fig4_memory
+    import bgrl.experiments.fig4_memory
 
-    command("fig4_memory", experiments.fig4_memory)
+    command("fig4_memory", bgrl.experiments.fig4_memory)

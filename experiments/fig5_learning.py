@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -35,6 +36,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.fig5_learning
+    import bgrl.experiments.fig5_learning
 
-    command("fig5_learning", experiments.fig5_learning)
+    command("fig5_learning", bgrl.experiments.fig5_learning)

@@ -7,9 +7,10 @@ scale. Needs ``pip install -e .[mujoco]``.
 import importlib.util
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+
 from bgrl.errors import InputError
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -45,6 +46,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.fig6_locomotion
+    import bgrl.experiments.fig6_locomotion
 
-    command("fig6_locomotion", experiments.fig6_locomotion)
+    command("fig6_locomotion", bgrl.experiments.fig6_locomotion)

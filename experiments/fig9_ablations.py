@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -32,6 +33,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.fig9_ablations
+    import bgrl.experiments.fig9_ablations
 
-    command("fig9_ablations", experiments.fig9_ablations)
+    command("fig9_ablations", bgrl.experiments.fig9_ablations)

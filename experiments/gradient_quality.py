@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import xarray as xr
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.errors import InputError, check_count, choose
 from bgrl.experiment import EvaluatedSettings, command, option
 from bgrl.learning.methods import METHODS
@@ -19,7 +18,7 @@ from bgrl.recording import Record
 from bgrl.simulation import simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.gradient_quality"
+ANALYSIS = "bgrl.analysis.gradient_quality"
 QUICK = {"steps": 10_000, "replicates": 3, "lengths": "4"}
 
 
@@ -109,6 +108,6 @@ def train(config, length, method):
 
 
 if __name__ == "__main__":
-    import experiments.gradient_quality
+    import bgrl.experiments.gradient_quality
 
-    command("gradient_quality", experiments.gradient_quality)
+    command("gradient_quality", bgrl.experiments.gradient_quality)

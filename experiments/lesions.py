@@ -13,8 +13,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.agent import describe
 from bgrl.errors import InputError, choose
 from bgrl.experiment import Settings, command, option
@@ -23,7 +22,7 @@ from bgrl.random import derived_seed
 from bgrl.simulation import Run, simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.lesions"
+ANALYSIS = "bgrl.analysis.lesions"
 QUICK = {"steps": 10_000, "replicates": 4, "pathways": "cortex->cortex,d1->gpi", "fractions": "1"}
 #: Task to its settings, and to those of learning. A pull of the bandit pays at once or not at all, and
 #: what a discount of 0.99 adds is noise: after 40,000 steps of `basal_ganglia` the median return of 10
@@ -218,6 +217,6 @@ def dataset(config, found, pathways, shares, attributes):
 
 
 if __name__ == "__main__":
-    import experiments.lesions
+    import bgrl.experiments.lesions
 
-    command("lesions", experiments.lesions)
+    command("lesions", bgrl.experiments.lesions)

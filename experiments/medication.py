@@ -17,9 +17,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import xarray as xr
+from bgrl.models import opal
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.agent import describe
 from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import InputError, RunError, check_count, choose
@@ -28,10 +28,9 @@ from bgrl.interventions import Intervention
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.tasks.probabilistic_selection import SYMBOLS
-from models import opal
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.medication"
+ANALYSIS = "bgrl.analysis.medication"
 QUICK = {"replicates": 10, "test": 240}
 #: Sign of tonic dopamine.
 CONDITIONS = {"on": 1, "control": 0, "off": -1}
@@ -224,6 +223,6 @@ def _units(long_name):
 
 
 if __name__ == "__main__":
-    import experiments.medication
+    import bgrl.experiments.medication
 
-    command("medication", experiments.medication)
+    command("medication", bgrl.experiments.medication)

@@ -7,13 +7,12 @@ cortex, and the policy at the query.
 
 from dataclasses import dataclass
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.experiment import AgentSettings, command, option
 from bgrl.own import NamesOrFile
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.memory_chain"
+ANALYSIS = "bgrl.analysis.memory_chain"
 QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
 
 
@@ -56,6 +55,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.memory_chain
+    import bgrl.experiments.memory_chain
 
-    command("memory_chain", experiments.memory_chain)
+    command("memory_chain", bgrl.experiments.memory_chain)

@@ -9,8 +9,9 @@ import dataclasses
 import time
 from dataclasses import dataclass, field
 
-import models
-from bgrl import tasks
+from bgrl.experiments import _slip
+
+from bgrl import models, tasks
 from bgrl.circuit import Parameter
 from bgrl.errors import choose
 from bgrl.experiment import AgentSettings, command, option
@@ -18,10 +19,9 @@ from bgrl.learning import FEEDBACKS, OPTIMIZERS
 from bgrl.learning import METHODS as SENSITIVITIES
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
-from experiments import _slip
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.reproduction"
+ANALYSIS = "bgrl.analysis.reproduction"
 QUICK = {"steps": 20_000, "replicates": 3, "evaluations": 5}
 
 
@@ -241,7 +241,7 @@ def run(config):
     """
     started = time.perf_counter()
     if METHODS[choose("method", config.method, METHODS)].offline:
-        from experiments import _offline
+        from bgrl.experiments import _offline
 
         data = _offline.run(config, agent(config))
     else:
@@ -251,6 +251,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.paper
+    import bgrl.experiments.paper
 
-    command("paper", experiments.paper)
+    command("paper", bgrl.experiments.paper)

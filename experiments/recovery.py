@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
+from bgrl.experiments import lesions
 
 from bgrl.errors import choose
 from bgrl.experiment import command, option
-from experiments import lesions
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.recovery"
+ANALYSIS = "bgrl.analysis.recovery"
 QUICK = {"steps": 5000, "replicates": 4}
 CHECKPOINTS = 40
 
@@ -84,6 +84,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.recovery
+    import bgrl.experiments.recovery
 
-    command("recovery", experiments.recovery)
+    command("recovery", bgrl.experiments.recovery)

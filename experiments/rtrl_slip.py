@@ -7,9 +7,10 @@ called RTRL come from it. Right and wrong RTRL, and RFLO, learn the same task.
 
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+from bgrl.experiments.paper import PROTOCOLS
+
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
-from experiments.paper import PROTOCOLS
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -39,6 +40,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.rtrl_slip
+    import bgrl.experiments.rtrl_slip
 
-    command("rtrl_slip", experiments.rtrl_slip)
+    command("rtrl_slip", bgrl.experiments.rtrl_slip)

@@ -24,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from bgrl.experiments import _measure
 from tqdm import tqdm
 
 from bgrl.agent import describe
@@ -32,10 +33,9 @@ from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import command, option
 from bgrl.simulation import check_cost
 from bgrl.slots import SLOTS
-from experiments import _measure
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.benchmark"
+ANALYSIS = "bgrl.analysis.benchmark"
 QUICK = {"methods": "rflo,rtrl", "units": "8,32", "replicates": "1,4", "seconds": 0.3}
 #: Method to model and sensitivity.
 METHODS = {
@@ -177,7 +177,7 @@ def _measured(name, settings=None, cache=""):
         one["OPENBLAS_CORETYPE"] = "SkylakeX"
     path = os.pathsep.join(filter(None, sys.path))
     result = subprocess.run(
-        [sys.executable, "-m", "experiments._measure", name, json.dumps(settings or {})],
+        [sys.executable, "-m", "bgrl.experiments._measure", name, json.dumps(settings or {})],
         capture_output=True,
         text=True,
         env=os.environ | one | {"BGRL_CACHE": cache, "PYTHONPATH": path},
@@ -277,6 +277,6 @@ def _attributes(config, skipped):
 
 
 if __name__ == "__main__":
-    import experiments.suite
+    import bgrl.experiments.suite
 
-    command("benchmark", experiments.suite)
+    command("benchmark", bgrl.experiments.suite)

@@ -27,8 +27,7 @@ import numpy as np
 import xarray as xr
 from tqdm import tqdm
 
-import experiments
-from bgrl import __version__
+from bgrl import __version__, experiments
 from bgrl.agent import describe
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
@@ -52,7 +51,7 @@ from bgrl.experiment import (
 from bgrl.simulation import Work, check_cost, has_learned
 
 #: Where `figure` and `summary` of the dataset are; imported once the sweep is done.
-ANALYSIS = "analysis.sweep"
+ANALYSIS = "bgrl.analysis.sweep"
 #: Seconds to wait for a scheduler to answer.
 TIMEOUT = 10
 
@@ -61,7 +60,7 @@ def sweepable():
     """Name to module of the experiments in which one kind of agent learns one task."""
     names = [module.name for module in pkgutil.iter_modules(experiments.__path__)]
     modules = {
-        name: importlib.import_module(f"experiments.{name}")
+        name: importlib.import_module(f"bgrl.experiments.{name}")
         for name in names
         if not name.startswith("_") and name != "sweep"
     }
@@ -161,7 +160,7 @@ def run_point(experiment, config, failure=None):
     if failure:
         return failure
     try:
-        data = importlib.import_module(f"experiments.{experiment}").run(config)
+        data = importlib.import_module(f"bgrl.experiments.{experiment}").run(config)
         save(data, config.output, config.work())
     except (InputError, RunError) as error:
         return str(error)
@@ -213,7 +212,7 @@ def run_points(experiment, points, client, bar):
     from distributed import as_completed
 
     _prepare(client, not all(BACKENDS[point.backend].separate for point in points))
-    module = importlib.import_module(f"experiments.{experiment}")
+    module = importlib.import_module(f"bgrl.experiments.{experiment}")
     failures, programs, futures = {}, {}, {}
     for point in points:
         try:
@@ -425,7 +424,7 @@ def _explained(experiment, points, name):
         }
     units = "1"
     if name.startswith("task."):
-        module = importlib.import_module(f"experiments.{experiment}")
+        module = importlib.import_module(f"bgrl.experiments.{experiment}")
         for point in points:
             with contextlib.suppress(InputError):
                 parameters = module.agent(point).task.parameters
@@ -627,6 +626,6 @@ def _has_all_of(output, points):
 
 
 if __name__ == "__main__":
-    import experiments.sweep
+    import bgrl.experiments.sweep
 
-    sys.exit(run_command(experiments.sweep.main))
+    sys.exit(run_command(bgrl.experiments.sweep.main))

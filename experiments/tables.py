@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+from bgrl.experiments.paper import SUITE
+
 from bgrl.experiment import command, option
-from experiments._reproduction import ANALYSIS, Figure, reproduce
-from experiments.paper import SUITE
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 
@@ -38,6 +39,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.tables
+    import bgrl.experiments.tables
 
-    command("tables", experiments.tables)
+    command("tables", bgrl.experiments.tables)

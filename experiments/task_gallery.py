@@ -18,7 +18,7 @@ from bgrl.experiment import Settings, command, option
 from bgrl.task_check import play, random_agent
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.task_gallery"
+ANALYSIS = "bgrl.analysis.task_gallery"
 QUICK = {"steps": 50, "names": "memory_chain,cartpole"}
 
 
@@ -74,6 +74,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.task_gallery
+    import bgrl.experiments.task_gallery
 
-    command("task_gallery", experiments.task_gallery)
+    command("task_gallery", bgrl.experiments.task_gallery)

@@ -7,15 +7,14 @@ length of trials while learning, and dopamine and value late in learning.
 
 from dataclasses import dataclass
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.experiment import TRACES, WINDOW, AgentSettings, command, option
 from bgrl.interventions import Intervention
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.train"
+ANALYSIS = "bgrl.analysis.train"
 QUICK = {"steps": 20_000, "replicates": 4}
 
 
@@ -91,6 +90,6 @@ def run(config):
 
 
 if __name__ == "__main__":
-    import experiments.train
+    import bgrl.experiments.train
 
-    command("train", experiments.train)
+    command("train", bgrl.experiments.train)

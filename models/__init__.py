@@ -5,11 +5,15 @@ A model is a module with ``circuit(task, units)``; `agent` puts it into a task.
 
 import importlib
 import pkgutil
+import sys
 
 from bgrl import own
 from bgrl.agent import Agent
 from bgrl.errors import choose
 from bgrl.learning import Learning
+
+if __name__ == "models":  # in a checkout, see `bgrl.checkout`
+    sys.modules[__name__] = importlib.import_module("bgrl.models")
 
 #: Learning that does not get stuck, which the experiments use. MemoryChain-8, 40 replicates of `rtrrl`,
 #: how many have a return of 0.95 or more after 90,000 steps: 32 with random feedback and Adam (the
@@ -37,7 +41,7 @@ def circuit(model, task, units=32):
     if own.is_file(model):
         made = own.member(model, "circuit", "a model")(task, units)
     else:
-        module = importlib.import_module(f"models.{choose('model', model, names())}")
+        module = importlib.import_module(f"{__name__}.{choose('model', model, names())}")
         made = module.circuit(task, units)
     if task.step_duration is None:
         return made

@@ -12,7 +12,7 @@ from bgrl.errors import InputError
 from bgrl.interventions import KINDS, Intervention, Kind
 from bgrl.learning import Optimizer
 from bgrl.learning.methods import METHODS, Method
-from bgrl.recording import Record
+from bgrl.recording import VARIABLES, Record, Recorded
 from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state
 
@@ -141,6 +141,27 @@ def test_a_kind_of_intervention(monkeypatch):
     np.testing.assert_allclose(tired[4]["cortex.rate"], rates, rtol=0, atol=1e-15)
     with pytest.raises(InputError, match="unknown target to fatigue 'thalamus'; valid: cortex"):
         played(learner, 1, [Intervention.parse("fatigue thalamus 0.5")])
+
+
+def test_a_recorded_variable(monkeypatch):
+    """Time constants and eligibilities as traces, with their units and dimensions; 1 entry, 3 lines."""
+    trace = Recorded(
+        "cortex_drive.eligibility_weight", "eligibility", "1", ("post_cortex", "pre_cortex")
+    )
+    monkeypatch.setitem(VARIABLES, "trace", trace)
+    times = Recorded("cortex.tau", "time constant", "ms", ("cortex_unit",))
+    monkeypatch.setitem(VARIABLES, "time_constant", times)
+    settings = {"evaluations": 1, "evaluation_trials": 1, "final_trials": 1}
+    record = Record(("trace", "time_constant", "cortex_drive.eligibility_weight"))
+    found = simulate(agent(), Run(20, 0, "numpy", record=record, **settings))["traces"]
+    assert found["trace"].dims == ("replicate", "time", "post_cortex", "pre_cortex")
+    assert found["trace"].attrs == {"long_name": "eligibility", "units": "1"}
+    np.testing.assert_array_equal(found["trace"], found["cortex_drive.eligibility_weight"])
+    assert found["time_constant"].dims == ("replicate", "time", "cortex_unit")
+    assert found["time_constant"].units == "ms" and float(found["time_constant"].min()) >= 20
+    monkeypatch.setitem(VARIABLES, "trace", Recorded(trace.sources, "eligibility", dims=("one",)))
+    with pytest.raises(InputError, match="has 2 axes in a replicate; the entry 'trace' .* 1: one"):
+        simulate(agent(), Run(20, 0, "numpy", record=Record(("trace",)), **settings))
 
 
 def test_a_backend(monkeypatch):

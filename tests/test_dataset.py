@@ -32,7 +32,7 @@ NAMES = {
     "cortex": "cortex.rate",
     "observation": "input.x",
     "dopamine.updates": "dopamine.updates",
-    **{name: source for name, (source, _) in recording.GRADIENTS.items()},
+    **{k: recording.VARIABLES[k].sources for k in recording.TOGETHER["gradients"]},
 }
 
 

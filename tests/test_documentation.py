@@ -1,6 +1,7 @@
 """What the README and the documentation show runs, and prints what they say."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from bgrl import tasks
 from bgrl.interventions import KINDS
 from bgrl.learning.methods import METHODS
+from bgrl.recording import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,7 +28,7 @@ def test_python_example(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def registries():
     """What a page adds to these is taken out again."""
-    kept = [(registry, dict(registry)) for registry in (METHODS, KINDS)]
+    kept = [(registry, dict(registry)) for registry in (METHODS, KINDS, VARIABLES)]
     yield
     for registry, before in kept:
         registry.clear()
@@ -64,8 +66,11 @@ def test_commands_and_paths_exist():
         text = page.read_text()
         for module in re.findall(r"python -m ([\w.]+)", text):
             if "NAME" not in module:
-                path = ROOT / module.replace(".", "/")
-                assert path.with_suffix(".py").exists() or (path / "__main__.py").exists(), module
+                spec = find_spec(module)
+                assert spec, module
+                assert not spec.submodule_search_locations or find_spec(f"{module}.__main__"), (
+                    module
+                )
         prose = re.sub(r"```.*?```", "", text, flags=re.S)
         for path in re.findall(r"\]\(([^)#:]+)\)", prose):
             assert (page.parent / path).exists(), path

@@ -107,5 +107,7 @@ def test_cpp_and_numpy_agree():
 
 
 def test_gradients_need_an_oracle():
-    with pytest.raises(InputError, match="to record gradients, oracle=True is needed in Learning"):
+    with pytest.raises(
+        InputError, match="to record 'gradients', oracle=True is needed in Learning"
+    ):
         recorded("rtrrl", "rflo", oracle=False)

@@ -1,4 +1,8 @@
-"""Imports go one way: bgrl <- models <- experiments, analysis alone; and between the rooms of bgrl."""
+"""Imports go one way: bgrl <- models <- experiments, analysis alone; and between the rooms of bgrl.
+
+models, experiments and analysis are called by their full names, `bgrl.models`; within analysis they are
+relative, so that it stands alone.
+"""
 
 import ast
 import re
@@ -15,12 +19,12 @@ FORBIDDEN = {
     "experiments": {"tests"},
     "analysis": {"bgrl", "brian2", "models", "experiments", "tests"},
 }
-
+BESIDE = ("analysis", "experiments", "models")
 
 #: The rooms of bgrl: modules and packages. One may import those above it, and its own.
 ROOMS = (
     ("errors",),
-    ("cli", "description", "language", "own", "random", "slots"),
+    ("checkout", "cli", "description", "language", "own", "random", "slots"),
     ("circuit",),
     ("bridge", "tasks"),
     ("learning",),
@@ -28,7 +32,7 @@ ROOMS = (
     ("recording", "step"),
     ("backends", "cache"),
     ("dataset", "experiment", "simulation"),
-    ("doctor", "task_check", "verify"),
+    ("bptt", "doctor", "task_check", "verify"),
 )
 
 
@@ -37,10 +41,17 @@ def wrong_imports(package, source):
     found = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {folder(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {folder(name) for name in names if not node.level}
     return found & FORBIDDEN[package]
+
+
+def folder(module):
+    """Top-level folder of the repository that a module is in."""
+    parts = module.split(".")
+    return parts[1] if parts[0] == "bgrl" and ".".join(parts[1:2]) in BESIDE else parts[0]
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)
@@ -53,6 +64,17 @@ def test_no_arrow_goes_the_wrong_way(package):
 
 def test_a_wrong_arrow_would_be_seen():
     assert wrong_imports("analysis", "def f():\n    from bgrl.tasks import make\n") == {"bgrl"}
+    assert wrong_imports("bgrl", "from bgrl import models\n") == {"models"}
+    assert wrong_imports("models", "import bgrl.experiments.train\n") == {"experiments"}
+
+
+def test_no_short_names():
+    """In an install there is no `models`, only `bgrl.models`."""
+    for name in BESIDE:
+        for path in (ROOT / name).glob("*.py"):
+            assert not re.search(
+                rf"^\s*(import|from) ({'|'.join(BESIDE)})\b", path.read_text(), re.M
+            )
 
 
 def modules():
