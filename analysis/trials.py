@@ -53,7 +53,8 @@ def aligned(data, variable, event, before, after, period=None):
     variable : str
         A variable of ``traces`` with dimensions (replicate, time, ...).
     event : str
-        An event of the task.
+        An event of the task. Of one that the task tells when it happens, trials in which it did not are
+        left out.
     before, after : int
         Steps before and after the event to keep; what is outside of the trial is NaN.
     period : {"early", "late"}, optional
@@ -66,15 +67,15 @@ def aligned(data, variable, event, before, after, period=None):
         `lag` in ms.
     """
     traces = recorded(data, variable, "done", "reward")
-    anchor, offset = known_event(data, event)
     trials = select_period(data, whole_trials(data), period)
+    centres = event_frames(data, trials, event)
+    trials, centres = trials[centres >= 0], centres[centres >= 0]
     lags = np.arange(-before, after + 1)
     values = traces[variable].values
     first = 1 if variable in OUTCOMES else 0
     table = np.full((len(trials), len(lags), *values.shape[2:]), np.nan)
     for k, (r, start, end, following) in enumerate(trials):
-        centre = (start if anchor == "start" else end) + offset
-        index = centre + lags
+        index = centres[k] + lags
         last = end if variable in OUTCOMES else following - 1
         inside = (index >= start + first) & (index <= last)
         table[k, inside] = values[r, index[inside]]
@@ -113,8 +114,19 @@ def recorded(data, *variables):
     return data["traces"].to_dataset()
 
 
-def known_event(data, event):
-    """(anchor, offset) of an event of the task.
+def event_frames(data, trials, event):
+    """Frame of the traces in which an event was in each trial; -1 where it was not, or was not recorded.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+    trials : array (trials, 4)
+        See `whole_trials`.
+    event : str
+
+    Returns
+    -------
+    ndarray (trials,) of int
 
     Raises
     ------
@@ -127,7 +139,17 @@ def known_event(data, event):
             f"task {data.attrs.get('task')!r} has no event {event!r}; valid: "
             f"{', '.join(found) or 'none'}"
         )
-    return found[event]
+    if not isinstance(found[event], str):
+        anchor, offset = found[event]
+        return trials[:, 1 if anchor == "start" else 2] + offset
+    table, step = data["trials"], data["traces"]["step"].values
+    ends, happened = table["end_step"].values, table["event_step"].sel(event=event).values
+    frames = np.full(len(trials), -1)
+    for k, (r, _, end, _) in enumerate(trials):
+        at = happened[r, ends[r] == step[end]]
+        frame = np.flatnonzero(np.isin(step, at))
+        frames[k] = frame[0] if len(frame) else -1
+    return frames
 
 
 def select_period(data, trials, period):
@@ -142,8 +164,9 @@ def select_period(data, trials, period):
 
 
 def events(data):
-    """Name to (anchor, offset) of the task's events."""
-    return {k: tuple(v) for k, v in json.loads(data.attrs.get("events", "{}")).items()}
+    """Name to (anchor, offset) of the task's events, or to the expression that tells them."""
+    found = json.loads(data.attrs.get("events", "{}"))
+    return {k: v if isinstance(v, str) else tuple(v) for k, v in found.items()}
 
 
 def replicate_means(table):

@@ -3,7 +3,8 @@
 =============== ==================================================================================
 group           contents
 =============== ==================================================================================
-``trials``      (replicate, trial): `trial_return`, `length`, `end_step`, `terminated`
+``trials``      (replicate, trial): `trial_return`, `length`, `end_step`, `terminated`; of a task that
+                tells events, `event_step` (replicate, trial, event)
 ``evaluation``  (replicate, checkpoint): `mean_return`, `episodes`, `unfinished`; coordinate `step`
 ``traces``      (replicate, time, ...): what was recorded; coordinates `step` and time in s
 ``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter
@@ -35,7 +36,7 @@ from xarray.core import indexing
 
 from bgrl.agent import describe
 from bgrl.errors import InputError, RunError, from_system
-from bgrl.recording import BLOCK, TOGETHER, TRIAL, VARIABLES, entry
+from bgrl.recording import BLOCK, EVENT, TOGETHER, VARIABLES, entry
 
 SCHEMA_VERSION = 1
 #: What `unfinished` of an evaluation says.
@@ -136,29 +137,50 @@ def _replicate(agent):
 def _trials(agent, sink):
     rows, counts = sink.sorted_trials(agent.replicates)
     starts = np.cumsum(counts) - counts
-    block = max(1, BLOCK // (TRIAL.itemsize * agent.replicates))
+    block = max(1, BLOCK // (sink.trial.itemsize * agent.replicates))
 
-    def ragged(field):
-        def read(first, last):
-            table = np.full((agent.replicates, last - first), np.nan)
-            for r, (start, count) in enumerate(zip(starts, counts, strict=True)):
-                found = rows[start + min(first, count) : start + min(last, count)][field]
-                table[r, : len(found)] = found
-            return table
+    def table(first, last, value):
+        """Numbers of some trials of all replicates; `value` makes them of rows."""
+        found = [
+            value(rows[start + min(first, count) : start + min(last, count)])
+            for start, count in zip(starts, counts, strict=True)
+        ]
+        filled = np.full((agent.replicates, last - first, *found[0].shape[1:]), np.nan)
+        for r, values in enumerate(found):
+            filled[r, : len(values)] = values
+        return filled
 
-        return _Stored(read, int(counts.max()), block)
+    def ragged(value):
+        return _Stored(partial(table, value=value), int(counts.max()), block)
 
-    dims = ("replicate", "trial")
+    def event_steps(rows):
+        """Steps of the run, from the last step of a trial and how far into it an event happened."""
+        into = np.stack([rows[f"{EVENT}{name}"] for name in events], 1)
+        steps = (rows["step"] - rows["length"])[:, None] + into
+        return np.where(into > 0, steps, np.nan)
+
+    dims, events = ("replicate", "trial"), list(agent.task.happenings)
+    told = {}
+    if events:
+        what = "step in which an event was first in the trial, NaN if it was not"
+        told["event_step"] = _variable((*dims, "event"), ragged(event_steps), what, "steps")
     return xr.Dataset(
         {
-            "trial_return": _variable(dims, ragged("trial_return"), "return of the trial"),
-            "length": _variable(dims, ragged("length"), "length of the trial", "steps"),
-            "end_step": _variable(dims, ragged("step"), "step in which it ended", "steps"),
-            "terminated": _variable(
-                dims, ragged("terminated"), "1 if it ended by itself, 0 if at a time limit"
+            "trial_return": _variable(
+                dims, ragged(itemgetter("trial_return")), "return of the trial"
             ),
+            "length": _variable(dims, ragged(itemgetter("length")), "length of the trial", "steps"),
+            "end_step": _variable(
+                dims, ragged(itemgetter("step")), "step in which it ended", "steps"
+            ),
+            "terminated": _variable(
+                dims,
+                ragged(itemgetter("terminated")),
+                "1 if it ended by itself, 0 if at a time limit",
+            ),
+            **told,
         },
-        {"replicate": _replicate(agent)},
+        {"replicate": _replicate(agent), **({"event": events} if events else {})},
     )
 
 

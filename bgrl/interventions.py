@@ -60,7 +60,7 @@ class Intervention:
         A step of the run, or an event: whenever it happens, for `duration` steps. ``"trial_start"`` (the
         step of the first observation; `reward` and dopamine of that step still belong to the trial
         before), ``"trial_end"`` (the same step, that of the last reward), ``"reward"`` (not 0), or an
-        event of the task that can be told when it happens.
+        event of the task that can be told when it happens (the first of its kind in a trial).
     delay : int
         Task steps from there to the onset.
     duration : int, optional
@@ -302,7 +302,9 @@ def _timing(task, intervention):
     if not isinstance(intervention.start, str):
         return 0, intervention.start + intervention.delay
     events = {name: (number, 0) for name, number in EVENTS.items()}
-    for name, (anchor, offset) in task.events.items():
+    for number, name in enumerate(task.happenings, 1 + max(EVENTS.values())):
+        events.setdefault(name, (number, 0))
+    for name, (anchor, offset) in ((k, v) for k, v in task.events.items() if k not in events):
         # What is counted back from the end of a trial cannot be told when it happens.
         if offset >= 0:
             events.setdefault(name, (EVENTS[f"trial_{anchor}"], offset))

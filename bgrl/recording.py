@@ -20,7 +20,7 @@ from bgrl.learning.sensitivity import compared
 
 #: Bytes of a recording that are in memory at once, or a single row where that is larger.
 BLOCK = 4_000_000
-#: One row for every trial that ends.
+#: One row for every trial that ends, of a task that tells no events.
 TRIAL = np.dtype(
     [
         ("step", "<i8"),
@@ -30,6 +30,8 @@ TRIAL = np.dtype(
         ("terminated", "<f8"),
     ]
 )
+#: Variables of the task that hold in which step of a trial an event was first, 0 if it was not.
+EVENT = "task.event_"
 
 
 @dataclass(frozen=True)
@@ -315,10 +317,12 @@ class Sink:
 
     def __init__(self, directory, names=(), layout=None, every=1):
         self.directory = Path(directory)
-        self.names = tuple(dict.fromkeys(names))
+        self.names, self._layout = tuple(dict.fromkeys(names)), layout
         self.every = every if self.names else 0
         fields = [("step", "<i8"), *((name, *layout[name]) for name in self.names)]
         self.dtype = np.dtype(fields)
+        events = [name for name in layout or () if name.startswith(EVENT)]
+        self.trial = np.dtype([*TRIAL.descr, *((name, "<f8") for name in events)])
         self.frames_path = self.directory / "frames.bin"
         self.trials_path = self.directory / "trials.bin"
         for path in (self.frames_path, self.trials_path):
@@ -326,7 +330,7 @@ class Sink:
 
     def without_frames(self):
         """The same sink for steps in which only trials are recorded."""
-        return Sink(self.directory)
+        return Sink(self.directory, layout=self._layout)
 
     def sizes(self):
         """Bytes in the two files, for a checkpoint."""
@@ -340,7 +344,7 @@ class Sink:
         InputError
             If one has less, or that was no whole number of rows.
         """
-        rows = self.dtype.itemsize if self.names else 1, TRIAL.itemsize
+        rows = self.dtype.itemsize if self.names else 1, self.trial.itemsize
         for path, row, size in zip((self.frames_path, self.trials_path), rows, sizes, strict=True):
             if (there := os.path.getsize(path)) < size:
                 raise InputError(f"{path.name} has {there} bytes, of which {size} are needed")
@@ -353,8 +357,8 @@ class Sink:
         return Rows(self.frames_path, self.dtype)
 
     def read_trials(self):
-        """Trials as a structured array of `TRIAL`."""
-        return np.fromfile(self.trials_path, TRIAL)
+        """Trials as a structured array: `TRIAL`, and the events of the task."""
+        return np.fromfile(self.trials_path, self.trial)
 
     def sorted_trials(self, replicates):
         """Trials of one replicate after the other, in a file that is deleted already.
@@ -369,7 +373,7 @@ class Sink:
         counts : ndarray (replicates,) of int
             Trials of each replicate.
         """
-        trials = Rows(self.trials_path, TRIAL)
+        trials = Rows(self.trials_path, self.trial)
         counts = np.zeros(replicates, int)
         for first, last in trials.blocks():
             counts += np.bincount(trials[first:last]["replicate"], minlength=replicates)
@@ -379,11 +383,11 @@ class Sink:
                 block = trials[first:last]
                 for r in np.unique(block["replicate"]):
                     rows = block[block["replicate"] == r]
-                    target.seek(place[r] * TRIAL.itemsize)
+                    target.seek(place[r] * self.trial.itemsize)
                     target.write(rows.tobytes())
                     place[r] += len(rows)
             target.flush()
-            return Rows(target.name, TRIAL), counts
+            return Rows(target.name, self.trial), counts
 
 
 class Rows:

@@ -605,7 +605,7 @@ def _evaluate(agent, program, state, run, step):
     # The first step of all only starts the first trial.
     taken, steps, budget = 0, _FIRST_EVALUATION, 1 + run.evaluation_steps_at(step)
     with tempfile.TemporaryDirectory(prefix="bgrl-evaluation-") as folder:
-        sink = Sink(folder)
+        sink = Sink(folder, layout=program.layout)
         while True:
             steps = min(steps, budget - taken)
             before = state

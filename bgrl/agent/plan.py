@@ -37,6 +37,9 @@ class Plan:
         weight from the action that was chosen.
     intervened : bool
         Whether the program accepts interventions.
+    agent_starts : str
+        Variable of the task that is 1 in a step in which the agent starts anew: with every trial, or
+        with every session where trials are unbroken.
     """
 
     def __init__(self, structure):
@@ -48,6 +51,7 @@ class Plan:
         self.task = structure["task"]
         self.learning = structure["learning"]
         self.intervened = structure["interventions"] is not None
+        self.agent_starts = "session_ended" if self.task["unbroken"] else "done"
         self.actions = self.task["actions"]
         self.continuous = self.task["continuous"]
         self.actor_rows = (2 if self.continuous else 1) * self.actions

@@ -19,6 +19,7 @@ from bgrl.backends import dense  # noqa: F401 (makes its device known)
 from bgrl.backends.brian import Network
 from bgrl.backends.work import work
 from bgrl.errors import InputError
+from bgrl.recording import EVENT
 from bgrl.step import exchange, operation
 from bgrl.step.assemble import blueprint
 
@@ -75,8 +76,8 @@ _LOOP = """
         }}
         for (int r = 0; r < {replicates}; r++)
             if ({ended}[r] > 0 && {length}[r] > 0) {{
-                struct {{ int64_t step, replicate; double trial_return, length, terminated; }} row = {{
-                    step, {replicate}[r], {trial_return}[r], {length}[r], {terminated}[r]}};
+                struct {{ int64_t step, replicate; double numbers[{numbers}]; }} row = {{
+                    step, {replicate}[r], {{{values}}}}};
                 trials.write(reinterpret_cast<const char*>(&row), sizeof(row));
             }}
     }}
@@ -177,7 +178,8 @@ def _loop(network, device):
             "mark = now;",
         ]
     clock = network.clock.variables
-    task = {k: pointer(network.variables[name]) for k, name in _TASK_ARRAYS.items()}
+    numbers = [*_TRIAL_ARRAYS, *(name for name in network.layout if name.startswith(EVENT))]
+    values = ", ".join(f"{pointer(network.variables[name])}[r]" for name in numbers)
     return _LOOP.format(
         arrays="\n".join(arrays),
         operations="\n".join(f"    void _run_{o.name}();" for o in network.blueprint.operations()),
@@ -190,17 +192,16 @@ def _loop(network, device):
         time=pointer(clock["t"]),
         dt=pointer(clock["dt"]),
         ended=pointer(network.variables[network.ended]),
-        **task,
+        length=pointer(network.variables["task.trial_length"]),
+        replicate=pointer(network.variables["task.replicate"]),
+        numbers=len(numbers),
+        values=values,
     )
 
 
 _C_TYPES = {"float32": "float", "float64": "double"}
-_TASK_ARRAYS = {
-    "length": "task.trial_length",
-    "trial_return": "task.trial_return",
-    "terminated": "task.terminated",
-    "replicate": "task.replicate",
-}
+#: What `bgrl.recording.TRIAL` holds of the task, besides step and replicate.
+_TRIAL_ARRAYS = ("task.trial_return", "task.trial_length", "task.terminated")
 
 
 if __name__ == "__main__":

@@ -105,8 +105,9 @@ class RuntimeProgram:
                 self._array("task.trial_return")[r],
                 length[r],
                 self._array("task.terminated")[r],
+                *(self._array(name)[r] for name in sink.trial.names[len(TRIAL) :]),
             )
-            trials.write(np.array(row, TRIAL).tobytes())
+            trials.write(np.array(row, sink.trial).tobytes())
 
 
 def load(structure, target, progress=None):

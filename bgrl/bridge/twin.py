@@ -80,12 +80,20 @@ class TaskEnv(gymnasium.Env):
         return self._observation(), {}
 
     def step(self, action):
-        """One step of the task; a trial that ends is not followed by the next until `reset`."""
+        """One step of the task; a trial that ends is not followed by the next until `reset`.
+
+        In an unbroken task the next trial follows at once, ``info["trial_ended"]`` says so, and only a
+        session ends, truncated.
+        """
         self._time += 1
         self._state["truncated"] = np.float64(0)
         self._execute(self._step, action)
         terminated, truncated = (bool(self._state[k] > 0) for k in ("terminated", "truncated"))
         reward = float(self._state["reward"]) + 0.0  # never -0.0
+        if self.task.unbroken:
+            if terminated and not truncated:
+                self._execute(self._reset)
+            return self._observation(), reward, False, truncated, {"trial_ended": terminated}
         return self._observation(), reward, terminated, truncated and not terminated, {}
 
     def _execute(self, lines, action=None):

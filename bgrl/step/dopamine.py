@@ -10,7 +10,7 @@ def write(b, plan):
     b.variables("dopamine", "discount", "baseline", "gain", shared=True)
     b.link("dopamine", "critic", "readout", "activity", plan.actor_rows)
     b.link("dopamine", "reward", "task", "reward")
-    b.link("dopamine", "done", "task", "done")
+    b.link("dopamine", "done", "task", plan.agent_starts)
     reward = "reward"
     if plan.learning["scale_reward"]:
         reward = "reward/sqrt(return_variance)"

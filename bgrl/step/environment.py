@@ -50,6 +50,7 @@ def _task(b, plan):
     names = {}
     step = _assigned(task["step"], names, own, keeps="restart" if task["closes"] else None)
     outcome = {name: names.pop(name, name) for name in OUTCOME}
+    happened = _happened(b, task["events"], names)
     reset = _assigned(task["reset"], names, own, changes="done")
     done, ended, pending = "terminated > 0 or truncated > 0 or restart > 0", [], "0.0"
     if task["closes"]:
@@ -57,14 +58,26 @@ def _task(b, plan):
         b.variables("task", "ended")
         ended = ["ended = 1.0*int(terminated > 0 or truncated > 0)"]
         done, pending = "terminated > 0 or restart > 0", "ended*(1 - done)"
+    session = []
+    if task["unbroken"]:
+        b.variables("task", "session_ended")
+        if task["closes"]:
+            # A trial in which the session ends is only cut.
+            done, pending = "(terminated > 0 and truncated <= 0) or restart > 0", "truncated"
+            session = ["session_ended = restart"]
+        else:
+            session = ["session_ended = 1.0*int(truncated > 0 or restart > 0)"]
     code = [
         "trial_length = (trial_length*(1 - done) + 1)*(1 - restart)",
         "trial_return = trial_return*(1 - done)*(1 - restart)",
+        *(f"{name} = {name}*(1 - done)*(1 - restart)" for name in happened),
         "truncated = 0.0",
         *step,
         # In a step that only starts a trial nothing comes of what the code makes of its state.
         *(f"{name} = where(restart, 0.0, {outcome[name]})" for name in OUTCOME),
+        *(f"{name} = {name} + {first}*trial_length" for name, first in happened.items()),
         *ended,
+        *session,
         f"done = 1.0*int({done})",
         "trial_return = trial_return + reward",
         *reset,
@@ -72,6 +85,16 @@ def _task(b, plan):
         f"restart = {pending}",
     ]
     b.code("environment", "task", DRAW.sub(_draw, "\n".join(code)))
+
+
+def _happened(b, events, names):
+    """Variables that hold in which step of the trial each event was first (0: not yet) to whether it is."""
+    found = {}
+    for name, expression in events.items():
+        b.variables("task", f"event_{name}")
+        now = canonical(expression, names)
+        found[f"event_{name}"] = f"1.0*int({now} > 0)*int(event_{name} <= 0)"
+    return found
 
 
 def _assigned(code, names, own, changes=None, keeps=None):
@@ -111,8 +134,8 @@ def _input(b, plan):
     for variable in plan.symbols_of_task(*observations):
         shared = variable in plan.task["parameters"]
         b.link("input", f"task_{variable}", "task", variable, None if shared else 0)
-    for variable in ("reward", "done"):
-        b.link("input", variable, "task", variable, 0)
+    b.link("input", "reward", "task", "reward", 0)
+    b.link("input", "done", "task", plan.agent_starts, 0)
     b.link("input", "firing", "dopamine", "firing", 0)
     b.link("input", "baseline", "dopamine", "baseline")
     b.link("input", "firing_gain", "dopamine", "gain")

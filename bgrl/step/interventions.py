@@ -4,13 +4,14 @@ In a program that accepts interventions everything that can be modulated is one 
 ``modulation.value``; `bgrl.interventions` says what it means, `bgrl.step.hold` what a lesion takes.
 """
 
-from bgrl.interventions import MOST, places
+from bgrl.interventions import EVENTS, MOST, places
 
-#: Steps since the event of each row of the table, and whether the window around it is open.
+#: Steps since the event of each row of the table, and whether the window around it is open. `told` stands
+#: for the events of the task that are told when they happen.
 TIMING = """
     now = int(checkpoint < 0)*t_in_timesteps + int(checkpoint >= 0)*checkpoint
     ends = int(event == 2 and ended > 0 and trial_length > 0)
-    happens = int(event == 1 and done > 0) + ends + int(event == 3 and reward != 0)
+    happens = int(event == 1 and done > 0) + ends + int(event == 3 and reward != 0){told}
     later = (1 - happens)*(since + int(since >= 0))
     since = int(event == 0)*now + int(event != 0)*later
     active = 1.0*int(since >= delay and since - delay < duration)
@@ -37,7 +38,11 @@ def write(b, plan):
     for name in plan.structure["interventions"]["variables"]:
         first, last, _ = where[name]
         b.link(*name.split("."), "modulation", "value", range(first, last))
-    b.code("environment", "intervention", TIMING)
+    told = ""
+    for k, name in enumerate(plan.task["events"], 1 + max(EVENTS.values())):
+        b.link("intervention", f"event_{name}", "task", f"event_{name}", 0)
+        told += f" + int(event == {k} and trial_length > 0 and event_{name} == trial_length)"
+    b.code("environment", "intervention", TIMING.format(told=told))
     for name in plan.populations:
         _nucleus(b, plan, name)
     lines = [

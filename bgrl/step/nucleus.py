@@ -15,7 +15,7 @@ def write(b, plan):
         b.variables(name, *p["parameters"], *p["drives"], "done")
         factors = (local.jacobian, local.gain, local.slope)
         b.variables(name, *(v for kind in factors for v in kind.values()))
-        b.link(name, "task_done", "task", "done", 0)
+        b.link(name, "task_done", "task", plan.agent_starts, 0)
         lines = [f"{v} = done*initial_{v} + (1 - done)*{v}" for v in states]
         b.code("reset", name, "\n".join(["done = task_done", *lines]))
         b.code("cortex", name, local.code)

@@ -16,7 +16,7 @@ def write(b, plan):
     b.variables("readout", "activity", "bias", "drive", "is_actor")
     b.variables("readout", "learning_signal", "entropy_signal")
     b.variables("readout", "actor_weight", "entropy_weight", shared=True)
-    b.link("readout", "done", "task", "done", 0)
+    b.link("readout", "done", "task", plan.agent_starts, 0)
     connect(b, plan, "readout_drive", "readout")
     gather(b, plan, "readout_drive", "striatum")
     b.sum("striatum", "readout_drive", "post", "drive", TRANSMITTED)

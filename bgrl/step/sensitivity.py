@@ -36,7 +36,7 @@ def _clear(b, plan, blocks):
     """Where a trial is done, sensitivities start anew."""
     arrays = {k: prod(v) for block in blocks for k, v in block.arrays(plan.sizes).items()}
     if arrays:
-        b.operate("reset", Clearing, arrays, "task.done")
+        b.operate("reset", Clearing, arrays, f"task.{plan.agent_starts}")
 
 
 def _self_edges(plan, name):

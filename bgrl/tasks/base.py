@@ -24,6 +24,11 @@ trial's own last observation, whose value stands for the future that the time li
 step, the *closing step*, does nothing but start the next trial: `reset` runs and `step` does not, reward
 and TD error are 0, and it is a step of no trial. (With ``bootstraps=False`` a truncated trial ends like a
 terminated one.) Every variable is a floating-point number, counts and flags included.
+
+With ``unbroken=True`` trials follow each other in a *session*, as in a laboratory: where a trial is
+terminated it is counted and `reset` starts the next one, but the agent goes on. Its state, sensitivities
+and eligibility are those that it had, and the value of what it sees next counts in the TD error. Where a
+trial is truncated the session ends, and the agent starts anew with the next.
 """
 
 import re
@@ -46,6 +51,7 @@ OUTCOME = ("reward", "terminated", "truncated")
 RESERVED = {
     *OUTCOME,
     *("action", "done", "ended", "restart", "trial_length", "trial_return", "seed", "replicate"),
+    "session_ended",
     *("i", "N", "t", "dt", "t_in_timesteps", "source", "start", "stop", "name", "pi", "e", "inf"),
 }
 DRAW = re.compile(r"\b(uniform|normal)\(\s*(\d+)\s*\)")
@@ -93,9 +99,11 @@ class Task:
         Settings; run-time values, changing one recompiles nothing.
     tables : dict of str to array (steps, columns)
         Functions of time, ``table(t, column)`` in the code.
-    events : dict of str to (str, int)
-        What happens when in a trial, for figures: name to the "start" or "end" of a trial and a
-        number of steps from there.
+    events : dict of str to (str, int) or str
+        What happens when in a trial, for figures and interventions: name to the "start" or "end" of a
+        trial and a number of steps from there; or to an expression of the task's variables and
+        parameters that is above 0 in a step in which it happens, after `step` and before `reset`, of
+        which the first one of each trial is recorded (``int(time == onset)``).
     chance_return : float, optional
         Mean return of a policy that guesses, for figures.
     best_return : float, optional
@@ -109,6 +117,8 @@ class Task:
         Whether a truncated trial is learned as one that would have gone on: the TD error of its last
         step counts the value of its last observation. If not, a time limit is learned as an end,
         after which there is nothing; so do the programs that the tasks of this package follow.
+    unbroken : bool
+        Whether the agent goes on from trial to trial, see the module's text.
     """
 
     MADE_BY = "tasks.make(NAME)"
@@ -130,6 +140,12 @@ class Task:
     environment: object = None
     bootstraps: bool = True
     step_duration: float | None = None
+    unbroken: bool = False
+
+    @property
+    def happenings(self):
+        """Events that are told when they happen: name to expression."""
+        return {name: event for name, event in self.events.items() if isinstance(event, str)}
 
     @property
     def continuous(self):
@@ -187,7 +203,8 @@ class Task:
                 raise InputError(f"{where}: {name} is {given!r}; Parameter(number) is needed")
 
     def _taken(self):
-        return {*RESERVED, *self._action_symbols()}
+        told = {f"event_{name}" for name in self.happenings}
+        return {*RESERVED, *self._action_symbols(), *told}
 
     def _check_tables(self):
         for name, table in self.tables.items():
@@ -235,14 +252,27 @@ class Task:
 
     def _check_events(self):
         check_names(f"task {self.name!r}", events=self.events)
+        where = f"task {self.name!r}"
+        for name, expression in self.happenings.items():
+            here = f"{where}, event {name!r}"
+            check_name(here, f"event_{name}", "a variable", RESERVED)
+            known = {*self.variables, *self.parameters, *OUTCOME, *self._action_symbols()}
+            columns = {name: np.shape(table)[1] for name, table in self.tables.items()}
+            check_expression(here, expression, known, None, columns)
+            if self.environment is not None:
+                raise InputError(
+                    f"{here}: the task is a Gymnasium environment, which has no variables"
+                )
         for name, event in self.events.items():
+            if name in self.happenings:
+                continue
             anchor, steps = event if isinstance(event, tuple | list) and len(event) == 2 else (0, 0)
             whole = isinstance(steps, Integral) and not isinstance(steps, bool)
             inside = whole and (0 <= steps < 2**30 if anchor == "start" else -(2**30) < steps <= 0)
             if anchor not in ("start", "end") or not inside:
                 raise InputError(
-                    f"task {self.name!r}: event {name!r} is {event!r}; ('start', whole steps from 0) or "
-                    "('end', whole steps up to 0) is needed"
+                    f"task {self.name!r}: event {name!r} is {event!r}; ('start', whole steps from 0), "
+                    "('end', whole steps up to 0) or an expression is needed"
                 )
 
     def _action_symbols(self):
@@ -328,6 +358,8 @@ class Task:
             "continuous": self.continuous,
             "external": self.environment is not None,
             "closes": self.closes,
+            "unbroken": self.unbroken,
+            "events": self.happenings,
             "variables": list(self.variables),
             "step": self.step,
             "reset": self.reset,
@@ -345,5 +377,6 @@ class Task:
             "parameters": {k: float(p.value) for k, p in self.parameters.items()},
             "bootstraps": bool(self.bootstraps),
             "step_duration": self.step_duration and float(self.step_duration),
+            **({"unbroken": True} if self.unbroken else {}),
             **({"environment": settings} if settings else {}),
         }
