@@ -88,7 +88,10 @@ def _task(b, plan):
 
 
 def _happened(b, events, names):
-    """Variables that hold in which step of the trial each event was first (0: not yet) to whether it is."""
+    """Name of a variable to whether its event is first in this step.
+
+    The variable holds in which step of the trial the event was first, 0 if it was not.
+    """
     found = {}
     for name, expression in events.items():
         b.variables("task", f"event_{name}")
