@@ -292,33 +292,28 @@ def _learned(agent):
     tuple
         Name, array, index into it (behind the replicate), dimensions, long name, units.
     """
-    circuit = agent.circuit
-    for group, afferents in agent.afferents().items():
-        for key, columns in afferents["projections"].items():
-            projection = circuit.projections[key]
-            dims = f"post_{projection.target}", f"pre_{projection.source}"
-            yield key, f"{group}.weight", (..., slice(*columns)), dims, f"weights {key}", "1"
+    circuit, layout = agent.circuit, agent.plan.layout
+    for key in filter(circuit.projections.get, layout):
+        projection, (place,) = circuit.projections[key], layout[key]
+        dims = f"post_{projection.target}", f"pre_{projection.source}"
+        yield key, place.array, place.index, dims, f"weights {key}", "1"
     for name, p in circuit.populations.items():
         for key, parameter in p.parameters.items():
             if parameter.trainable:
+                (place,) = layout[f"{name}.{key}"]
                 label = key if len(circuit.populations) == 1 else f"{name}.{key}"
                 text = f"{key} of {name}"
-                yield label, f"{name}.{key}", (...,), (f"post_{name}",), text, parameter.unit
-    start, columns = 0, {}
-    for name, variable in agent.readout_states():
-        columns[name, variable] = slice(start, start + circuit.populations[name].size)
-        start = columns[name, variable].stop
-    row = 0
-    for readout, channels in agent.readouts():
-        for state in readout.states():
+                yield label, place.array, place.index, (f"post_{name}",), text, parameter.unit
+    for readout, _ in agent.readouts():
+        places = layout[f"{readout.reads}->{readout.name}"]
+        for state, place in zip(readout.states(), places, strict=True):
             source = readout.reads if len(readout.variables) == 1 else ".".join(state)
-            key, index = f"{source}->{readout.name}", (slice(row, row + channels), columns[state])
             dims = f"post_{readout.name}", f"pre_{readout.reads}"
-            yield key, "readout_drive.weight", index, dims, f"weights {key}", "1"
-        row += channels
+            key = f"{source}->{readout.name}"
+            yield key, place.array, place.index, dims, f"weights {key}", "1"
     critic = circuit.critic.name
-    index = (agent.task.actor_channels,)
-    yield f"{critic}.bias", "readout.bias", index, (), f"bias of {critic}", "1"
+    (place,) = layout[f"{critic}.bias"]
+    yield f"{critic}.bias", place.array, (place.rows[0],), (), f"bias of {critic}", "1"
 
 
 def set_weights(agent, state, data, checkpoint=-1):

@@ -163,8 +163,7 @@ def modulated(agent):
     -------
     dict
         `variables`: links of the network's groups ("group.variable") to their size and whether they
-        are factors (1) or amounts (0). `pathways`: projections and trained parameters to the parts
-        that they are made of, (group, parameter, first row, last, first column, last).
+        are factors (1) or amounts (0). `pathways`: names of projections and trained parameters.
     """
     variables = {}
     for name, p in agent.circuit.populations.items():
@@ -177,35 +176,7 @@ def modulated(agent):
             f"{name}.modulation_gain": [size, 1],
             f"{name}.modulation_baseline": [size, 0],
         }
-    return {"variables": variables, "pathways": _pathways(agent)}
-
-
-def _pathways(agent):
-    circuit, found = agent.circuit, {}
-    for group, afferents in agent.afferents().items():
-        rows = int(circuit.size(afferents["target"]))
-        for key, columns in afferents["projections"].items():
-            found[key] = [[group, "weight", 0, rows, *columns]]
-    for name, p in circuit.populations.items():
-        for key, parameter in p.parameters.items():
-            if parameter.trainable:
-                found[f"{name}.{key}"] = [[name, key, 0, int(p.size), 0, 1]]
-    column, columns = 0, {}
-    for state in agent.readout_states():
-        columns[state] = column, column + int(circuit.size(state[0]))
-        column = columns[state][1]
-    for readout, (first, last) in _rows(agent).items():
-        found[f"{readout.reads}->{readout.name}"] = [
-            ["readout_drive", "weight", first, last, *columns[state]] for state in readout.states()
-        ]
-    found[f"{circuit.critic.name}.bias"] = [["readout", "bias", first, last, 0, 1]]
-    return found
-
-
-def _rows(agent):
-    """First and last row of each readout."""
-    (actor, channels), (critic, _) = agent.readouts()
-    return {actor: (0, channels), critic: (channels, channels + 1)}
+    return {"variables": variables, "pathways": agent.pathways()}
 
 
 def places(description):
@@ -322,11 +293,11 @@ def _effects(agent, intervention):
 
 def _neurons(agent, intervention, effects):
     """Which entries of their places an intervention changes; None for all."""
-    readouts = {r.name: rows for r, rows in _rows(agent).items()}
+    rows = agent.plan.rows
     name = intervention.target.split(".")[0]
     owners = {place.partition(".modulation_")[0] for place in effects}
-    if name in readouts and owners == {"readout"}:
-        first, last = readouts[name]
+    if name in rows and owners == {"readout"}:
+        first, last = rows[name]
     elif owners == {name} and name in agent.circuit.populations:
         first, last = 0, agent.circuit.size(name)
     else:
@@ -393,7 +364,7 @@ def _clamp(agent, value):
 
 
 def _block_plasticity(agent, _):
-    found = {name: {f"plasticity of {name}": 0} for name in _pathways(agent)}
+    found = {name: {f"plasticity of {name}": 0} for name in agent.pathways()}
     return found | {"all": {place: 0 for places in found.values() for place in places}}
 
 
@@ -408,11 +379,11 @@ def _drives(agent, what, value):
 
 
 def _readouts(agent, what, value):
-    return {r.name: {f"readout.modulation_{what}": value} for r in _rows(agent)}
+    return {r.name: {f"readout.modulation_{what}": value} for r, _ in agent.readouts()}
 
 
 def _transmissions(agent, value):
-    names = [*agent.circuit.projections, *(f"{r.reads}->{r.name}" for r in _rows(agent))]
+    names = [*agent.circuit.projections, *(f"{r.reads}->{r.name}" for r, _ in agent.readouts())]
     return {name: {f"transmission of {name}": value} for name in names}
 
 

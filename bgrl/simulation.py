@@ -639,14 +639,8 @@ def _evaluate(agent, program, state, run, step):
 
 def _plastic(agent, state):
     """The arrays that learning changes."""
-    names = [
-        "readout.bias",
-        "readout_drive.weight",
-        *(f"{group}.weight" for group in agent.afferents()),
-    ]
-    for name, p in agent.circuit.populations.items():
-        names += [f"{name}.{k}" for k, v in p.parameters.items() if v.trainable]
-    return {name: state[name] for name in names if name in state}
+    places = (place for name in agent.pathways() for place in agent.plan.layout[name])
+    return {place.array: state[place.array] for place in places}
 
 
 def _evaluation_cost(run):

@@ -9,9 +9,11 @@ Nothing here knows Brian2.
 import json
 from collections import Counter
 from dataclasses import asdict, field
+from functools import cached_property
 
 import numpy as np
 
+from bgrl.agent.plan import Plan
 from bgrl.circuit import Circuit, Distribution
 from bgrl.circuit.clock import agree, lowest_trained
 from bgrl.description import description
@@ -216,6 +218,24 @@ class Agent:
         projection = self.circuit.projections[name]
         return projection.rule if projection.plastic else None
 
+    def pathways(self):
+        """Names, in `bgrl.agent.plan.Plan.layout`, of all that may learn or be lesioned."""
+        trained = [
+            f"{name}.{key}"
+            for name, p in self.circuit.populations.items()
+            for key, parameter in p.parameters.items()
+            if parameter.trainable
+        ]
+        readouts = [readout for readout, _ in self.readouts()]
+        read = [f"{readout.reads}->{readout.name}" for readout in readouts]
+        projections = [key for group in self.afferents().values() for key in group["projections"]]
+        return [*projections, *trained, *read, f"{self.circuit.critic.name}.bias"]
+
+    @cached_property
+    def plan(self):
+        """What follows from the structure, see `bgrl.agent.plan.Plan`."""
+        return Plan(self.structure())
+
     def structure(self, interventions=False):
         """What the compiled program depends on, as JSON values.
 
@@ -263,6 +283,7 @@ class Agent:
             "afferents": self.afferents(),
             "readout": {
                 "states": [list(state) for state in self.readout_states()],
+                "readouts": self._readout_parts(),
                 "fixed_feedback": any(r.feedback_to for r, _ in self.readouts())
                 or self.learning.feedback == "random",
             },
@@ -272,6 +293,15 @@ class Agent:
             "replicates": int(self.replicates),
             "dtype": self.dtype,
         }
+
+    def _readout_parts(self):
+        """Name of each readout to the states that it reads, and its first and last row."""
+        found, first = {}, 0
+        for readout, channels in self.readouts():
+            reads = [list(state) for state in readout.states()]
+            found[readout.name] = {"reads": reads, "rows": [first, first + channels]}
+            first += channels
+        return found
 
     def to_dict(self):
         """The whole configuration as JSON values."""

@@ -4,12 +4,42 @@
 one place. It knows the structure only, no values.
 """
 
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 from bgrl.language import symbols
 from bgrl.learning.sensitivity import blocks, dynamics, sizes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where weights or parameters are: rows and columns of an array of the state, in each replicate.
+
+    Attributes
+    ----------
+    group, variable : str
+        The array is ``group.variable``.
+    rows, columns : (int, int)
+        First and last, the latter not included. Columns are None where the array has none, as that of
+        a parameter of neurons.
+    """
+
+    group: str
+    variable: str
+    rows: tuple
+    columns: tuple | None = None
+
+    @property
+    def array(self):
+        """Name of the array."""
+        return f"{self.group}.{self.variable}"
+
+    @property
+    def index(self):
+        """Index into the last axes of the array."""
+        return tuple(slice(*part) for part in (self.rows, self.columns) if part)
 
 
 class Plan:
@@ -30,8 +60,13 @@ class Plan:
         Number of actions.
     continuous : bool
         Whether actions are real numbers rather than a choice.
+    rows : dict of str to (int, int)
+        First and last row (not included) of the actor's and of the critic's part of the readout.
     actor_rows : int
-        Rows of the readout that belong to the actor; the critic is the one behind them.
+        Rows of the actor; the critic is the one behind them.
+    columns : dict of (str, str) to (int, int)
+        First and last column (not included), among the afferents of the readout, of each state that
+        readouts read or that their feedback reaches.
     signalled, chosen : list of (str, str)
         States (population, variable) to which learning signals return, and those that are told the
         weight from the action that was chosen.
@@ -54,11 +89,14 @@ class Plan:
         self.agent_starts = "session_ended" if self.task["unbroken"] else "done"
         self.actions = self.task["actions"]
         self.continuous = self.task["continuous"]
-        self.actor_rows = (2 if self.continuous else 1) * self.actions
+        self.readouts = structure["readout"]["readouts"]
+        self.rows = {name: tuple(readout["rows"]) for name, readout in self.readouts.items()}
+        self.actor_rows = min(last for _, last in self.rows.values())
         self.sizes = sizes(structure)
         self.blocks = blocks(structure)
         states = [tuple(state) for state in structure["readout"]["states"]]
-        self.read = states
+        ends = np.cumsum([self.sizes[name] for name, _ in states]).tolist()
+        self.columns = dict(zip(states, zip([0, *ends], ends, strict=False), strict=True))
         needed = {state for block in self.blocks for state in (*block.states, *block.exact)}
         self.signalled = [state for state in states if state in needed]
         asking = {
@@ -80,6 +118,36 @@ class Plan:
             found[name] = population_step(population, self.structure["dt"], trained, needed)
         return found
 
+    @cached_property
+    def layout(self):
+        """Where all weights and parameters are: everything else asks here.
+
+        A projection is called by its name, a parameter ``population.parameter``, what a readout reads
+        ``population->readout`` (a place for each of its states), and the bias of the critic
+        ``critic.bias``.
+
+        Returns
+        -------
+        dict of str to tuple of Place
+        """
+        found = {}
+        for group, afferents in self.afferents.items():
+            rows = 0, self.sizes[afferents["target"]]
+            for key, columns in afferents["projections"].items():
+                found[key] = (Place(group, "weight", rows, tuple(columns)),)
+        for name, population in self.populations.items():
+            for key in population["parameters"]:
+                found[f"{name}.{key}"] = (Place(name, key, (0, self.sizes[name])),)
+        for name, readout in self.readouts.items():
+            states = [tuple(state) for state in readout["reads"]]
+            found[f"{states[0][0]}->{name}"] = tuple(
+                Place("readout_drive", "weight", self.rows[name], self.columns[state])
+                for state in states
+            )
+        # Of the readouts only the critic, which is the last, has one.
+        found[f"{name}.bias"] = (Place("readout", "bias", self.rows[name]),)
+        return found
+
     def sources(self, group):
         """What the afferents of a group of synapses are, in the order of its columns.
 
@@ -89,7 +157,7 @@ class Plan:
             Group, variable, first element and number of elements.
         """
         if group == "readout_drive":
-            return [(name, variable, 0, self.sizes[name]) for name, variable in self.read]
+            return [(name, variable, 0, self.sizes[name]) for name, variable in self.columns]
         first = dict(zip(self.inputs, np.cumsum([0, *self.inputs.values()]).tolist(), strict=False))
         found = []
         for key in self.afferents[group]["projections"]:
@@ -106,10 +174,8 @@ class Plan:
 
     def column(self, key):
         """Group of a projection's weights, their first column in it, and all its columns."""
-        for group, afferents in self.afferents.items():
-            if key in afferents["projections"]:
-                return group, afferents["projections"][key][0], self.width(group)
-        raise KeyError(key)
+        (place,) = self.layout[key]
+        return place.group, place.columns[0], self.width(place.group)
 
     def feeding(self, population, drive):
         """Groups of synapses that feed a drive."""

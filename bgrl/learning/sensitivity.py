@@ -228,14 +228,14 @@ def count_weights(structure):
     -------
     int
     """
-    size, task = sizes(structure), structure["task"]
+    size = sizes(structure)
     found = sum(
         size[a["target"]] * max(last for _, last in a["projections"].values())
         for a in structure["afferents"].values()
     )
     read = sum(size[name] for name, _ in structure["readout"]["states"])
-    channels = (2 if task["continuous"] else 1) * task["actions"] + 1
-    return structure["replicates"] * (found + channels * read)
+    rows = max(readout["rows"][1] for readout in structure["readout"]["readouts"].values())
+    return structure["replicates"] * (found + rows * read)
 
 
 @dataclass(frozen=True)

@@ -21,25 +21,19 @@ def write(b, plan):
         b.variables("readout_drive_afferents", signal)
         expression = f"({' + '.join(paths)})*{signal}_post"
         b.sum("striatum", "readout_drive", "pre", signal, expression)
-    lines, first = {}, 0
-    for name, variable, _, size in plan.sources("readout_drive"):
-        index = np.arange(first, first + size)
-        first += size
+    lines, told = {}, {}
+    for (name, variable), columns in plan.columns.items():
         if (name, variable) in plan.signalled:
             for kind in ("learning", "entropy"):
                 own = f"{kind}_signal_{variable}"
                 source = "readout_drive_afferents", f"{kind}_signal"
                 b.variables(name, own)
-                b.link(name, f"sent_{kind}_{variable}", *source, index)
+                b.link(name, f"sent_{kind}_{variable}", *source, np.arange(*columns))
                 lines.setdefault(name, []).append(f"{own} = sent_{kind}_{variable}")
-    first, told = 0, {}
-    for name, variable, _, size in plan.sources("readout_drive"):
-        if (name, variable) in plan.chosen:
-            index = np.arange(first, first + size)
-            sent = f"sent_chosen_{variable}"
-            b.link(name, sent, "readout_drive_afferents", "chosen_signal", index)
-            told.setdefault(name, []).append(sent)
-        first += size
+    for name, variable in plan.chosen:
+        index, sent = np.arange(*plan.columns[name, variable]), f"sent_chosen_{variable}"
+        b.link(name, sent, "readout_drive_afferents", "chosen_signal", index)
+        told.setdefault(name, []).append(sent)
     for name, sent in told.items():
         b.variables(name, "chosen")
         lines.setdefault(name, []).append(f"chosen = {' + '.join(sent)}")
@@ -59,16 +53,13 @@ def start(agent, plan, seed):
         else:
             drawn = replicated(agent, readout.feedback, shape, seed, f"{readout.name}.feedback")
         row = spread(plan, readout, drawn if readout.mask is None else drawn * readout.mask)
-        first = 0
-        for population, variable in plan.read:
-            last = first + plan.sizes[population]
+        for (population, variable), columns in plan.columns.items():
             state = f"{population}.{variable}"
             if state in readout.feedback_to:
                 name = f"{readout.name}.feedback.{state}"
                 shape = channels, plan.sizes[population]
                 to = replicated(agent, readout.feedback_to[state], shape, seed, name)
                 lesioned = agent.circuit.populations[population].lesioned
-                row[..., first:last] = to if lesioned is None else to * (1 - lesioned)
-            first = last
+                row[..., slice(*columns)] = to if lesioned is None else to * (1 - lesioned)
         rows.append(row)
     return {"readout_drive.feedback": np.concatenate(rows, axis=1)}

@@ -12,16 +12,16 @@ def write(b, plan):
         return
     description = plan.structure["interventions"]
     where = places(description)
-    for parts in description["pathways"].values():
-        for group, key, *_ in parts:
-            _keep(b, plan, group, key)
+    for name in description["pathways"]:
+        for place in plan.layout[name]:
+            _keep(b, place)
     pathways = tuple(
         Pathway(
             where[f"transmission of {name}"][0],
             where[f"plasticity of {name}"][0],
-            tuple(_part(b, *part) for part in parts),
+            tuple(_part(b, place) for place in plan.layout[name]),
         )
-        for name, parts in description["pathways"].items()
+        for name in description["pathways"]
     )
     size = b.groups["modulation"].size
     silent = dict.fromkeys(_silent(b, plan, where))
@@ -56,8 +56,9 @@ def begin(agent, interventions, state):
             state[name][...] = state[name.replace(".intact_", ".")]
 
 
-def _keep(b, plan, group, key):
+def _keep(b, place):
     """Add what a parameter is held at, and the masks as they are without interventions."""
+    group, key = place.group, place.variable
     names = [f"held_{key}"]
     if key == "weight":
         names += ["intact_mask"]
@@ -65,14 +66,15 @@ def _keep(b, plan, group, key):
     b.variables(group, *(n for n in names if n not in b.groups[group].variables))
 
 
-def _part(b, group, key, first, last, left, right):
+def _part(b, place):
     """Some parameters of a group, with all that is kept of them."""
+    group, key = place.group, place.variable
     rows, columns = (*b.groups[group].shape, 1)[:2]
     masks = [v for v in ("mask", "feedback") if f"intact_{v}" in b.groups[group].variables]
     cleared = b.kept_for(f"{group}.{key}")
     return Part(
-        (first, last, rows),
-        (left, right, columns),
+        (*place.rows, rows),
+        (*(place.columns or (0, 1)), columns),
         f"{group}.{key}",
         f"{group}.held_{key}",
         tuple((f"{group}.{v}", f"{group}.intact_{v}") for v in masks),

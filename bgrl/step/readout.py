@@ -57,10 +57,8 @@ def spread(plan, readout, values):
     ndarray (replicates, rows, afferents)
         Zero elsewhere.
     """
-    size = plan.sizes[readout.reads]
-    own = {
-        state: values[..., k * size : (k + 1) * size] for k, state in enumerate(readout.states())
-    }
-    shape = values.shape[:-1]
-    parts = [own.get(s, np.zeros((*shape, plan.sizes[s[0]]))) for s in plan.read]
-    return np.concatenate(parts, axis=-1)
+    size, width = plan.sizes[readout.reads], plan.width("readout_drive")
+    found = np.zeros((*values.shape[:-1], width))
+    for k, state in enumerate(readout.states()):
+        found[..., slice(*plan.columns[state])] = values[..., k * size : (k + 1) * size]
+    return found
