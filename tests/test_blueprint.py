@@ -3,6 +3,9 @@
 ``python tests/test_blueprint.py`` writes the texts anew; look at the difference before it is committed.
 """
 
+import math
+import random
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,9 +14,12 @@ import pytest
 import models
 from bgrl import tasks
 from bgrl.errors import BlueprintError
+from bgrl.language import FUNCTIONS
 from bgrl.learning import LASTING
 from bgrl.step.assemble import blueprint
-from bgrl.step.blueprint import Blueprint
+from bgrl.step.blueprint import Blueprint, Code
+from bgrl.step.readable import readable
+from bgrl.task_check import random_agent
 from experiments import action_selection
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -55,6 +61,50 @@ def test_the_text_says_what_interventions_add():
     assert "drive = modulation_gain_drive*drive + modulation_baseline_drive" in added
     assert any(line.startswith("td_error = modulation_gain*(") for line in added)
     assert "parameters that may not learn are put back" in added
+
+
+def executed(text, tables, values):
+    """What lines of assignments make of values; a function is any that tells its arguments apart."""
+    names = [*FUNCTIONS, *tables, "counter_uniform"]
+    functions = {
+        name: lambda *a, k=k: 1.5 + math.sin(k + sum(n * x for n, x in enumerate(a, 1))) / 2
+        for k, name in enumerate(names)
+    }
+    functions |= {"int": lambda x: float(int(x)), "where": lambda c, a, b: a if c else b}
+    after = dict(values)
+    exec(re.sub(r"\n +\+", " +", text), functions | {"inf": 1e9, "pi": math.pi}, after)
+    return {name: after[name] for name in values}
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_what_is_printed_of_a_task_means_what_runs(name):
+    b = blueprint(random_agent(tasks.make(name), 1).structure())
+    (code,) = (item for _, item in b.items if isinstance(item, Code) and item.group == "task")
+    known = {*b.groups["task"].variables, *b.groups["task"].links, "t_in_timesteps"}
+    assert "__" in code.text and "__" not in str(code)
+    for seed in range(5):
+        generator = random.Random(seed)
+        values = {variable: generator.choice([0.0, 1.0, 2.5, 7.25]) + 0.5 for variable in known}
+        values |= {flag: float(generator.random() < 0.5) for flag in ("restart", "done")}
+        found = executed(str(code), b.tables, values)
+        assert found == executed(code.text, b.tables, values) and found != values
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    [
+        ("x__2 = 1.0*(where(done, 1.0 * int(x__1 < 0.5), x))", "x = where(done, int(x < 0.5), x)"),
+        ("x = x__3", ""),
+        ("a_1 = 2.50*(b_0 + 1.0)*-c", "a_1 = 2.5*(b_0 + 1)*-c"),
+        ("y = (a*b)/(c*(d/e))", "y = a*b/(c*(d/e))"),
+        (
+            "y = " + " + ".join(["factor*(a + b)"] * 8),
+            "y = factor*(a + b)" + "\n  + factor*(a + b)" * 7,
+        ),
+    ],
+)
+def test_readable_code(code, printed):
+    assert readable(code) == printed
 
 
 def empty():

@@ -5,7 +5,8 @@ variable, and, slot by slot, what happens in a step: code, sums over synapses, a
 products and other loops that element-wise code cannot say). The files of `bgrl.step` write it, each its
 own part. A backend runs it. Nothing here knows Brian2.
 
-``print(blueprint)`` shows the algorithm: the slots in their order, with what each group does in them.
+``print(blueprint)`` shows the algorithm: the slots in their order, with what each group does in them, as
+people read it (`bgrl.step.readable`).
 
 Everything is dimensionless or in ms, and is written for one replicate: replicates are the outermost axis
 of every array, and never read each other. A variable `v` of a group `g` is the array ``g.v`` of the
@@ -21,6 +22,7 @@ import numpy as np
 from bgrl.errors import BlueprintError
 from bgrl.language import FUNCTIONS
 from bgrl.slots import SUBSTEP_SLOTS, unroll
+from bgrl.step.readable import readable, readable_expression
 
 #: What code may use besides the variables of its group.
 _KNOWN = {
@@ -107,7 +109,7 @@ class Code:
     text: str
 
     def __str__(self):
-        return self.text
+        return readable(self.text)
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,9 @@ class Sum:
         return f"{self.variable}_{self.end}"
 
     def __str__(self):
-        return f"{self.variable} = sum of {self.expression} over {self.synapses}"
+        return (
+            f"{self.variable} = sum of {readable_expression(self.expression)} over {self.synapses}"
+        )
 
 
 class Blueprint:
