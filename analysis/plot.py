@@ -36,6 +36,7 @@ from . import (
     lesions,
     medication,
     memory_chain,
+    rapid_adaptation,
     recovery,
     reproduction,
     sweep,
@@ -59,6 +60,7 @@ FIGURES = {
     "lesions": lesions.figure,
     "recovery": recovery.figure,
     "task_gallery": task_gallery.figure,
+    "rapid_adaptation": rapid_adaptation.figure,
     **reproduction.FIGURES,
 }
 
