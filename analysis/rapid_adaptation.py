@@ -1,9 +1,15 @@
 """Regret within a trial with frozen weights, and what can be decoded from the cortex meanwhile."""
 
 import numpy as np
-
-from analysis.reproduction import median_and_interval
-from analysis.style import COLOURS, axes_or_new, letter, median_and_quartiles, new_figure, styled
+from bgrl.analysis.reproduction import median_and_interval
+from bgrl.analysis.style import (
+    COLOURS,
+    axes_or_new,
+    letter,
+    median_and_quartiles,
+    new_figure,
+    styled,
+)
 
 #: Strategy to colour and line.
 STRATEGIES = {

@@ -15,20 +15,19 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import xarray as xr
+from bgrl.experiments import _strategies, paper
+from bgrl.experiments._reproduction import command_line
 
-import models
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.agent import describe
 from bgrl.dataset import provenance
 from bgrl.errors import InputError, check_integer
 from bgrl.experiment import Settings, command, option
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
-from experiments import _strategies, paper
-from experiments._reproduction import command_line
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.rapid_adaptation"
+ANALYSIS = "bgrl.analysis.rapid_adaptation"
 QUICK = {"steps": 50_000, "maze_steps": 50_000, "replicates": 3, "test_trials": 60}
 #: The bandit does not pay later for what is done now: with a discount of 0.9 in place of 0.99, 1 million
 #: steps, the median return of five replicates rises from chance to 899 of 1,000 pulls.
@@ -320,6 +319,6 @@ def _variable(dims, values, long_name, units="1"):
 
 
 if __name__ == "__main__":
-    import experiments.rapid_adaptation
+    import bgrl.experiments.rapid_adaptation
 
-    command("rapid_adaptation", experiments.rapid_adaptation)
+    command("rapid_adaptation", bgrl.experiments.rapid_adaptation)
