@@ -86,10 +86,6 @@ def _sweeps(data):
     return int(measured["replicates"][0]), int(measured["units"][np.argmax(most.values)])
 
 
-def _methods(data):
-    return data["benchmark"]["method"].values.tolist()
-
-
 def _entries(values):
     """What is not NaN: (value, coordinate of each dimension, ...)."""
     return [

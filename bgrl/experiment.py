@@ -794,13 +794,19 @@ def check_writable(path, suffixes):
 
 
 def write_figure(figure, path):
-    """Save a matplotlib figure: to a temporary name, then renamed."""
-    temporary = path.with_name(f".{path.stem}.part{path.suffix}")
+    """Save a matplotlib figure as those of `bgrl.analysis` are, and make its folder.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    RunError
+        If the disk is full.
+    """
+    # By its name, like the module of an experiment's figure: only those who draw import matplotlib.
+    style = importlib.import_module("bgrl.analysis.style")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(temporary)
-        temporary.replace(path)
+        style.save_figure(figure, path)
     except OSError as error:
         raise from_system(f"cannot write {path}", error) from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -11,6 +11,8 @@ definition; `CPP` and `CYTHON` are the same function for the compiled targets.
 
 import numpy as np
 
+from bgrl.errors import check_integer
+
 #: Streams of random numbers, one for each part of the model that draws.
 STREAMS = {"task": 1, "policy": 2, "environment": 3}
 
@@ -53,6 +55,30 @@ cdef double _counter_uniform(long long seed, long long replicate, long long stre
     z = _bgrl_mix((z ^ <unsigned long long>index) + increment)
     return (<double>(z >> 41) + 0.5) / 8388608.0
 """
+
+
+def own_seed(seed, *words, name=""):
+    """A seed of its own for something that is drawn once, before a run: weights, wiring.
+
+    Parameters
+    ----------
+    seed : int
+        Of everything.
+    *words : int
+        What tells one draw from another, such as the replicate.
+    name : str
+        Of what is drawn, so that no quantity's draw depends on another's.
+
+    Returns
+    -------
+    list of int
+    """
+    return [check_integer("seed", seed, 0), *words, *name.encode()]
+
+
+def generator(seed):
+    """Random numbers of NumPy from an integer or an `own_seed`; Philox is counter-based too."""
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
 
 
 def _mix(z):

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from bgrl.experiments import paper, sweep
 
 from bgrl.agent import describe
 from bgrl.backends import BACKENDS
@@ -24,6 +23,7 @@ from bgrl.backends.groups import cores
 from bgrl.dataset import read_attributes
 from bgrl.errors import InputError, check_count, choose
 from bgrl.experiment import Basics, named_values, option
+from bgrl.experiments import paper, sweep
 
 #: Where `figure` and `summary` of the datasets are.
 ANALYSIS = "bgrl.analysis.reproduction"

@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import xarray as xr
-from bgrl.models import gpr
 from tqdm import tqdm
 
 from bgrl.agent import Agent, describe
@@ -21,6 +20,7 @@ from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import InputError
 from bgrl.experiment import Basics, command, option
 from bgrl.learning import Learning
+from bgrl.models import gpr
 from bgrl.recording import Sink
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.common import check_several

@@ -9,12 +9,11 @@ import resource
 import sys
 import time
 
-from bgrl.experiments import suite
-
 from bgrl import experiment, models, tasks
 from bgrl.backends import BACKENDS, load
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError, choose
+from bgrl.experiments import suite
 from bgrl.learning.methods import METHODS
 from bgrl.learning.sensitivity import cost
 from bgrl.simulation import check_cost

@@ -7,9 +7,9 @@ pole falls, the activity of the cortex, and the policy against the angle of the 
 
 from dataclasses import dataclass
 
-from bgrl import models, tasks
-from bgrl.experiment import AgentSettings, command, option
-from bgrl.own import NamesOrFile
+from bgrl import tasks
+from bgrl.experiment import command, option
+from bgrl.experiments._model import ModelSettings, agent, run  # noqa: F401 (the experiment's)
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.cartpole"
@@ -17,13 +17,10 @@ QUICK = {"steps": 20_000, "replicates": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(AgentSettings):
+class Config(ModelSettings):
     """Settings of the experiment."""
 
     steps: int = option(500_000, "task steps of learning, each replicate")
-    model: str = option(
-        "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
-    )
     observe: str = option(
         "",
         "play CartPole-v1 and see only these of x, x_dot, theta, theta_dot (names or numbers, "
@@ -38,25 +35,6 @@ class Config(AgentSettings):
         """The task."""
         own = {"observe": self.observe} if self.observe else {}
         return tasks.make(self.task_name(), **own | self.task_options | options)
-
-
-def agent(config):
-    """The agent in its task."""
-    return config.make_agent(lambda task: models.circuit(config.model, task, config.units))
-
-
-def run(config):
-    """Train and record.
-
-    Parameters
-    ----------
-    config : Config
-
-    Returns
-    -------
-    xarray.DataTree
-    """
-    return config.train(agent(config))
 
 
 if __name__ == "__main__":

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from bgrl.models import distributional
 
 from bgrl import models, tasks
 from bgrl.experiment import Settings, command, option
+from bgrl.models import distributional
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.tasks.pavlovian import Trials, fixed

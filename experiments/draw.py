@@ -14,8 +14,15 @@ from pathlib import Path
 
 from bgrl import models, tasks
 from bgrl.cli import Parser, run_command
-from bgrl.errors import InputError, from_system
-from bgrl.experiment import add_edits, check_matplotlib, check_writable, edit, named_values
+from bgrl.errors import InputError
+from bgrl.experiment import (
+    add_edits,
+    check_matplotlib,
+    check_writable,
+    edit,
+    named_values,
+    write_figure,
+)
 
 
 def main(arguments=None):
@@ -59,13 +66,8 @@ def main(arguments=None):
     check_matplotlib()
     # Matplotlib takes a while to import; what is refused is refused at once.
     from bgrl.analysis.circuit import plot_circuit
-    from bgrl.analysis.style import save_figure
 
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_figure(plot_circuit(circuit.to_dict()).figure, path)
-    except OSError as error:
-        raise from_system(f"cannot write {path}", error) from None
+    write_figure(plot_circuit(circuit.to_dict()).figure, path)
     print(f"wrote {path}")
 
 

@@ -6,9 +6,8 @@ input, the LRU, RFLO with feedback alignment and with transposed weights, and ag
 
 from dataclasses import dataclass
 
-from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
-
 from bgrl.experiment import command, option
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 

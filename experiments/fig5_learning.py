@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
-
 from bgrl.experiment import command, option
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 

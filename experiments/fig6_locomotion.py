@@ -7,10 +7,9 @@ scale. Needs ``pip install -e .[mujoco]``.
 import importlib.util
 from dataclasses import dataclass
 
-from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
-
 from bgrl.errors import InputError
 from bgrl.experiment import command, option
+from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 

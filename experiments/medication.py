@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 import xarray as xr
-from bgrl.models import opal
 
 from bgrl import models, tasks
 from bgrl.agent import describe
@@ -25,6 +24,7 @@ from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import Basics, command, option
 from bgrl.interventions import Intervention
+from bgrl.models import opal
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.tasks.probabilistic_selection import SYMBOLS

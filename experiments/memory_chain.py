@@ -7,9 +7,9 @@ cortex, and the policy at the query.
 
 from dataclasses import dataclass
 
-from bgrl import models, tasks
-from bgrl.experiment import AgentSettings, command, option
-from bgrl.own import NamesOrFile
+from bgrl import tasks
+from bgrl.experiment import command, option
+from bgrl.experiments._model import ModelSettings, agent, run  # noqa: F401 (the experiment's)
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.memory_chain"
@@ -17,12 +17,9 @@ QUICK = {"steps": 20_000, "replicates": 4, "length": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(AgentSettings):
+class Config(ModelSettings):
     """Settings of the experiment."""
 
-    model: str = option(
-        "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
-    )
     length: int = option(8, "memory length, in steps")
 
     def task_name(self):
@@ -33,25 +30,6 @@ class Config(AgentSettings):
         """The task."""
         own = {"length": self.length}
         return tasks.make(self.task_name(), **own | self.task_options | options)
-
-
-def agent(config):
-    """The agent in its task."""
-    return config.make_agent(lambda task: models.circuit(config.model, task, config.units))
-
-
-def run(config):
-    """Train and record.
-
-    Parameters
-    ----------
-    config : Config
-
-    Returns
-    -------
-    xarray.DataTree
-    """
-    return config.train(agent(config))
 
 
 if __name__ == "__main__":

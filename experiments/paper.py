@@ -9,12 +9,11 @@ import dataclasses
 import time
 from dataclasses import dataclass, field
 
-from bgrl.experiments import _slip
-
 from bgrl import models, tasks
 from bgrl.circuit import Parameter
 from bgrl.errors import choose
 from bgrl.experiment import AgentSettings, command, option
+from bgrl.experiments import _slip
 from bgrl.learning import FEEDBACKS, OPTIMIZERS
 from bgrl.learning import METHODS as SENSITIVITIES
 from bgrl.own import NamesOrFile

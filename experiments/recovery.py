@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import xarray as xr
-from bgrl.experiments import lesions
 
 from bgrl.errors import choose
 from bgrl.experiment import command, option
+from bgrl.experiments import lesions
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.recovery"

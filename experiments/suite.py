@@ -24,13 +24,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from bgrl.experiments import _measure
 from tqdm import tqdm
 
 from bgrl.agent import describe
 from bgrl.backends.cpp import compiler
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import command, option
+from bgrl.experiments import _measure
 from bgrl.simulation import check_cost
 from bgrl.slots import SLOTS
 

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
+from bgrl.experiment import command, option
 from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
 from bgrl.experiments.paper import SUITE
-
-from bgrl.experiment import command, option
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 

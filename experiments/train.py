@@ -7,10 +7,10 @@ length of trials while learning, and dopamine and value late in learning.
 
 from dataclasses import dataclass
 
-from bgrl import models, tasks
-from bgrl.experiment import TRACES, WINDOW, AgentSettings, command, option
+from bgrl import tasks
+from bgrl.experiment import TRACES, WINDOW, command, option
+from bgrl.experiments._model import ModelSettings, agent
 from bgrl.interventions import Intervention
-from bgrl.own import NamesOrFile
 from bgrl.recording import Record
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
@@ -19,14 +19,11 @@ QUICK = {"steps": 20_000, "replicates": 4}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(AgentSettings):
+class Config(ModelSettings):
     """Settings of the experiment."""
 
     task: str = option("stateless_cartpole", "task, gymnasium:NAME or FILE.py")
     observe: str = option("", "what the agent sees of it: numbers separated by commas, even, odd")
-    model: str = option(
-        "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
-    )
     record: str = option(
         ",".join(TRACES.variables),
         "what is recorded, separated by commas: also entropy, other populations, group.variable of "
@@ -67,11 +64,6 @@ class Config(AgentSettings):
         """The task, or the part of it that the agent sees."""
         own = {"observe": self.observe}
         return tasks.make_observed(self.task, **own | self.task_options | options)
-
-
-def agent(config):
-    """The agent in its task."""
-    return config.make_agent(lambda task: models.circuit(config.model, task, config.units))
 
 
 def run(config):

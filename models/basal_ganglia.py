@@ -33,7 +33,6 @@ is enough for methods that cross no synapse (`rflo`, `snap1`).
 import math
 
 import numpy as np
-from bgrl.models.rtrrl import STEP, TAU_STEPS
 
 from bgrl.circuit import (
     Circuit,
@@ -47,6 +46,7 @@ from bgrl.circuit import (
 )
 from bgrl.circuit.ctrnn import EQUATIONS, meta_inputs
 from bgrl.errors import check_count
+from bgrl.models.rtrrl import STEP, TAU_STEPS
 
 #: Neurons of each nucleus for each action.
 CHANNEL = 4

@@ -18,8 +18,6 @@ dorsal_striatum, ventral_striatum
 
 import math
 
-from bgrl.models.rtrrl import STEP, TAU_STEPS
-
 from bgrl.circuit import (
     Circuit,
     Parameter,
@@ -32,6 +30,7 @@ from bgrl.circuit import (
 )
 from bgrl.circuit.ctrnn import EQUATIONS, meta_inputs
 from bgrl.errors import check_count
+from bgrl.models.rtrrl import STEP, TAU_STEPS
 
 THALAMUS = """
     drate/dt = (-rate + 1/(1 + exp(-drive - bias)))/tau : 1

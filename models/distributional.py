@@ -40,7 +40,6 @@ not learned from here, though actor and cortex learn from it. A trial must outla
 import math
 
 import numpy as np
-from bgrl.models.rtrrl import STEP, TAU_STEPS
 
 from bgrl.circuit import (
     Circuit,
@@ -55,6 +54,7 @@ from bgrl.circuit import (
 )
 from bgrl.circuit.ctrnn import EQUATIONS, meta_inputs
 from bgrl.errors import InputError, check_count
+from bgrl.models.rtrrl import STEP, TAU_STEPS
 
 #: Expectile of each dopamine neuron, evenly spaced; their number and `RATE` are ours.
 EXPECTILES = tuple((k + 0.5) / 20 for k in range(20))

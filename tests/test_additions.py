@@ -29,7 +29,7 @@ OBGD = Optimizer(
     "update = scale*gradient",
     totals={"reach": "learning_rate*abs(eligibility)"},
     once="""
-        bound = 2*clip(abs(td_error), 1, inf)*reach
+        bound = 2*clip(abs(dopamine), 1, inf)*reach
         scale = 1/clip(bound, 1, inf)
     """,
 )

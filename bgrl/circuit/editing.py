@@ -19,6 +19,7 @@ from bgrl.circuit.clock import agree, check_duration
 from bgrl.circuit.pathway import Projection
 from bgrl.circuit.values import Distribution, truncated_normal
 from bgrl.errors import InputError, check_count, choose
+from bgrl.random import generator, own_seed
 
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
 CALL = re.compile(rf"({'|'.join(DISTRIBUTIONS)})\((.+)\)\Z")
@@ -151,7 +152,7 @@ class Editing:
         choose("projection", name, self.projections)
         shape = self.shape(self.projections[name])
         try:
-            mask = pattern(*shape, seed=wiring.key(seed, name), **options)
+            mask = pattern(*shape, seed=own_seed(seed, name=name), **options)
         except TypeError as error:
             raise InputError(f"wiring of {name!r}: {error}") from None
         return self.set(f"{name}.mask", mask)
@@ -362,7 +363,7 @@ def _drawn(present, fraction, seed, name):
     """A share of the ones of an array, as an array of 0 and 1."""
     taken = np.zeros(present.shape, int)
     there = np.flatnonzero(present)
-    order = wiring.generator(wiring.key(seed, name)).permutation(there)
+    order = generator(own_seed(seed, name=name)).permutation(there)
     taken.flat[order[: round(fraction * len(there))]] = 1
     return taken
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from bgrl.description import description
 from bgrl.errors import InputError, choose, plain
+from bgrl.random import generator, own_seed
 
 
 @description
@@ -124,8 +125,7 @@ def sample(value, shape, seed, replicate, name):
     """
     if not isinstance(value, Distribution):
         return np.broadcast_to(np.asarray(value, float), shape)
-    key = [seed, replicate, *name.encode()]
-    return value.sample(np.random.Generator(np.random.Philox(np.random.SeedSequence(key))), shape)
+    return value.sample(generator(own_seed(seed, replicate, name=name)), shape)
 
 
 def summary(value):

@@ -9,17 +9,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from bgrl.errors import InputError, check_count, check_integer
-
-
-def key(seed, name):
-    """A seed of one projection's own, from the seed of all."""
-    return [check_integer("seed", seed, 0), *name.encode()]
-
-
-def generator(seed):
-    """Counter-based random numbers from an integer or a list of them."""
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
+from bgrl.errors import InputError, check_count
+from bgrl.random import generator
 
 
 def all_to_all(targets, sources, seed=0):

@@ -30,7 +30,7 @@ class Optimizer:
         Name to an expression of what `code` may read: its sum over all parameters of a replicate.
     once : str
         Code that runs once a step for each replicate, before `code`. It may read the totals,
-        ``td_error`` and what is in `once_state`.
+        ``dopamine`` and what is in `once_state`.
     once_state : tuple of str
         Variables that `once` keeps from step to step, 0 at the start.
 
@@ -50,7 +50,7 @@ class Optimizer:
         own = {"gradient", "eligibility", "dopamine", "learning_rate", *self.state}
         said = _assigned(self.once)
         _check("code", self.code, own | {*said, *self.once_state, "update"})
-        _check("once", self.once, {"td_error", "max_norm", *self.totals, *self.once_state})
+        _check("once", self.once, {"dopamine", "max_norm", *self.totals, *self.once_state})
         for name, expression in self.totals.items():
             _check(f"total {name!r}", f"total = {expression}", own)
         if "update" not in _assigned(self.code):

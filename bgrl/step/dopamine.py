@@ -1,4 +1,8 @@
-"""Dopamine: the TD error, how its neurons fire, and its way to all that it teaches."""
+"""Dopamine: the TD error, how its neurons fire, and its way to all that it teaches.
+
+The array ``dopamine.td_error`` holds it as it was computed. Whatever receives it calls it ``dopamine``:
+the targets, the equations of rules and optimizers, and the variable in a dataset.
+"""
 
 import numpy as np
 

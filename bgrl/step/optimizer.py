@@ -91,7 +91,7 @@ def _once(b, plan, stage, before):
         return
     kept = dict.fromkeys([*stage["once_state"], *_sent(stage)])
     b.variables("dopamine", *kept)
-    b.code("plasticity", "dopamine", stage["once"])
+    b.code("plasticity", "dopamine", _said(stage["once"], {"dopamine": "td_error"}))
     for name in plan.targets() if _sent(stage) else ():
         lines = []
         for variable in _sent(stage):
