@@ -1,6 +1,7 @@
 """Regret within a trial with frozen weights, and what can be decoded from the cortex meanwhile."""
 
 import numpy as np
+
 from bgrl.analysis.reproduction import median_and_interval
 from bgrl.analysis.style import (
     COLOURS,

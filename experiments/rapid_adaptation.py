@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import xarray as xr
-from bgrl.experiments import _strategies, paper
-from bgrl.experiments._reproduction import command_line
 
 from bgrl import models, tasks
 from bgrl.agent import describe
 from bgrl.dataset import provenance
 from bgrl.errors import InputError, check_integer
 from bgrl.experiment import Settings, command, option
+from bgrl.experiments import _strategies, paper
+from bgrl.experiments._reproduction import command_line
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 
