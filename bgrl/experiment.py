@@ -525,7 +525,11 @@ def main(name, module, arguments=None):
         if failure.resumes:
             raise RunError(f"{failure}; the same command goes on from there")
         raise failure
-    report(importlib.import_module(module.ANALYSIS), data, config.output, figure_path)
+    # Of the file: what was recorded may have been in the folder.
+    import xarray as xr
+
+    with xr.open_datatree(config.output, engine="netcdf4") as data:
+        report(importlib.import_module(module.ANALYSIS), data, config.output, figure_path)
     return 0
 
 

@@ -5,9 +5,12 @@ stream is cut back to where a checkpoint says, so that a killed run resumes with
 after.
 """
 
+import io
 import itertools
 import os
+import shutil
 import tempfile
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +18,7 @@ import numpy as np
 
 from bgrl.circuit.circuit import OWN_INPUTS
 from bgrl.description import description
-from bgrl.errors import InputError, check_count, check_integer
+from bgrl.errors import InputError, RunError, check_count, check_integer
 from bgrl.learning.sensitivity import compared
 
 #: Bytes of a recording that are in memory at once, or a single row where that is larger.
@@ -306,6 +309,7 @@ class Sink:
     Parameters
     ----------
     directory : path
+        A `TemporaryFolder` lasts as long as what was recorded can be looked at.
     names : sequence of str
         State arrays of each frame, kept once however often they are named. Without names no frames
         are written; trials always are.
@@ -316,7 +320,7 @@ class Sink:
     """
 
     def __init__(self, directory, names=(), layout=None, every=1):
-        self.directory = Path(directory)
+        self._given, self.directory = directory, Path(directory)
         self.names, self._layout = tuple(dict.fromkeys(names)), layout
         self.every = every if self.names else 0
         fields = [("step", "<i8"), *((name, *layout[name]) for name in self.names)]
@@ -325,12 +329,13 @@ class Sink:
         self.trial = np.dtype([*TRIAL.descr, *((name, "<f8") for name in events)])
         self.frames_path = self.directory / "frames.bin"
         self.trials_path = self.directory / "trials.bin"
+        self.sorted_path = self.directory / "trials-sorted.bin"
         for path in (self.frames_path, self.trials_path):
             path.touch()
 
     def without_frames(self):
         """The same sink for steps in which only trials are recorded."""
-        return Sink(self.directory, layout=self._layout)
+        return Sink(self._given, layout=self._layout)
 
     def sizes(self):
         """Bytes in the two files, for a checkpoint."""
@@ -354,14 +359,14 @@ class Sink:
 
     def read_frames(self):
         """Frames, as `Rows`."""
-        return Rows(self.frames_path, self.dtype)
+        return Rows(self.frames_path, self.dtype, self._given)
 
     def read_trials(self):
         """Trials as a structured array: `TRIAL`, and the events of the task."""
         return np.fromfile(self.trials_path, self.trial)
 
     def sorted_trials(self, replicates):
-        """Trials of one replicate after the other, in a file that is deleted already.
+        """Trials of one replicate after the other, in a file of their own if they are many.
 
         Parameters
         ----------
@@ -378,7 +383,9 @@ class Sink:
         for first, last in trials.blocks():
             counts += np.bincount(trials[first:last]["replicate"], minlength=replicates)
         place = np.cumsum(counts) - counts
-        with tempfile.NamedTemporaryFile(dir=self.directory) as target:
+        few = trials.few is not None
+        target = io.BytesIO() if few else open(self.sorted_path, "wb")  # noqa: SIM115
+        with target:
             for first, last in trials.blocks():
                 block = trials[first:last]
                 for r in np.unique(block["replicate"]):
@@ -386,41 +393,79 @@ class Sink:
                     target.seek(place[r] * self.trial.itemsize)
                     target.write(rows.tobytes())
                     place[r] += len(rows)
-            target.flush()
-            return Rows(target.name, self.trial), counts
+            if few:
+                return np.frombuffer(target.getvalue(), self.trial), counts
+        return Rows(self.sorted_path, self.trial, self._given), counts
+
+
+class TemporaryFolder(os.PathLike):
+    """A folder of temporary files that lasts as long as this object, or as the process."""
+
+    def __init__(self, prefix):
+        path = tempfile.mkdtemp(prefix=prefix)
+        self._path = path
+        self._end = weakref.finalize(self, TemporaryFolder._remove, path, os.getpid())
+
+    def __fspath__(self):
+        return self._path
+
+    def remove(self):
+        """Remove it now."""
+        self._end()
+
+    @staticmethod
+    def _remove(path, process):
+        # A process that was forked from this one ends without taking the folder away.
+        if process == os.getpid():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class Rows:
     """Rows of a binary file, in memory only while they are looked at, unless they are few (`BLOCK`).
 
-    The file may be deleted meanwhile: its contents go with the last who can look at them. Of many rows
-    it stays open as long, of few it does not, so that one process can keep many datasets.
+    Of few the file may be deleted meanwhile. It is open only while it is read, so that one process can
+    keep many datasets.
 
     Parameters
     ----------
     path : path
     dtype : dtype
         Of a row.
+    folder : object, optional
+        What must last as long as the rows, a `TemporaryFolder` for instance.
+
+    Attributes
+    ----------
+    few : ndarray or None
+        The rows, if they are few.
     """
 
-    def __init__(self, path, dtype):
-        file = open(path, "rb")  # noqa: SIM115
-        self.dtype = dtype
-        size = os.fstat(file.fileno()).st_size
+    def __init__(self, path, dtype, folder=None):
+        size = os.path.getsize(path)
+        self.dtype, self._path, self._folder = dtype, path, folder
         self._length = size // dtype.itemsize
-        self._file, self._few = file, None
-        if size <= BLOCK:
-            with file:
-                self._file, self._few = None, np.fromfile(file, dtype, self._length)
+        self.few = np.fromfile(path, dtype, self._length) if size <= BLOCK else None
 
     def __len__(self):
         return self._length
 
     def __getitem__(self, rows):
-        """A slice of the rows as a structured array, mapped from disk as long as it lives."""
-        if self._few is not None:
-            return self._few[rows]
-        return np.memmap(self._file, self.dtype, "r", shape=(len(self),))[rows]
+        """A slice of the rows as a structured array, mapped from disk as long as it lives.
+
+        Raises
+        ------
+        RunError
+            If the file is gone.
+        """
+        if self.few is not None:
+            return self.few[rows]
+        try:
+            return np.memmap(self._path, self.dtype, "r", shape=(len(self),))[rows]
+        except (OSError, ValueError):  # ValueError: it is shorter now
+            raise RunError(
+                f"what was recorded was in {self._path}, which is gone; "
+                "save a dataset before the folder of its run is removed"
+            ) from None
 
     def blocks(self):
         """(first, last) of parts that are small enough to be in memory."""

@@ -29,7 +29,7 @@ from bgrl.errors import InputError, RunError, check_count, check_integer, choose
 from bgrl.interventions import at_checkpoint, changes, check_interventions
 from bgrl.learning.sensitivity import cost, count_weights
 from bgrl.random import derived_seed
-from bgrl.recording import Record, Sink
+from bgrl.recording import Record, Sink, TemporaryFolder
 from bgrl.step.assemble import initial_state
 
 #: Seconds of computing between two looks at the clock, and between two checkpoints.
@@ -142,7 +142,7 @@ class Work:
 
     Parameters
     ----------
-    path : Path
+    path : path
     configuration : dict
         Of the run; a folder of another one is refused, unless nothing was learned in it.
     marker : str
@@ -158,7 +158,7 @@ class Work:
     """
 
     def __init__(self, path, configuration, marker="run.json"):
-        self.path = Path(path)
+        self.folder, self.path = path, Path(path)
         self._marker = self.path / marker
         described = describe(configuration)
         self._run = hashlib.sha256(described.encode()).hexdigest()
@@ -387,7 +387,7 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     -------
     xarray.DataTree
         Groups ``trials``, ``evaluation``, ``traces`` and ``weights``, see `bgrl.dataset`. Traces and
-        trials stay on disk, and are read when they are looked at.
+        trials stay on disk, in `work`, and are read when they are looked at, if they are many.
 
     Raises
     ------
@@ -401,10 +401,16 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     as_annotated("agent", agent, Agent, "simulate")
     as_annotated("run", run, Run, "simulate")
     try:
-        if work is None:
-            with tempfile.TemporaryDirectory(prefix="bgrl-run-") as folder:
-                return _simulate(agent, run, Path(folder) / "run", progress, processes, weights)
-        return _simulate(agent, run, work, progress, processes, weights)
+        if work is not None:
+            return _simulate(agent, run, work, progress, processes, weights)
+        folder = TemporaryFolder("bgrl-run-")
+        try:
+            return _simulate(agent, run, folder, progress, processes, weights)
+        except Stopped:
+            raise
+        except BaseException:
+            folder.remove()
+            raise
     except OSError as error:
         where = f"the run cannot go on{f' ({error.filename})' if error.filename else ''}"
         raise RunError(str(from_system(where, error))) from None
@@ -459,7 +465,7 @@ def _learn(agent, run, folder, progress, program, environments, say, weights):
 
 def _go_on(agent, run, names, initial, work, progress, program, environments, say):
     """Learn from where the run stopped, or from the beginning."""
-    sink = Sink(work.path, names.values(), program.layout, run.record.every)
+    sink = Sink(work.folder, names.values(), program.layout, run.record.every)
     _check_sizes(sink, run, work.path)
     stored = work.load()
     stopped = None

@@ -6,6 +6,7 @@ import json
 import os
 import pickle
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -251,6 +252,43 @@ def test_small_recordings_hold_no_files_open(small_agent, tmp_path):
     assert len(os.listdir("/proc/self/fd")) <= before
     for data, (_, rows, _) in zip(kept, sinks, strict=True):
         np.testing.assert_array_equal(data["traces"]["dopamine"], rows["dopamine.td_error"].T)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="no /proc to ask")
+def test_large_recordings_hold_no_files_open_and_last_as_long_as_the_dataset(
+    small_agent, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bgrl.recording.BLOCK", 100)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    run = Run(60, backend="numpy", evaluations=1, record=Record(("dopamine",)))
+    simulate(small_agent(), run)  # what the first run opens for good, a log for instance
+    gc.collect()
+    before = len(os.listdir("/proc/self/fd"))
+    kept = [simulate(small_agent(), run) for _ in range(2)]
+    gc.collect()
+    assert len(os.listdir("/proc/self/fd")) <= before
+    assert len(list((tmp_path / "temporary").glob("bgrl-run-*"))) == 2
+    in_folder = simulate(small_agent(), run, tmp_path / "work")
+    simulations = (*kept, in_folder)
+    for data in simulations:
+        for group, variable in (("traces", "dopamine"), ("trials", "end_step")):
+            first, other = (d[group][variable].copy(deep=True) for d in (kept[0], data))
+            np.testing.assert_array_equal(first, other)
+    dataset.write(in_folder, tmp_path / "a.nc")
+    shutil.rmtree(tmp_path / "work")
+    with pytest.raises(RunError, match=r"frames\.bin, which is gone; save a dataset before"):
+        in_folder["traces"]["dopamine"].load()
+    del data, kept, simulations, first, other
+    gc.collect()
+    assert not list((tmp_path / "temporary").glob("bgrl-run-*"))
+
+
+def test_a_run_that_is_refused_leaves_no_temporary_folder(small_agent, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(InputError, match="cannot record 'mood'"):
+        simulate(small_agent(), Run(40, backend="numpy", record=Record(("mood",))))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_not_there_is_said(tmp_path):
