@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,12 @@ import models
 from bgrl import tasks
 
 FIXTURES = Path(__file__).parent / "fixtures"
+
+
+def pytest_collection_finish():
+    """What was imported stays, and need not be looked at whenever garbage is collected."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,11 @@ which make something small and valid of which the arguments are replaced.
 """
 
 import contextlib
-import io
 import os
-import runpy
 import shlex
 import signal
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +49,8 @@ from bgrl.learning import Learning
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.tasks.base import Task
+from tests.commands import ROOT, command
 
-ROOT = Path(__file__).parents[1]
 TABLES = sorted(Path(__file__).with_name("bad_inputs").glob("*.tsv"))
 #: Seconds that a row may take: what is not refused must not train for hours.
 LIMIT = 30
@@ -164,24 +161,9 @@ def limit():
 
 def in_process(words):
     """Exit code and stderr of ``python -m WORDS``, without a process of its own."""
-    errors = io.StringIO()
-    argv, sys.argv = sys.argv, ["", *words[1:]]
-    try:
-        with (
-            contextlib.redirect_stderr(errors),
-            contextlib.redirect_stdout(io.StringIO()),
-            warnings.catch_warnings(),
-            limit(),
-        ):
-            # The module itself was imported already.
-            warnings.filterwarnings("ignore", ".*found in sys.modules", RuntimeWarning)
-            runpy.run_module(words[0], run_name="__main__", alter_sys=True)
-            code = 0
-    except SystemExit as error:
-        code = error.code or 0
-    finally:
-        sys.argv = argv
-    return code, errors.getvalue()
+    with limit():
+        result = command(*words, cwd=".")
+    return result.returncode, result.stderr
 
 
 def in_subprocess(words):

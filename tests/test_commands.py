@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import netCDF4
 import numpy as np
@@ -17,12 +16,12 @@ from bgrl.cli import run_command
 from bgrl.errors import InputError
 from bgrl.experiment import main
 from experiments import cartpole, gradient_quality, memory_chain
+from tests.commands import ROOT, command
 from tests.conftest import FIXTURES
 
-ROOT = Path(__file__).parents[1]
 
-
-def command(*words, cwd=ROOT, **environment):
+def in_a_process(*words, cwd=ROOT, **environment):
+    """The command as a user would type it."""
     return subprocess.run(
         [sys.executable, "-m", *map(str, words)],
         cwd=cwd,
@@ -39,12 +38,15 @@ def one_line(result, code, *parts):
         assert part in result.stderr
 
 
+#: A run of which hardly anything is asked.
 SHORT = ("--steps", 300, "--replicates", 2, "--units", 5, "--backend", "numpy")
+SHORT += ("--evaluations", 1, "--evaluation-trials", 1, "--final-trials", 2)
 
 
 def test_memory_chain_writes_data_and_figure(tmp_path):
     output = tmp_path / "run.nc"
-    result = command("experiments.memory_chain", "--length", 3, *SHORT, "--output", output)
+    words = ("--length", 3, *SHORT, "--output", output)
+    result = in_a_process("experiments.memory_chain", *words)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""  # no progress bar where there is no terminal
     assert "of 2 replicates end at 0.95 or more" in result.stdout
@@ -181,7 +183,7 @@ def test_numbers_in_texts_are_written_one_way(text, written):
 
 def test_a_backend_that_matplotlib_does_not_know_is_said_before_the_run(tmp_path):
     words = ("--output", tmp_path / "a.nc", "--steps", 10**9)
-    result = command("experiments.memory_chain", *words, MPLBACKEND="nonsense")
+    result = in_a_process("experiments.memory_chain", *words, MPLBACKEND="nonsense")
     one_line(result, 2, "MPLBACKEND is 'nonsense'", "agg")
     assert not list(tmp_path.iterdir())
 
@@ -269,8 +271,9 @@ def test_quick_run_on_cpp(tmp_path):
 @pytest.mark.slow
 def test_gradient_quality_compares_methods(tmp_path):
     output = tmp_path / "quality.nc"
-    words = ("--quick", "--steps", 2000, "--lengths", "3,5", "--units", 6, "--output", output)
-    result = command("experiments.gradient_quality", *words, "--model", "cortex_thalamus")
+    words = ("--quick", "--steps", 300, "--lengths", "3,5", "--units", 6, "--output", output)
+    words += ("--model", "cortex_thalamus", "--backend", "numpy")
+    result = command("experiments.gradient_quality", *words)
     assert result.returncode == 0, result.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["quality.nc", "quality.png"]
     data = dataset.read(output)

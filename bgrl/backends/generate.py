@@ -9,8 +9,13 @@ file, runs the step table for as many steps as it is told, and writes a state fi
 """
 
 import json
+import re
 import sys
 from pathlib import Path
+
+if __name__ == "__main__":
+    # Brian2 imports these where they are installed; here that would only take time.
+    sys.modules |= dict.fromkeys(("matplotlib", "Cython", "pytest"))
 
 import brian2 as b2
 import numpy as np
@@ -95,6 +100,13 @@ _LOOP = """
 """
 
 
+#: Functions of Brian2 that a program with a main of its own never calls, and that take long to compile.
+_UNUSED = re.compile(
+    r"^(void (?:_write_arrays|_dealloc_arrays|set_variable_by_name)\([^)]*\)\s*\{).*?^\}",
+    re.MULTILINE | re.DOTALL,
+)
+
+
 def generate(structure, device_name, directory):
     """Write the Brian2 project of an agent.
 
@@ -112,6 +124,7 @@ def generate(structure, device_name, directory):
         The manifest: `layout`, and `step_sources`, the files that run every step.
     """
     b2.prefs.core.default_float_dtype = np.dtype(structure["dtype"]).type
+    b2.prefs.codegen.cpp.extra_compile_args = []  # else the compiler is asked about each of Brian2's
     b2.set_device(device_name, build_on_run=False)
     device = b2.get_device()
     network = Network(blueprint(structure))
@@ -119,6 +132,8 @@ def generate(structure, device_name, directory):
     device.main_queue = [item for item in device.main_queue if item[0] != "run_network"]
     device.insert_code("main", _loop(network, device))
     device.build(str(directory), compile=False, run=False)
+    objects = directory / "objects.cpp"
+    objects.write_text(_UNUSED.sub(r"\1}", objects.read_text()))
     _write_operations(network, device, structure["dtype"], directory)
     return {
         "layout": {name: [dtype, list(shape)] for name, (dtype, shape) in network.layout.items()},

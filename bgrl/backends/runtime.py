@@ -3,11 +3,13 @@
 import contextlib
 import functools
 import gc
+import json
 import time
 
 import brian2 as b2
 import numpy as np
 
+from bgrl.agent import describe
 from bgrl.backends.arrays import ArrayCodeObject
 from bgrl.backends.brian import Network
 from bgrl.bridge.connection import check_connected
@@ -27,14 +29,25 @@ def _preferences(target, dtype):
         "codegen.cpp.extra_compile_args": ["-w", "-O1", "-std=c++11"],
     }
     before = {key: b2.prefs[key] for key in settings}
-    # Names of networks that are gone can be given again, and code by these names found in the cache.
-    gc.collect()
+    if target == "cython":
+        # Names of networks that are gone can be given again, and code by these names found in the cache.
+        gc.collect()
     b2.prefs.update(settings)
     try:
         yield
     finally:
         for key, value in before.items():
             b2.prefs[key] = value
+
+
+@functools.lru_cache(maxsize=8)
+def _network(description, target):
+    """The network of a structure, in JSON; programs of one structure share it, their state is apart."""
+    structure = json.loads(description)
+    with _preferences(target, structure["dtype"]):
+        network = Network(blueprint(structure), suffix="_*")
+        network.brian.run(0 * b2.ms, namespace={})
+    return network
 
 
 class RuntimeProgram:
@@ -44,9 +57,7 @@ class RuntimeProgram:
 
     def __init__(self, structure, target):
         started = time.perf_counter()
-        with _preferences(target, structure["dtype"]):
-            self.network = Network(blueprint(structure), suffix="_*")
-            self.network.brian.run(0 * b2.ms, namespace={})
+        self.network = _network(describe(structure), target)
         self.layout = self.network.layout
         self.environment = None
         self._calls = {learn: self._callables(learn) for learn in (True, False)}
