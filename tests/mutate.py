@@ -1,8 +1,9 @@
 """Puts one fault after the other into a copy of the code and looks whether the tests see it.
 
-``python tests/mutate.py`` goes through ``mutations.tsv``: a fault in words, a text that occurs once in all
-code, what replaces it, and the tests that see it. These run first; if they pass, all others run until
+``python tests/mutate.py`` goes through ``mutations.tsv``: a fault in words, a text that occurs once in
+all code, what replaces it, and the tests that see it. These run first; if they pass, all others run until
 one fails. With ``--record`` the test that failed is written to the table, or ``survives`` where none did.
+Words after the command choose the faults whose description has one of them. What tests import is imported
 once, and each fault is tried in a fork of that process.
 """
 
