@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bgrl import derivatives, verify
+from bgrl import verify
 from bgrl.agent import Agent
 from bgrl.agent.equations import watched
 from bgrl.backends import load, runtime
 from bgrl.circuit import Circuit, Parameter, Population, Projection, Readout
 from bgrl.errors import InputError
-from bgrl.learning import Learning
+from bgrl.learning import Learning, derivatives
 from bgrl.learning.sensitivity import blocks, cost
 from bgrl.simulation import check_cost
 from bgrl.step import sensitivity
