@@ -28,10 +28,10 @@ def read():
     return [line.split("\t") for line in lines if not line.startswith("#")]
 
 
-def places(text, root=ROOT):
-    """Files of the code that have a text, once for each time."""
+def code(root=ROOT):
+    """File to text of all code."""
     files = [p for name in CODE for p in (root / name).rglob("*") if p.suffix in (".py", ".cpp")]
-    return [p for p in sorted(files) for _ in range(p.read_text().count(text))]
+    return {path: path.read_text() for path in files}
 
 
 def copy(folder):
@@ -89,8 +89,8 @@ def sees(row, recorded):
     with tempfile.TemporaryDirectory(prefix="mutate-") as name:
         folder = Path(name)
         copy(folder)
-        (path,) = places(old, folder)
-        path.write_text(path.read_text().replace(old, new))
+        ((path, text),) = [(p, text) for p, text in code(folder).items() if old in text]
+        path.write_text(text.replace(old, new))
         found = failing(folder, tests) if tests else None
         return found if found or recorded else failing(folder, [])
 

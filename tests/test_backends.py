@@ -88,7 +88,7 @@ def test_dense_kernels_read_no_index_arrays(small_agent, tmp_path):
 @pytest.mark.slow
 def test_work_is_counted_in_the_generated_code(small_agent):
     """The eligibility of five neurons with tau and bias and of three readouts, by hand."""
-    agent = small_agent(replicates=1)
+    agent = small_agent()
     program = load("cpp", agent.structure())
     synapses = 5 * sum(agent.circuit.size(p.source) for p in agent.circuit.projections.values())
     # Read and written, and the sensitivity; trace decay and learning signal of each neuron.
@@ -96,8 +96,9 @@ def test_work_is_counted_in_the_generated_code(small_agent):
     # Mask in place of the sensitivity; activity of the sources; `is_actor` chooses the bias.
     readout = 3 * 3 * 5 + 5 + 2 * 3 + 2 * 3 + 3 * 3
     moved, operations = program.work["eligibility"]
-    assert moved == 8 * (recurrent + readout)
-    assert operations == 3 * synapses + (4 + 3) * 5 + 4 * 3 * 5 + 4 * 3
+    assert moved == agent.replicates * 8 * (recurrent + readout)
+    computed = 3 * synapses + (4 + 3) * 5 + 4 * 3 * 5 + 4 * 3
+    assert operations == agent.replicates * computed
 
 
 @pytest.mark.slow
