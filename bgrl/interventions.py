@@ -316,7 +316,17 @@ def _no_neurons(intervention):
 
 
 def at_checkpoint(state, step):
-    """Make the interventions in force at a step those of an evaluation, whose steps count from 0."""
+    """Let an evaluation have the interventions that are in force at this step of the run.
+
+    Its own steps count from 0. Those that follow events wait for the first in the evaluation.
+
+    Parameters
+    ----------
+    state : dict of str to ndarray
+        Is changed.
+    step : int
+        Of the run.
+    """
     if "intervention.checkpoint" in state:
         state["intervention.checkpoint"][...] = step
         state["intervention.since"][...] = -1

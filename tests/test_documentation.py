@@ -1,5 +1,6 @@
 """What the README and the documentation show runs, and prints what they say."""
 
+import importlib
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -56,6 +57,31 @@ def test_every_task_is_on_its_page():
         actions = f"{len(task.actions)}{' continuous' if task.continuous else ''}"
         row = f"| `{name}` | {task.summary} | {len(task.observations)} | {actions} |"
         assert row in text, row
+
+
+def known(name):
+    """Whether a name with dots is a module, or something in one."""
+    parts = name.split(".")
+    for k in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:k]))
+        except ImportError:
+            continue
+        for part in parts[k:]:
+            fields = getattr(found, "__dataclass_fields__", {})
+            if part in fields:
+                return True
+            found = getattr(found, part, None)
+        return found is not None
+    return False
+
+
+def test_what_docstrings_and_pages_name_exists():
+    folders = [ROOT / name for name in ("bgrl", "models", "analysis", "experiments")]
+    files = [*PAGES, ROOT / "README.md", *(p for folder in folders for p in folder.rglob("*.py"))]
+    names = {name for p in files for name in re.findall(r"`(bgrl\.[\w.]+\w)`", p.read_text())}
+    assert len(names) > 50
+    assert [name for name in sorted(names) if not known(name)] == []
 
 
 def test_commands_and_paths_exist():

@@ -34,7 +34,7 @@ _GROUPS = (
 
 @description(eq=False)
 class Agent:
-    """What learns, where, and how.
+    """A circuit in a task, with settings of learning: so many independent replicates of it.
 
     Parameters
     ----------
@@ -170,7 +170,11 @@ class Agent:
         return [state for state in states if state in used]
 
     def sensitivity(self, name):
-        """How a projection or parameter learns by gradient: the run's method, its own, or not."""
+        """Name of the method (`bgrl.learning.METHODS`) by which a projection or parameter learns.
+
+        Its own where `overrides` of the settings name it, else that of the run; "none" where it is not
+        trained, or has a rule of its own instead of the gradient.
+        """
         projections = self.circuit.projections
         if name in projections:
             learns = projections[name].plastic and projections[name].rule is None
@@ -181,7 +185,7 @@ class Agent:
         return method if learns else "none"
 
     def afferents(self):
-        """The matrices that weights are kept in: all afferents of a drive that learn alike.
+        """The matrices in which weights are kept: one for all projections into a drive that learn alike.
 
         Returns
         -------

@@ -17,7 +17,10 @@ from bgrl.tasks.scripted import scripted
 
 
 def watched(circuit):
-    """The circuit with readouts without weights, whose learning signal reaches every state."""
+    """The circuit with an actor and a critic whose learning signals reach every state of every nucleus.
+
+    Their weights are zero, so that nothing else changes.
+    """
     states = [
         (name, variable) for name, p in circuit.populations.items() for variable in p.dynamics
     ]
@@ -28,7 +31,27 @@ def watched(circuit):
 
 
 def sensitivity_equations(circuit, method):
-    """See `bgrl.circuit.Circuit.sensitivity_equations`."""
+    """What a method carries forward in time for every trained parameter of a circuit, as text.
+
+    Parameters
+    ----------
+    circuit : bgrl.circuit.Circuit
+        One without actor or critic is treated as if every state taught something.
+    method : str
+        One of `bgrl.learning.METHODS`.
+
+    Returns
+    -------
+    str
+        Cost, the step and its derivatives for each nucleus, and an equation for each sensitivity.
+
+    Examples
+    --------
+    >>> from bgrl import models, tasks
+    >>> circuit = models.circuit("rtrrl", tasks.make("memory_chain"))
+    >>> sensitivity_equations(circuit, "none").splitlines()[0]
+    'none keeps nothing: nothing is learned.'
+    """
     if circuit.actor is None or circuit.critic is None:
         circuit = watched(circuit)
     observed = sum(v for k, v in circuit.inputs.items() if k not in OWN_INPUTS)

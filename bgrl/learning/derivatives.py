@@ -173,7 +173,7 @@ class logistic(sympy.Function):  # noqa: N801
 
 
 class softplus(sympy.Function):  # noqa: N801
-    """log(1 + exp(x)), likewise."""
+    """log(1 + exp(x)), whose derivative does not overflow where exp(x) does."""
 
     def fdiff(self, argindex=1):
         """See `sympy.Function.fdiff`."""

@@ -37,5 +37,5 @@ def start(agent, plan, seed):
 
 
 def replicated(agent, value, shape, seed, name):
-    """Initial values of every replicate, see `bgrl.circuit.sample`."""
+    """Initial values of every replicate, see `bgrl.circuit.values.sample`."""
     return np.stack([sample(value, shape, seed, r, name) for r in range(agent.replicates)])
