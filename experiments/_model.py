@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from bgrl import models
-from bgrl.experiment import AgentSettings, option
 from bgrl.own import NamesOrFile
+from bgrl.settings import AgentSettings, option
 
 
 @dataclass(frozen=True, kw_only=True)

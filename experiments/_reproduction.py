@@ -22,8 +22,9 @@ from bgrl.backends import BACKENDS
 from bgrl.backends.groups import cores
 from bgrl.dataset import read_attributes
 from bgrl.errors import InputError, check_count, choose
-from bgrl.experiment import Basics, named_values, option
+from bgrl.experiment import named_values
 from bgrl.experiments import paper, sweep
+from bgrl.settings import Basics, option
 
 #: Where `figure` and `summary` of the datasets are.
 ANALYSIS = "bgrl.analysis.reproduction"

@@ -18,10 +18,11 @@ from bgrl.agent import Agent, describe
 from bgrl.backends import load
 from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import InputError
-from bgrl.experiment import Basics, command, option
+from bgrl.experiment import command
 from bgrl.learning import Learning
 from bgrl.models import gpr
 from bgrl.recording import Sink
+from bgrl.settings import Basics, option
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.common import check_several
 from bgrl.tasks.salience import salience

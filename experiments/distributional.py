@@ -12,9 +12,10 @@ import numpy as np
 import xarray as xr
 
 from bgrl import models, tasks
-from bgrl.experiment import Settings, command, option
+from bgrl.experiment import command
 from bgrl.models import distributional
 from bgrl.recording import Record
+from bgrl.settings import Settings, option
 from bgrl.simulation import Run, simulate
 from bgrl.tasks.pavlovian import Trials, fixed
 

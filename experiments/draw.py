@@ -15,14 +15,8 @@ from pathlib import Path
 from bgrl import models, tasks
 from bgrl.cli import Parser, run_command
 from bgrl.errors import InputError
-from bgrl.experiment import (
-    add_edits,
-    check_matplotlib,
-    check_writable,
-    edit,
-    named_values,
-    write_figure,
-)
+from bgrl.experiment import add_edits, check_matplotlib, check_writable, named_values, write_figure
+from bgrl.settings import edit
 
 
 def main(arguments=None):

@@ -6,8 +6,9 @@ which learns offline from batches of steps.
 
 from dataclasses import dataclass
 
-from bgrl.experiment import command, option
+from bgrl.experiment import command
 from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+from bgrl.settings import option
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 

@@ -11,10 +11,11 @@ import xarray as xr
 
 from bgrl import models, tasks
 from bgrl.errors import InputError, check_count, choose
-from bgrl.experiment import EvaluatedSettings, command, option
+from bgrl.experiment import command
 from bgrl.learning.methods import METHODS
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
+from bgrl.settings import EvaluatedSettings, option
 from bgrl.simulation import simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.

@@ -16,9 +16,10 @@ from tqdm import tqdm
 from bgrl import models, tasks
 from bgrl.agent import describe
 from bgrl.errors import InputError, choose
-from bgrl.experiment import Settings, command, option
+from bgrl.experiment import command
 from bgrl.own import NamesOrFile
 from bgrl.random import derived_seed
+from bgrl.settings import Settings, option
 from bgrl.simulation import Run, simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.

@@ -22,10 +22,11 @@ from bgrl import models, tasks
 from bgrl.agent import describe
 from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import InputError, RunError, check_count, choose
-from bgrl.experiment import Basics, command, option
+from bgrl.experiment import command
 from bgrl.interventions import Intervention
 from bgrl.models import opal
 from bgrl.recording import Record
+from bgrl.settings import Basics, option
 from bgrl.simulation import Run, simulate
 from bgrl.tasks.probabilistic_selection import SYMBOLS
 

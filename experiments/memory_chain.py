@@ -8,8 +8,9 @@ cortex, and the policy at the query.
 from dataclasses import dataclass
 
 from bgrl import tasks
-from bgrl.experiment import command, option
+from bgrl.experiment import command
 from bgrl.experiments._model import ModelSettings, agent, run  # noqa: F401 (the experiment's)
+from bgrl.settings import option
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.memory_chain"

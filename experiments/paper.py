@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from bgrl import models, tasks
 from bgrl.circuit import Parameter
 from bgrl.errors import choose
-from bgrl.experiment import AgentSettings, command, option
+from bgrl.experiment import command
 from bgrl.experiments import _slip
 from bgrl.learning import FEEDBACKS, OPTIMIZERS
 from bgrl.learning import METHODS as SENSITIVITIES
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
+from bgrl.settings import AgentSettings, option
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.reproduction"
@@ -113,7 +114,7 @@ class Method:
     model : str
         See `models.circuit`.
     lesions : tuple of str
-        What is cut off, see `bgrl.experiment.edit`.
+        What is cut off, see `bgrl.settings.edit`.
     offline : bool
         Whether the agent learns offline, by backpropagation through time (`bgrl.bptt`).
     """

@@ -20,10 +20,11 @@ from bgrl import models, tasks
 from bgrl.agent import describe
 from bgrl.dataset import provenance
 from bgrl.errors import InputError, check_integer
-from bgrl.experiment import Settings, command, option
+from bgrl.experiment import command
 from bgrl.experiments import _strategies, paper
 from bgrl.experiments._reproduction import command_line
 from bgrl.recording import Record
+from bgrl.settings import Settings, option
 from bgrl.simulation import Run, simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.

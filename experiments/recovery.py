@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 
 from bgrl.errors import choose
-from bgrl.experiment import command, option
+from bgrl.experiment import command
 from bgrl.experiments import lesions
+from bgrl.settings import option
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.recovery"

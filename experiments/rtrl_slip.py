@@ -7,9 +7,10 @@ called RTRL come from it. Right and wrong RTRL, and RFLO, learn the same task.
 
 from dataclasses import dataclass
 
-from bgrl.experiment import command, option
+from bgrl.experiment import command
 from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
 from bgrl.experiments.paper import PROTOCOLS
+from bgrl.settings import option
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 

@@ -29,8 +29,9 @@ from tqdm import tqdm
 from bgrl.agent import describe
 from bgrl.backends.cpp import compiler
 from bgrl.errors import InputError, RunError, check_count, choose
-from bgrl.experiment import command, option
+from bgrl.experiment import command
 from bgrl.experiments import _measure
+from bgrl.settings import option
 from bgrl.simulation import check_cost
 from bgrl.slots import SLOTS
 

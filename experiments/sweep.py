@@ -31,11 +31,11 @@ from bgrl import __version__, experiments
 from bgrl.agent import describe
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
+from bgrl.checkpoints import Work, has_learned
 from bgrl.cli import Parser, run_command
 from bgrl.dataset import UNFINISHED, read_attributes, write
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import (
-    AgentSettings,
     check_figure,
     check_matplotlib,
     configure,
@@ -48,7 +48,8 @@ from bgrl.experiment import (
     save,
     show,
 )
-from bgrl.simulation import Work, check_cost, has_learned
+from bgrl.settings import AgentSettings
+from bgrl.simulation import check_cost
 
 #: Where `figure` and `summary` of the dataset are; imported once the sweep is done.
 ANALYSIS = "bgrl.analysis.sweep"

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from bgrl.experiment import command, option
+from bgrl.experiment import command
 from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
 from bgrl.experiments.paper import SUITE
+from bgrl.settings import option
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
 

@@ -14,7 +14,8 @@ from bgrl.agent import describe
 from bgrl.backends import load
 from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import choose
-from bgrl.experiment import Settings, command, option
+from bgrl.experiment import command
+from bgrl.settings import Settings, option
 from bgrl.task_check import play, random_agent
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.

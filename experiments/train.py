@@ -8,10 +8,11 @@ length of trials while learning, and dopamine and value late in learning.
 from dataclasses import dataclass
 
 from bgrl import tasks
-from bgrl.experiment import TRACES, WINDOW, command, option
+from bgrl.experiment import command
 from bgrl.experiments._model import ModelSettings, agent
 from bgrl.interventions import Intervention
 from bgrl.recording import Record
+from bgrl.settings import TRACES, WINDOW, option
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.train"

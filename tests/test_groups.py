@@ -9,9 +9,10 @@ import pytest
 from bgrl import simulation
 from bgrl.backends import groups, load
 from bgrl.backends.groups import GroupedProgram
+from bgrl.checkpoints import Work
 from bgrl.errors import InputError, RunError
 from bgrl.recording import TRIAL, Record, Sink
-from bgrl.simulation import Run, Work, simulate
+from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state
 
 RECORDED = ("policy", "clock", "matrix")

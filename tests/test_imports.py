@@ -31,7 +31,7 @@ ROOMS = (
     ("agent", "interventions"),
     ("recording", "step"),
     ("backends", "cache"),
-    ("dataset", "experiment", "simulation"),
+    ("checkpoints", "dataset", "experiment", "settings", "simulation"),
     ("bptt", "doctor", "task_check", "verify"),
 )
 

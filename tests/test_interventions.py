@@ -12,10 +12,11 @@ import xarray as xr
 import models
 from bgrl import dataset, simulation, tasks
 from bgrl.backends import load
+from bgrl.checkpoints import Work
 from bgrl.errors import InputError
 from bgrl.interventions import MOST, Intervention, changes
 from bgrl.recording import Record
-from bgrl.simulation import Run, Work, simulate
+from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state
 
 METHODS = ("rflo", "snap1", "nucleus", "rtrl")

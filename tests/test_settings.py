@@ -5,7 +5,7 @@ import pytest
 
 from bgrl import tasks
 from bgrl.errors import InputError
-from bgrl.experiment import read_value
+from bgrl.settings import read_value
 from experiments import cartpole, memory_chain, train
 
 

@@ -13,10 +13,11 @@ import pytest
 import xarray as xr
 
 from bgrl import dataset, simulation
+from bgrl.checkpoints import Work
 from bgrl.errors import InputError, RunError
 from bgrl.interventions import Intervention
 from bgrl.recording import Record, Sink
-from bgrl.simulation import Run, Stopped, Work, simulate
+from bgrl.simulation import Run, Stopped, simulate
 from bgrl.step.assemble import initial_state
 
 RECORD = Record(("dopamine", "done", "cortex", "policy", "observation", "reward", "value"))

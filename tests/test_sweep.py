@@ -17,8 +17,8 @@ import xarray as xr
 
 from analysis import sweep as analysis
 from bgrl import dataset
+from bgrl.checkpoints import Work
 from bgrl.errors import InputError, RunError
-from bgrl.simulation import Work
 from experiments import memory_chain, sweep
 from tests.test_commands import ROOT, command, one_line
 
