@@ -135,6 +135,7 @@ def reproduce(name, config):
         "title": f"bgrl: {name}",
         "task": "several",
         "protocol": config.protocol,
+        "learning": describe(paper.PROTOCOLS[config.protocol].learning),
         "configuration": describe(settings),
         "command": command_line(name, sys.argv[1:]),
     }

@@ -25,7 +25,7 @@ class Config(Figure):
     """Settings of the experiment."""
 
     methods: str = option(
-        "linear,linear_meta,lru,rflo_bp,rflo_fa,untrained", "methods, separated by commas"
+        "linear,linear_meta,lru,rtu,rflo_bp,rflo_fa,untrained", "methods, separated by commas"
     )
 
 

@@ -1,7 +1,7 @@
 """Figure 4 (left) of the paper: the return of MemoryChain against the memory's length, by method.
 
-RFLO, exact RTRL, the exact LRU, a frozen reservoir, and truncated backpropagation through time (BPTT),
-which learns offline from batches of steps.
+RFLO, exact RTRL, the exact LRU, trace units beside rates, a frozen reservoir, and truncated
+backpropagation through time (BPTT), which learns offline from batches of steps.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class Config(Figure):
         ",".join(f"MemoryChain-{n}" for n in (4, 8, 16, 32, 64)),
         "environments of the paper, separated by commas",
     )
-    methods: str = option("rflo,rtrl,lru,frozen,bptt", "methods, separated by commas")
+    methods: str = option("rflo,rtrl,lru,rtu,frozen,bptt", "methods, separated by commas")
     steps: int | None = option(1_000_000, "task steps of learning, each replicate")
 
 

@@ -134,6 +134,7 @@ METHODS = {
     "snap1": Method("SnAp-1", {"sensitivity": "snap1"}),
     "rtrl": Method("exact RTRL", {"sensitivity": "rtrl"}),
     _slip.NAME: Method("RTRL with the official slip", {"sensitivity": _slip.NAME}),
+    "rtu": Method("trace units beside rates", {"sensitivity": "rflo"}, "rtu"),
     "lru": Method("LRU, exact", {"sensitivity": "snap1"}, "lru"),
     "frozen": Method("frozen reservoir", {"sensitivity": "none"}),
     "linear": Method("linear TD(λ)", {"sensitivity": "none"}, "linear", _NO_META),

@@ -23,6 +23,7 @@ from bgrl.errors import InputError, check_integer
 from bgrl.experiment import command
 from bgrl.experiments import _strategies, paper
 from bgrl.experiments._reproduction import command_line
+from bgrl.own import NamesOrFile
 from bgrl.recording import Record
 from bgrl.settings import Settings, option
 from bgrl.simulation import Run, simulate
@@ -30,9 +31,6 @@ from bgrl.simulation import Run, simulate
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.rapid_adaptation"
 QUICK = {"steps": 50_000, "maze_steps": 50_000, "replicates": 3, "test_trials": 60}
-#: The bandit does not pay later for what is done now: with a discount of 0.9 in place of 0.99, 1 million
-#: steps, the median return of five replicates rises from chance to 899 of 1,000 pulls.
-SHORT = dict.fromkeys(("discount", "trace_actor", "trace_critic", "trace_network"), 0.9)
 #: Pulls before which it is decoded which arm pays.
 DECODED = (0, 1, 2, 3, 4, 6, 9, 14, 20, 30, 50, 99)
 #: Parts into which trials are cut, each being tested once by what is fitted to the others.
@@ -46,6 +44,7 @@ class Config(Settings):
 
     steps: int = option(1_000_000, "task steps of learning the bandit, each replicate")
     maze_steps: int = option(3_000_000, "task steps of learning the maze, each replicate")
+    model: str = option("rtu", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names()))
     pulls: int = option(100, "pulls of a trial of the bandit")
     maze_trial: int = option(200, "task steps of a trial of the maze")
     test_trials: int = option(300, "trials with frozen weights, each replicate")
@@ -53,15 +52,15 @@ class Config(Settings):
     optimizer: str = option("", "another one than that of our settings")
 
     def learning(self):
-        """Our settings with a shorter horizon, over them what is said."""
+        """Our settings, over them what is said."""
         said = {k: v for k, v in super().learning().items() if v != ""}
-        return paper.PROTOCOLS["ours"].learning | SHORT | said
+        return paper.PROTOCOLS["ours"].learning | said
 
     def agent(self, task):
         """Agents in a task, `bernoulli_bandit` or `meta_maze`."""
         lengths = {"bernoulli_bandit": self.pulls, "meta_maze": self.maze_trial}
         made = tasks.make(task, max_steps=lengths[task])
-        return models.agent("rtrrl", made, self.units, self.replicates, **self.learning())
+        return models.agent(self.model, made, self.units, self.replicates, **self.learning())
 
 
 def run(config):

@@ -30,7 +30,7 @@ class Config(Figure):
         ),
         "environments of the paper, separated by commas",
     )
-    methods: str = option("linear_meta,rtrl,rflo,lru,untrained", "methods, separated by commas")
+    methods: str = option("linear_meta,rtrl,rflo,lru,rtu,untrained", "methods, separated by commas")
 
 
 def run(config):

@@ -1,5 +1,7 @@
 """Adaptation within a trial: strategies whose regret is known, and the analysis of synthetic traces."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -7,7 +9,7 @@ import xarray as xr
 from analysis import rapid_adaptation as analysis
 from bgrl import tasks
 from bgrl.errors import InputError
-from experiments import _strategies, rapid_adaptation
+from experiments import paper, rapid_adaptation
 from experiments._strategies import BANDIT, MAZE, Maze, bandit_regret, maze_goals
 
 
@@ -177,19 +179,13 @@ def test_from_beginning_to_end(tmp_path):
             assert variable.attrs["units"] and variable.attrs["long_name"]
 
 
-def test_frozen_weights_are_those_that_were_learned():
-    learning = rapid_adaptation.Config().agent("bernoulli_bandit").learning
-    assert (
-        learning.discount == 0.9
-        and _strategies.BANDIT
-        and rapid_adaptation._STILL
-        == {
-            "rate_actor": 0.0,
-            "rate_critic": 0.0,
-            "rate_network": 0.0,
-            "entropy_weight": 0.0,
-        }
-    )
+def test_agents_learn_by_our_settings_and_then_no_more():
+    agent = rapid_adaptation.Config(pulls=50).agent("bernoulli_bandit")
+    ours = paper.PROTOCOLS["ours"].learning
+    assert {k: getattr(agent.learning, k) for k in ours} == ours
+    assert agent.task.parameters["max_steps"].value == 50
+    still = dataclasses.replace(agent.learning, **rapid_adaptation._STILL)
+    assert (still.rate_actor, still.rate_critic, still.rate_network) == (0, 0, 0)
 
 
 def test_what_is_missing_is_said(monkeypatch):
