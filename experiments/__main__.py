@@ -21,7 +21,8 @@ def listing():
     lines = ["python -m experiments.NAME [--help]", ""]
     for module in sorted(pkgutil.iter_modules(experiments.__path__), key=lambda m: m.name):
         if not module.name.startswith("_"):
-            source = Path(experiments.__path__[0], f"{module.name}.py").read_text()
+            file = f"{module.name}/__init__.py" if module.ispkg else f"{module.name}.py"
+            source = Path(experiments.__path__[0], file).read_text()
             first = (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
             lines.append(f"  {module.name:<16} {first}")
     return lines

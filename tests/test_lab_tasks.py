@@ -28,6 +28,7 @@ ALL = {
     ),
     "omissions": ("pavlovian", {"preset": "starkweather_2017_task2", "licking": True}),
     "uncued": ("pavlovian", {"preset": "eshel_2015", "step": 500.0}),
+    "one after the other": ("pavlovian", {"preset": "kim_2020", "step": 500.0}),
     "reversals": ("reversal_bandit", {}),
     "blocks": ("reversal_bandit", {"block": (5, 10), "choices": 1, "carry": True}),
     "walks": ("drifting_bandit", {}),
@@ -205,6 +206,47 @@ def test_probabilities_follow_the_cue(tmp_path):
     np.testing.assert_array_equal(omitted, possible & (reward[:, 5] == 0))
 
 
+def test_cues_one_after_the_other(tmp_path):
+    kinds = (Trials("B>AC", delay=fixed(60)), Trials("A", 0.0, delay=fixed(60)))
+    task = tasks.make("pavlovian", phases=((None, kinds),), iti=fixed(40), cue=40.0, after=40.0)
+    assert list(task.observations) == ["cue_A", "cue_B", "cue_C"]
+    # 2 steps before the cues, 3 from there to the reward, 2 after it.
+    f = record(task, 7 * 12, tmp_path, 20)
+    x = f["x"][:, :, :3].reshape(12, 7, 20, 3).transpose(0, 2, 1, 3).reshape(-1, 7, 3)
+    chained = x[:, 2, 1] > 0
+    shown = np.array([[0, 0, 0], [0, 0, 0], [0, 1, 0], [0, 1, 0], [1, 0, 1], [1, 0, 1], [0, 0, 0]])
+    np.testing.assert_array_equal(x[chained], np.broadcast_to(shown, x[chained].shape))
+    alone = np.array([[0, 0, 0], [0, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 0], [0, 0, 0], [0, 0, 0]])
+    np.testing.assert_array_equal(x[~chained], np.broadcast_to(alone, x[~chained].shape))
+    assert_share(chained, 0.5)
+    reward = f["reward"].reshape(12, 7, 20)[:, 5].ravel()
+    np.testing.assert_array_equal(reward, chained)
+
+
+def test_presets_in_whole_trials():
+    """Every preset is a task in steps of 500 ms or finer; what is told of it is what it does."""
+    rows = {
+        name: conditioning.rows(preset["phases"], 100.0)
+        for name, preset in conditioning.PRESETS.items()
+    }
+    for name in rows:
+        assert tasks.make("pavlovian", preset=name, step=20.0).reference
+    shares = {}
+    for row in rows["hollerman_1998"][1:]:
+        key = (row["delay"], row["magnitude"])
+        shares[key] = shares.get(key, 0) + row["probability"]
+    expected = {(10, 1.0): 0.7, (10, 0.0): 0.1, (5, 1.0): 0.1, (15, 1.0): 0.1}
+    assert shares == pytest.approx(expected)
+    walk, *jumps = rows["kim_2020"]
+    assert (walk["cues"], walk["delay"]) == ("A>B>C>D>E>F>G>H", 80)
+    assert [row["delay"] for row in jumps] == [60, 60, 60]
+    assert [row["probability"] for row in rows["dabney_2020_probability"][::2]] == pytest.approx(
+        [0.1 / 3, 0.5 / 3, 0.9 / 3]
+    )
+    inhibited = [row for row in rows["tobler_2003"] if "X" in row["cues"]]
+    assert not any(row["magnitude"] for row in inhibited)
+
+
 def test_sizes_of_reward(tmp_path):
     times = {"iti": fixed(500), "after": 500.0, "step": 500.0}
     task = tasks.make("pavlovian", preset="tobler_2005", **times)
@@ -299,7 +341,16 @@ def test_licking_costs_and_brings_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"preset": "pavlov"}, "unknown preset 'pavlov'; valid: eshel_2015, fiorillo_2003"),
+        (
+            {"phases": ((None, (Trials("A>"),)),), "cue": 100.0},
+            "cues are 'A>'; each once, and one or more on either side of '>' are needed",
+        ),
+        (
+            {"phases": ((None, (Trials("A>BA"),)),), "cue": 100.0},
+            "cues are 'A>BA'; each once",
+        ),
+        ({"phases": ((None, (Trials("A>B"),)),)}, "cue is infinite; cues one after the other"),
+        ({"preset": "pavlov"}, "unknown preset 'pavlov'; valid: amo_2022, dabney_2020_probability"),
         ({"after": 30.0}, "after is 30.0 ms; a positive multiple of the step of 20 ms is needed"),
         ({"after": 0.0}, "after is 0.0 ms; a positive multiple"),
         ({"step": 0.0}, "step is 0.0; a number from 0.001"),

@@ -1,7 +1,7 @@
 """Pavlovian conditioning: cues, rewards that nothing has to be done for, phases of training."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError, check_count, choose
@@ -60,7 +60,8 @@ class Trials:
     Parameters
     ----------
     cues : str
-        The cues that are shown together, one letter each; none for an uncued reward.
+        The cues that are shown together, one letter each; none for an uncued reward. ``B>A``: first
+        B, then A, each for the duration of a cue.
     probability : float
         Probability of reward.
     magnitudes : tuple of float
@@ -121,6 +122,11 @@ def _starkweather(probability):
     delays = {"A": gaussian, "B": fixed(1200.0), "C": fixed(2800.0)}
     kinds = [Trials(cue, probability, delay=delay) for cue, delay in delays.items()]
     return (*kinds, Trials("D", 0.0, delay=fixed(2000.0)))
+
+
+def _chain(cues):
+    """Trials with cues of 1 s one after the other, rewarded at the end of the last."""
+    return Trials(">".join(cues), delay=fixed(1000.0 * len(cues)))
 
 
 _EARLY_ITI = exponential(4000.0, 2000.0, 12_000.0)
@@ -195,6 +201,92 @@ PRESETS = {
         "cue": 1000.0,
         "reference": "Eshel, Bukwich, Rao, Hemmelder, Tian & Uchida 2015, Nature 525:243",
     },
+    "hollerman_1998": {
+        "phases": (
+            (300, (Trials("A"),)),
+            (
+                None,
+                (
+                    Trials("A", 7 / 8, weight=0.8),
+                    Trials("A", delay=fixed(500.0), weight=0.1),
+                    Trials("A", delay=fixed(1500.0), weight=0.1),
+                ),
+            ),
+        ),
+        "iti": _EARLY_ITI,
+        "cue": math.inf,
+        "reference": "Hollerman & Schultz 1998, Nat. Neurosci. 1:304",
+    },
+    "tobler_2003": {
+        "phases": (
+            (300, (_blocking("A", 1.0), _blocking("B", 0.0), _blocking("C", 1.0))),
+            (
+                500,
+                (
+                    *(_blocking("A", 1.0), _blocking("AX", 0.0)),
+                    *(_blocking("B", 0.0), _blocking("BY", 0.0), _blocking("C", 1.0)),
+                ),
+            ),
+            (None, tuple(_blocking(cues, 0.0) for cues in ("X", "Y", "C", "CX", "CY"))),
+        ),
+        "iti": exponential(16_000.0, 12_000.0, 20_000.0),
+        "cue": math.inf,
+        "reference": "Tobler, Dickinson & Schultz 2003, J. Neurosci. 23:10402",
+    },
+    "second_order": {
+        "phases": (
+            (300, (Trials("A"),)),
+            (None, (Trials("A"), Trials("B>A", 0.0, delay=fixed(2000.0)), Trials("C", 0.0))),
+        ),
+        "iti": _EARLY_ITI,
+        "cue": 1000.0,
+        "reference": "Maes et al. 2020, Nat. Neurosci. 23:176 (the finding, not the times)",
+    },
+    "preconditioning": {
+        "phases": (
+            (100, tuple(Trials(cues, 0.0, delay=fixed(2000.0)) for cues in ("A>B", "C>D"))),
+            (300, (Trials("B"), Trials("D", 0.0))),
+            (None, (Trials("A", 0.0), Trials("C", 0.0))),
+        ),
+        "iti": _EARLY_ITI,
+        "cue": 1000.0,
+        "reference": "Sadacca, Jones & Schoenbaum 2016, eLife 5:e13665",
+    },
+    "takahashi_2017": {
+        "phases": (
+            (300, (Trials("A>F"), Trials("B>G"))),
+            (None, (Trials("A>F"), Trials("A>G"), Trials("B>F"), Trials("B>G"))),
+        ),
+        "iti": _EARLY_ITI,
+        "cue": 1000.0,
+        "reference": "Takahashi et al. 2017, Neuron 95:1395",
+    },
+    "amo_2022": {
+        "phases": ((None, (Trials("A", delay=fixed(3000.0)),)),),
+        "iti": _FIORILLO_ITI,
+        "cue": 1000.0,
+        "reference": "Amo, Matias, Yamanaka, Tanaka, Uchida & Watabe-Uchida 2022, Nat. Neurosci. 25:1082",
+    },
+    "dabney_2020_probability": {
+        "phases": ((None, (_second("A", 0.1), _second("B", 0.5), _second("C", 0.9))),),
+        "iti": exponential(8000.0, 4000.0, 25_000.0),
+        "cue": 1000.0,
+        "reference": "Dabney et al. 2020, Nature 577:671, variable probability",
+    },
+    "kim_2020": {
+        "phases": (
+            (
+                None,
+                (
+                    replace(_chain("ABCDEFGH"), weight=0.97),
+                    *(replace(_chain(c), weight=0.01) for c in ("ADEFGH", "ABCFGH", "ABCDEH")),
+                ),
+            ),
+        ),
+        "iti": fixed(6000.0),
+        "cue": 1000.0,
+        "reference": "Kim et al. 2020, Cell 183:1600",
+    },
 }
 
 
@@ -248,7 +340,20 @@ def pavlovian(
     A with a reward after 1.2 to 2.8 s (Gaussian weights, mean 2, standard deviation 0.5 s, in steps
     of 0.2 s), B after 1.2 s, C after 2.8 s, D without; in task 2 a tenth of the rewards of A, B and
     C are omitted. `eshel_2015`: seven sizes of reward, relative to 20 µl, 1.5 s after odour A or
-    unannounced, and odour B without. What the papers leave open or spread over sessions is ours:
+    unannounced, and odour B without. `hollerman_1998`: a reward 1 s after the cue, then in a tenth of
+    the trials each 0.5 s earlier, 0.5 s later, and not at all. `tobler_2003`: conditioned inhibition: A+
+    B- C+, then AX- and BY- among them, then X, Y and their summation with C. `second_order`: A+, then
+    A+, B followed by A and C, both unrewarded. `preconditioning`: A followed by B and C by D, then B+ D-,
+    then A and C. `takahashi_2017`: rewards of equal size with flavours F and G, which are a cue from
+    the reward on; then flavours as expected and swapped. `amo_2022`: an odour of 1 s, reward 3 s
+    after its start. `dabney_2020_probability`: rewards with probability 0.1, 0.5 and 0.9, 2 s after the
+    cue. `kim_2020`: eight positions of 1 s each, reward after the last, and in a hundredth of the trials
+    each three jumps over two of them (which two is ours). Facts of these that were not read in the papers
+    themselves but are told of them, and so are not verified: all times of `hollerman_1998`,
+    `tobler_2003`, `takahashi_2017`, the duration of the odour of `amo_2022`, and 1.5 s of `waelti_2001`;
+    `second_order` and the times of `preconditioning` (10 s cues in the paper) are ours.
+    `kim_2020` follows another group's simulation (8 positions, 1 % teleports, 6 s between trials).
+    What the papers leave open or spread over sessions is ours:
     numbers of trials, how often each kind comes, and intervals between trials, which are exponential
     within bounds so that the time of the cue cannot be known.
 
@@ -261,7 +366,8 @@ def pavlovian(
     phases = chosen["phases"] if phases is None else phases
     iti = chosen["iti"] if iti is None else iti
     table = rows(phases, step)
-    cues = sorted({letter for row in table for letter in row["cues"]})
+    cues = sorted({letter for row in table for letter in row["cues"] if letter != ">"})
+    chained = [c for c in cues if any(_place(c, row["cues"]) for row in table)]
     if not cues:
         raise InputError("phases have no cue; at least one letter is needed")
     onsets = _draws("iti", iti, step)
@@ -270,6 +376,8 @@ def pavlovian(
     spreads = any(row["width"] for row in table)
     columns = ("upto", "magnitude", "omits", "delay", *(("width", "scale") if spreads else ()))
     cue_steps = _cue_steps(chosen["cue"] if cue is None else cue, step)
+    if chained and cue_steps == NEVER:
+        raise InputError("cue is infinite; cues one after the other need a duration")
     after_steps = whole_steps("after", after, step)
     parameters = {
         "iti_first": Parameter(onsets[0][1]),
@@ -287,18 +395,20 @@ def pavlovian(
         summary="cues that predict rewards",
         reference=chosen["reference"],
         observations={
-            f"cue_{letter}": f"shows_{letter}*int(time >= onset)*int(time < offset)"
+            f"cue_{letter}": f"shows_{letter}*int(time >= onset{lag})*int(time < offset{lag})"
             for letter in cues
+            for lag in (f" + lag_{letter}" if letter in chained else "",)
         },
         actions=("wait", "lick") if licking else ("wait",),
         variables=(
             *("time", "trial", "phase", "kind", "onset", "offset", "reward_time"),
             *("size", "omitted", "cue_on", "reward_on", "omission_on"),
             *(f"shows_{letter}" for letter in cues),
+            *(f"lag_{letter}" for letter in chained),
         ),
         parameters=parameters,
         step=_step(cues, licking),
-        reset=_reset(table, cues, len(phases), spreads),
+        reset=_reset(table, cues, chained, len(phases), spreads),
         events=_events(table, onsets[0], after_steps),
         step_duration=step,
     )
@@ -344,10 +454,20 @@ def _check_phases(phases):
         if not kinds or not all(isinstance(kind, Trials) for kind in kinds):
             raise InputError(f"phase {phase} has {kinds!r}; one or more Trials are needed")
         for kind in kinds:
-            if not all(c.isascii() and c.isalpha() for c in kind.cues):
+            shown = kind.cues.replace(">", "")
+            if not all(c.isascii() and c.isalpha() for c in shown):
                 raise InputError(f"cues are {kind.cues!r}; letters are needed, one for each cue")
+            if len(set(shown)) < len(shown) or (kind.cues and "" in kind.cues.split(">")):
+                raise InputError(
+                    f"cues are {kind.cues!r}; each once, and one or more on either side of '>' are needed"
+                )
     if phases[-1][0] is not None:
         raise InputError("the last phase lasts for good; its number of trials must be None")
+
+
+def _place(letter, cues):
+    """How many cues come before this one in a trial."""
+    return next((k for k, shown in enumerate(cues.split(">")) if letter in shown), 0)
 
 
 def _phase_ends(phases):
@@ -391,7 +511,7 @@ def _drawn(first, width, scale, k):
     return f"{first} + clip({whole}, 0, {width})"
 
 
-def _reset(table, cues, phases, spreads):
+def _reset(table, cues, chained, phases, spreads):
     def column(name):
         return pick("kind", [f"{name}_{k}" for k in range(len(table))])
 
@@ -403,6 +523,10 @@ def _reset(table, cues, phases, spreads):
         + " + ".join(f"int(kind == {k})" for k, row in enumerate(table) if letter in row["cues"])
         for letter in cues
     )
+    for letter in chained:
+        places = [_place(letter, row["cues"]) for row in table]
+        lag = " + ".join(f"int(kind == {k})*{place}" for k, place in enumerate(places) if place)
+        shows += f"\nlag_{letter} = cue_steps*({lag})"
     delay = f"delay = {column('delay')}"
     if spreads:
         delay = f"""

@@ -1,0 +1,188 @@
+"""Verdicts on the findings of `experiments.dopamine`: table and page.
+
+A finding passes if the bootstrap interval over replicates of the mean of each of its measures lies
+within the bounds of its criterion. The criteria are in the file, written there before the run.
+"""
+
+import json
+import math
+import textwrap
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.style import COLOURS, median_and_quartiles, new_figure, styled
+from analysis.trials import bootstrap_interval
+
+COLUMNS = 3
+ORDER = ("blue", "vermillion", "green", "purple", "orange", "sky")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a criterion: mean over replicates, 95 % interval, bounds, verdict."""
+
+    measure: str
+    text: str
+    mean: float
+    low: float
+    high: float
+    bounds: tuple
+    published: str
+
+    @property
+    def passed(self):
+        """Whether the interval lies within the bounds."""
+        return self.low > self.bounds[0] and self.high < self.bounds[1]
+
+
+def results(group):
+    """The results of a finding, one for each criterion.
+
+    Parameters
+    ----------
+    group : xarray.Dataset
+        Of a finding, see `experiments.dopamine.run`.
+
+    Returns
+    -------
+    list of Result
+    """
+    found = []
+    for criterion in json.loads(group.attrs["criteria"]):
+        values = group[criterion["measure"]].values
+        bounds = tuple(
+            sign * math.inf if criterion[k] is None else criterion[k]
+            for k, sign in (("low", -1), ("high", 1))
+        )
+        # A replicate without the measure is no evidence: nothing passes.
+        complete = not np.isnan(values).any()
+        low, high = bootstrap_interval(values, np.mean) if complete else (np.nan, np.nan)
+        mean = float(values.mean())
+        text = (criterion["measure"], criterion["text"])
+        found.append(Result(*text, mean, low, high, bounds, criterion["published"]))
+    return found
+
+
+def passes(group):
+    """Whether a finding is shown: all criteria hold."""
+    return all(result.passed for result in results(group))
+
+
+def known(group):
+    """Whether every measure is a number in every replicate."""
+    return not any(math.isnan(result.mean) for result in results(group))
+
+
+def as_expected(group):
+    """Whether that is what theory says of an error about value; not where a measure is unknown."""
+    return known(group) and passes(group) == (group.attrs["expected"] == "passes")
+
+
+def verdict(group):
+    """The verdict as a few words."""
+    if not known(group):
+        return "UNKNOWN"
+    word = "PASS" if passes(group) else "FAIL"
+    if group.attrs["expected"] == "fails":
+        return f"{word} ({'as expected' if word == 'FAIL' else 'a leak'})"
+    return word
+
+
+def findings(data):
+    """Name to group of the findings of a dataset."""
+    return {name: node.to_dataset() for name, node in data.children.items()}
+
+
+def summary(data):
+    """The table, as lines of text."""
+    groups = findings(data)
+    replicates = next(iter(groups.values())).sizes["replicate"]
+    lines = [
+        f"model {data.attrs.get('model', '?')}, sensitivity {_sensitivity(data)}, {replicates} "
+        "replicates; mean (95 % interval), bounds, what was recorded"
+    ]
+    for name, group in groups.items():
+        lines.append(f"{verdict(group):<19} {name}: {group.attrs['title']}")
+        for r in results(group):
+            mark = "+" if r.passed else "-"
+            numbers = f"{r.mean:7.3f} ({r.low:.3f} to {r.high:.3f})"
+            published = f"; recorded: {r.published}" if r.published else ""
+            lines.append(f"  {mark} {r.text:<52} {numbers}, {_bounds(r)}{published}")
+    shown = sum(map(passes, groups.values()))
+    lines.append(
+        f"{shown} of {len(groups)} findings are shown; {sum(map(as_expected, groups.values()))} verdicts "
+        "are what is expected of an error about value"
+    )
+    return lines
+
+
+def _sensitivity(data):
+    configuration = json.loads(data.attrs.get("configuration", "{}"))
+    return configuration.get("agent", configuration).get("learning", {}).get("sensitivity", "?")
+
+
+def _bounds(result):
+    low, high = result.bounds
+    if math.isinf(low):
+        return f"below {high:g}"
+    return f"above {low:g}" if math.isinf(high) else f"in {low:g} to {high:g}"
+
+
+@styled
+def plot_finding(group, *, ax=None):
+    """The curves of a finding, median and quartiles over replicates, and what was published.
+
+    Parameters
+    ----------
+    group : xarray.Dataset
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    ax = new_figure(4.5, 3.2).add_subplot() if ax is None else ax
+    x = group["x"].values
+    for k, curve in enumerate(group["curve"].values):
+        values = group["curves"].sel(curve=curve).values
+        colour = COLOURS[ORDER[k % len(ORDER)]]
+        style = {"marker": "o", "markersize": 2.5} if len(x) < 20 else {}
+        median_and_quartiles(ax, x, values, str(curve), colour, **style)
+    if "published" in group:
+        for name, values in zip(group["original"].values, group["published"].values, strict=True):
+            ax.plot(
+                x, values, color="black", linestyle="--", linewidth=1.2, label=f"published: {name}"
+            )
+    ax.axhline(0, color="black", linewidth=0.5)
+    ax.set(xlabel=group["x"].attrs["long_name"], ylabel=group["curves"].attrs["long_name"])
+    ax.legend(fontsize=6.5)
+    title = "\n".join(textwrap.wrap(f"{verdict(group)}: {group.attrs['title']}", 46))
+    ax.set_title(title, color="black" if as_expected(group) else COLOURS["vermillion"])
+    first = results(group)[0]
+    published = f"; recorded: {first.published}" if first.published else ""
+    text = f"{first.text}: {first.mean:.2f} ({first.low:.2f} to {first.high:.2f}){published}"
+    ax.annotate(
+        "\n".join(textwrap.wrap(text, 62)),
+        (0, -0.24),
+        xycoords="axes fraction",
+        fontsize=6.5,
+        va="top",
+        color=COLOURS["grey"],
+    )
+    return ax
+
+
+@styled
+def figure(data):
+    """One page: a panel for each finding."""
+    groups = findings(data)
+    columns = min(COLUMNS, len(groups))
+    rows = math.ceil(len(groups) / columns)
+    page = new_figure(4.4 * columns, 3.4 * rows)
+    axes = page.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat[len(groups) :]:
+        ax.set_axis_off()
+    for ax, group in zip(axes.flat, groups.values(), strict=False):
+        plot_finding(group, ax=ax)
+    return page

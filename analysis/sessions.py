@@ -1,0 +1,215 @@
+"""A recorded session as arrays: signals in time, and when what happened in each trial."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from analysis import alignment
+
+#: Response to an event: from the event on, so long (ms). Activity of cortex follows what is seen with its
+#: time constants, so the TD error of a change of value is spread over some steps.
+RESPONSE = (0.0, 400.0)
+#: The time before the cue that counts as baseline (ms).
+BASELINE = 1000.0
+
+
+@dataclass(frozen=True)
+class Session:
+    """Replicates of one session.
+
+    Parameters
+    ----------
+    signals : dict of str to array (replicate, time)
+        `dopamine`, `value`, `reward`, `done`, ...
+    events : dict of str to array (replicate, trial)
+        Index on the time axis at which an event first happened in each trial, NaN where it did not;
+        `start` is that of the trial's first step.
+    labels : dict of str to array (replicate, trial)
+        What the trial was (`kind`, `phase`), NaN where a replicate has no such trial.
+    step : float
+        Duration of a step in ms.
+    tested_from : int
+        Index on the time axis from which on plasticity is off; the number of steps if never.
+    activity : array (replicate, time, unit), optional
+    """
+
+    signals: dict
+    events: dict
+    labels: dict
+    step: float
+    tested_from: int
+    activity: np.ndarray | None = field(default=None, repr=False)
+
+    def steps(self, duration):
+        """A duration in ms as a whole number of steps, one at least."""
+        return max(1, round(duration / self.step))
+
+    @property
+    def ends(self):
+        """Index of the first step that belongs to the trial no more, (replicate, trial)."""
+        start = self.events["start"]
+        following = np.concatenate([start[:, 1:], np.full((len(start), 1), np.nan)], axis=1)
+        length = next(iter(self.signals.values())).shape[1]
+        return np.where(np.isnan(following), length, following)
+
+    def chosen(self, tested=None, **labels):
+        """Trials with these labels, (replicate, trial).
+
+        Parameters
+        ----------
+        tested : bool, optional
+            Only those that start with plasticity off, but the first of them; or only those before.
+        **labels
+            Name to a value, or to several.
+        """
+        start = self.events["start"]
+        found = ~np.isnan(start)
+        for name, values in labels.items():
+            found &= np.isin(self.labels[name], np.atleast_1d(values))
+        if tested is True:
+            later = np.nan_to_num(start, nan=-1) >= self.tested_from
+            found &= later & (np.cumsum(later, axis=1) > 1)
+        elif tested is False:
+            found &= self.ends <= self.tested_from
+        return found
+
+    def aligned(self, signal, event, before, after):
+        """A signal around an event, (replicate, trial, lag), and the lags in ms."""
+        first, last = self.steps(before), self.steps(after)
+        table = alignment.around(
+            self.signals[signal],
+            self.events[event],
+            first,
+            last,
+            (self.events["start"] + 1, self.ends),
+        )
+        return table, np.arange(-first, last + 1) * self.step
+
+    def baseline(self, signal):
+        """Mean of each replicate over the second before the cue of tested trials, (replicate,).
+
+        Of all trials, where none is tested.
+        """
+        values = alignment.baseline(self.signals[signal], self.events["cue"], self.steps(BASELINE))
+        tested = self.chosen(tested=True)
+        return alignment.trial_mean(values, tested if tested.any() else None)
+
+    def response(self, signal, event, first=RESPONSE[0], last=RESPONSE[1]):
+        """Sum of a signal over a window after an event, less as much of the baseline.
+
+        Parameters
+        ----------
+        signal, event : str
+        first, last : float
+            In ms from the event; the step at `last` is not included.
+
+        Returns
+        -------
+        array (replicate, trial)
+            In the units of the signal, NaN where the event did not happen.
+        """
+        return self.response_at(signal, self.events[event], first, last)
+
+    def response_at(self, signal, steps, first=RESPONSE[0], last=RESPONSE[1]):
+        """The same at any steps, (replicate, trial)."""
+        low, high = round(first / self.step), round(last / self.step)
+        high = max(high, low + 1)
+        before = max(0, -low)
+        table = alignment.around(
+            self.signals[signal], steps, before, max(high, 0), (self.events["start"] + 1, self.ends)
+        )
+        table = table - self.baseline(signal)[:, None, None]
+        return alignment.window(table, before, low, high, total=True)
+
+    def shuffled(self, seed=0):
+        """The control: the dopamine of each replicate in a random order of time."""
+        generator = np.random.default_rng(seed)
+        signals = dict(self.signals)
+        for name in ("dopamine", "refit"):
+            if name in signals:
+                signals[name] = generator.permuted(signals[name], axis=1)
+        return replace(self, signals=signals)
+
+
+def session(
+    data, flags=("cue", "reward", "omission"), labels=("kind", "phase"), population="cortex"
+):
+    """The session of a dataset.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+        Traces of every step: `dopamine`, `value`, `reward`, `done`, ``task.trial`` (counted from 1) and
+        ``task.NAME`` for each of `labels`. Events are those in ``trials/event_step``, or the steps
+        in which the variable ``task.NAME_on`` of each of `flags` is above 0.
+    flags, labels : sequences of str
+    population : str
+        Whose activity to take along, if it was recorded.
+
+    Returns
+    -------
+    Session
+
+    Raises
+    ------
+    ValueError
+        If steps of the run were left out.
+    """
+    traces = data["traces"]
+    step = traces["step"].values
+    if len(step) > 1 and (np.diff(step) != 1).any():
+        raise ValueError("a session needs the traces of every step; some were left out")
+    number = np.round(traces["task.trial"].values).astype(int) - 1
+    trials = number.max() + 1
+    start = first_steps(np.ones_like(number), number, trials)
+    if "event_step" in data["trials"]:
+        events = _events(data["trials"], step, number, trials)
+    else:
+        events = {k: first_steps(traces[f"task.{k}_on"].values, number, trials) for k in flags}
+    index = np.nan_to_num(start).astype(int)
+    found = {}
+    for name in labels:
+        values = np.take_along_axis(np.round(traces[f"task.{name}"].values), index, axis=1)
+        found[name] = np.where(np.isnan(start), np.nan, values)
+    signals = {k: traces[k].values.astype(float) for k in ("dopamine", "value", "reward", "done")}
+    activity = traces[population].values if population in traces else None
+    duration = data.attrs["step_duration_ms"]
+    return Session(signals, events | {"start": start}, found, duration, len(step), activity)
+
+
+def first_steps(flag, trial, trials):
+    """Index at which a flag is first above 0 in each trial.
+
+    Parameters
+    ----------
+    flag : array (replicate, time)
+    trial : array (replicate, time) of int
+        Number of the trial, from 0.
+    trials : int
+
+    Returns
+    -------
+    array (replicate, trials)
+        NaN where it never is.
+    """
+    found = np.full((len(trial), trials), np.nan)
+    for r in range(len(trial)):
+        steps = np.flatnonzero(np.asarray(flag[r]) > 0)[::-1]
+        found[r, trial[r, steps]] = steps
+    return found
+
+
+def _events(group, step, number, trials):
+    """Name to index of events that were recorded with the trials, rows in the order of trials."""
+    table = group["event_step"]
+    first = number[:, 0]
+    found = {}
+    for name in table["event"].values:
+        values = table.sel(event=name).values
+        index = np.full((len(number), trials), np.nan)
+        for r, row in enumerate(values):
+            row = row[: trials - first[r]] - step[0]
+            row = np.where((row >= 0) & (row < len(step)), row, np.nan)
+            index[r, first[r] : first[r] + len(row)] = row
+        found[str(name)] = index
+    return found

@@ -1,0 +1,209 @@
+"""Alignment, statistics, refitted values and decoding on signals whose answer is known."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from analysis import alignment, statistics
+from analysis.decoding import decode
+from analysis.refit import refit_value, td_error
+from analysis.sessions import Session, first_steps, session
+
+NAN = np.nan
+
+
+def test_alignment_follows_events_at_random_times():
+    generator = np.random.default_rng(0)
+    steps = np.array([[5.0, 31.0, NAN, 58.0], [9.0, 22.0, 40.0, 71.0]])
+    signal = generator.normal(size=(2, 80)) * 0
+    for r, row in enumerate(steps):
+        for step in row[~np.isnan(row)].astype(int):
+            signal[r, step : step + 3] = 1.0, 2.0, 3.0
+    table = alignment.around(signal, steps, 1, 3)
+    assert table.shape == (2, 4, 5)
+    np.testing.assert_array_equal(table[1, 2], [0, 1, 2, 3, 0])
+    assert np.isnan(table[0, 2]).all()
+    np.testing.assert_array_equal(alignment.window(table, 1, 0, 3, total=True)[0], [6, 6, NAN, 6])
+    np.testing.assert_array_equal(alignment.window(table, 1, 0, 2)[1], [1.5] * 4)
+
+
+def test_what_lies_outside_of_the_trial_or_the_record_is_unknown():
+    table = alignment.around(
+        np.arange(10.0)[None], [[1.0, 8.0]], 3, 3, ([[0.0, 7.0]], [[4.0, 10.0]])
+    )
+    np.testing.assert_array_equal(table[0, 0], [NAN, NAN, 0, 1, 2, 3, NAN])
+    np.testing.assert_array_equal(table[0, 1], [NAN, NAN, 7, 8, 9, NAN, NAN])
+
+
+def test_baseline_is_the_time_before_the_cue():
+    signal = np.zeros((1, 20))
+    signal[0, 5:10], signal[0, 10:] = 0.25, 7.0
+    assert alignment.baseline(signal, [[10.0]], 5)[0, 0] == 0.25
+
+
+def test_peak_that_moves_back_is_found_and_its_speed():
+    trials, lag = 20, 40
+    cue = np.arange(trials)[None] * lag + 10.0
+    signal = 0.01 * np.random.default_rng(1).normal(size=(1, trials * lag))
+    for k in range(trials):
+        signal[0, int(cue[0, k]) + 20 - k // 2] += 1.0
+    signal[0, int(cue[0, 3]) : int(cue[0, 3]) + 25] = 0.0  # nothing stands out
+    found = alignment.peak_time(signal, cue, 3, 25, 8)
+    assert np.isnan(found[0, 3])
+    kept = np.delete(np.arange(trials), 3)
+    np.testing.assert_array_equal(found[0, kept], 20 - kept // 2)
+    slope, _, correlation = statistics.line(np.arange(trials), found)
+    assert slope[0] == pytest.approx(-0.5, abs=0.01) and correlation[0] < -0.99
+
+
+def test_heat_map_keeps_the_order_of_trials():
+    table = np.full((2, 6, 3), NAN)
+    table[0, [0, 2, 4, 5]] = np.arange(4.0)[:, None]
+    table[1, :4] = np.arange(4.0)[:, None]
+    np.testing.assert_array_equal(alignment.heat_map(table, 2), [[0.5] * 3, [2.5] * 3])
+
+
+def test_trial_means_take_the_first_or_last_of_the_chosen():
+    values = np.array([[1.0, 2.0, NAN, 4.0, 8.0], [5.0, NAN, NAN, NAN, NAN]])
+    chosen = np.array([[1, 1, 1, 1, 0], [0, 1, 1, 1, 1]], bool)
+    np.testing.assert_array_equal(alignment.trial_mean(values, chosen), [7 / 3, NAN])
+    np.testing.assert_array_equal(alignment.trial_mean(values, first=2), [1.5, 5.0])
+    np.testing.assert_array_equal(alignment.trial_mean(values, last=2), [6.0, 5.0])
+
+
+def test_mean_and_error_over_replicates():
+    mean, error = statistics.mean_and_error([[1.0, 2.0], [3.0, NAN], [5.0, NAN]])
+    np.testing.assert_allclose(mean, [3.0, 2.0])
+    assert error[0] == pytest.approx(2 / np.sqrt(3)) and np.isnan(error[1])
+
+
+def test_lines_and_logistic_regression_find_what_made_the_data():
+    slope, intercept, correlation = statistics.line(
+        [0.0, 1.0, 2.0], [[1.0, 3.0, 5.0], [4.0, NAN, 2.0]]
+    )
+    np.testing.assert_allclose([slope, intercept], [[2, -1], [1, 4]])
+    np.testing.assert_allclose(correlation, [1, -1])
+    generator = np.random.default_rng(2)
+    stimulus = generator.uniform(0, 4, 4000)
+    choice = generator.random(4000) < 1 / (1 + np.exp(-3 * (stimulus - 1.5)))
+    indifference, steepness = statistics.psychometric(stimulus, choice)
+    assert indifference == pytest.approx(1.5, abs=0.05) and steepness == pytest.approx(3, abs=0.3)
+    assert np.isfinite(statistics.psychometric([0.0, 1.0, 2.0, 3.0], [0, 0, 1, 1])).all()
+
+
+@pytest.mark.parametrize("agent", ["model_free", "planner"])
+def test_stay_regression_tells_habit_from_planning(agent):
+    generator = np.random.default_rng(3)
+    rewarded, rare = (generator.random((2, 4000)) < [[0.5], [0.3]]).astype(int)
+    good = rewarded if agent == "model_free" else rewarded ^ rare
+    stays = generator.random(4000) < np.where(good, 0.8, 0.3)
+    choice = np.concatenate([[0], np.cumsum(~stays[:-1]) % 2])
+    found = statistics.stay(choice, rewarded, rare)
+    shown, absent = (
+        ("reward", "interaction") if agent == "model_free" else ("interaction", "reward")
+    )
+    # Log odds from 0.3 to 0.8, in units of half the difference.
+    assert found[shown] == pytest.approx((np.log(4) - np.log(3 / 7)) / 2, abs=0.12)
+    assert abs(found[absent]) < 0.12 and abs(found["common"]) < 0.12
+
+
+def test_reversal_points_of_bent_lines():
+    amounts = np.array([0.1, 0.3, 1.2, 2.5, 5, 10, 20])
+    error = amounts - 4.0
+    responses = np.where(error > 0, 3 * error, error)
+    point, asymmetry = statistics.reversal_points([responses, abs(responses)], amounts)
+    assert point[0] == pytest.approx(4.0, abs=0.02) and asymmetry[0] == pytest.approx(
+        0.75, abs=0.005
+    )
+    assert np.isnan(point[1])
+
+
+def test_permutations_are_exact_where_they_can_be():
+    assert statistics.sign_flip([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 32)
+    assert statistics.sign_flip([1.0, -1.0, 2.0, -2.0]) == 1.0
+    assert statistics.sign_flip(np.ones(20)) < 1e-3
+    assert statistics.permutation(np.arange(10) + 20, np.arange(10)) < 1e-3
+    assert statistics.permutation([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == 1.0
+
+
+def test_refitted_value_is_that_of_the_chain():
+    """Five states, reward 1 on leaving the last; activity is a random mixture of states."""
+    generator = np.random.default_rng(4)
+    state = np.tile(np.arange(5), 60)
+    reward = np.roll((state == 4).astype(float), 1)
+    reward[0] = 0
+    done = np.roll(state == 4, 1)
+    activity = np.eye(5)[state] @ generator.normal(size=(5, 8))
+    value = refit_value(activity, reward, done, 0.9, ridge=1e-10)
+    np.testing.assert_allclose(value[:5], 0.9 ** np.arange(4, -1, -1), atol=1e-4)
+    np.testing.assert_allclose(td_error(value, reward, done, 0.9)[1:], 0, atol=1e-4)
+    blind = refit_value(np.zeros((300, 2)), reward, done, 0.9)
+    error = td_error(blind, reward, done, 0.9)
+    assert error[5] == pytest.approx(1 - blind[0]) and np.ptp(blind) == 0
+
+
+def test_decoding_is_cross_validated():
+    pytest.importorskip("sklearn")
+    generator = np.random.default_rng(5)
+    target = generator.normal(size=400)
+    activity = np.outer(target, generator.normal(size=6)) + 0.1 * generator.normal(size=(400, 6))
+    groups = np.repeat(np.arange(40), 10)
+    assert decode(activity, target, groups) > 0.95
+    assert decode(generator.normal(size=(400, 200)), target, groups) < 0.05
+
+
+def dataset(event_step):
+    """Two trials of 10 steps, cue at 3 and 14, reward at 7; the first steps are not recorded."""
+    steps = np.arange(5, 26)
+    trial = np.where(steps < 15, 1.0, 2.0)
+    names = ("cue", "reward", "omission")
+    when = {"cue": (8, 19), "reward": (12,), "omission": (24,)}
+    traces = {f"task.{k}_on": np.isin(steps, when[k]).astype(float) for k in names}
+    traces |= {"task.trial": trial, "task.kind": trial - 1, "task.phase": 0 * trial}
+    traces |= dict.fromkeys(("value", "reward", "done"), steps * 0.0) | {"dopamine": steps * 1.0}
+    traces = xr.Dataset({k: (("replicate", "time"), v[None]) for k, v in traces.items()})
+    traces = traces.assign_coords(step=("time", steps))
+    trials = xr.Dataset()
+    if event_step:
+        table = np.array([[[8, 12, NAN], [19, NAN, 24]]])
+        trials["event_step"] = ("replicate", "trial", "event"), table
+        trials = trials.assign_coords(event=list(names))
+    root = xr.Dataset(attrs={"step_duration_ms": 100.0})
+    return xr.DataTree.from_dict({"/": root, "/traces": traces, "/trials": trials})
+
+
+@pytest.mark.parametrize("event_step", [False, True])
+def test_session_of_a_dataset(event_step):
+    found = session(dataset(event_step))
+    np.testing.assert_array_equal(found.events["cue"], [[3, 14]])
+    np.testing.assert_array_equal(found.events["reward"], [[7, NAN]])
+    np.testing.assert_array_equal(found.events["omission"], [[NAN, 19]])
+    np.testing.assert_array_equal(found.events["start"], [[0, 10]])
+    np.testing.assert_array_equal(found.labels["kind"], [[0, 1]])
+    table, lags = found.aligned("dopamine", "reward", 100, 400)
+    np.testing.assert_array_equal(table[0, 0], [11, 12, 13, 14, NAN, NAN])
+    np.testing.assert_array_equal(lags, [-100, 0, 100, 200, 300, 400])
+
+
+def test_steps_that_were_left_out_are_refused():
+    data = dataset(False)
+    data["traces"] = data["traces"].to_dataset().isel(time=slice(None, None, 2))
+    with pytest.raises(ValueError, match="every step"):
+        session(data)
+
+
+def test_first_steps():
+    flag, trial = [[0, 1, 1, 0, 0, 2]], [[0, 0, 0, 1, 2, 2]]
+    np.testing.assert_array_equal(first_steps(np.array(flag), np.array(trial), 3), [[1, NAN, 5]])
+
+
+def test_tested_trials_start_with_plasticity_off_and_the_first_is_left_out():
+    start = np.array([[0.0, 10.0, 20.0, 30.0, NAN]])
+    labels = {"kind": np.array([[0.0, 1.0, 0.0, 1.0, NAN]])}
+    signals = {"dopamine": np.ones((1, 40))}
+    events = {"start": start, "cue": start + 5}
+    found = Session(signals, events, labels, 100.0, tested_from=8)
+    np.testing.assert_array_equal(found.chosen(tested=True), [[0, 0, 1, 1, 0]])
+    np.testing.assert_array_equal(found.chosen(tested=False), [[0, 0, 0, 0, 0]])
+    np.testing.assert_array_equal(found.chosen(kind=1), [[0, 1, 0, 1, 0]])
+    assert np.nanmax(abs(found.response("dopamine", "cue"))) == 0  # the baseline is taken off
