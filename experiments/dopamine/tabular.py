@@ -3,22 +3,23 @@
 They are not what the experiment is about, in which the state is learned. They say what is to be
 expected of a state that is known, and of one that is known to be wrong.
 
-========= ==========================================================================================
-state     features
-========= ==========================================================================================
-serial    complete serial compound: one for each time since the onset of each cue, whatever else
-          happens; shared by compounds (Schultz, Dayan & Montague 1997)
-configural the same, but a compound of cues has features of its own
-belief    probability of each time since the cue, given that no reward came yet, and of being between
-          trials; a reward ends it (Starkweather et al. 2017)
-========= ==========================================================================================
+========== =========================================================================================
+state      features
+========== =========================================================================================
+serial     complete serial compound: one for each time since the onset of each cue, whatever else
+           happens; shared by compounds (Schultz, Dayan & Montague 1997)
+presence   the same, only while the cue is shown
+configural the same as serial, but a compound of cues has features of its own
+belief     probability of each time since the cue, given that no reward came yet, and of being between
+           trials; a reward ends it (Starkweather et al. 2017)
+========== =========================================================================================
 """
 
 import numpy as np
 
 from analysis.sessions import Session
 
-STATES = ("serial", "configural", "belief")
+STATES = ("serial", "presence", "configural", "belief")
 
 
 def simulate(arm, state="serial", replicates=4, trace=None, rate=0.1, discount=None, seed=0):
@@ -27,7 +28,7 @@ def simulate(arm, state="serial", replicates=4, trace=None, rate=0.1, discount=N
     Parameters
     ----------
     arm : experiments.dopamine.finding.Arm
-    state : {"serial", "configural", "belief"}
+    state : {"serial", "presence", "configural", "belief"}
     replicates : int
     trace, discount : float, optional
         Those of the arm if nothing is said.
@@ -155,7 +156,8 @@ def _coder(kinds, state, cue_steps, after):
             first = onset + (place * cue_steps if place else 0)
             for stimulus in _stimuli(group, state):
                 column = 1 + longest * stimuli.index(stimulus)
-                for time in range(min(longest, length - first)):
+                lasts = cue_steps if state == "presence" else longest
+                for time in range(min(longest, length - first, lasts)):
                     made[first + time, column + time] = 1.0
         if state == "belief":
             for time in range(min(longest, length - onset)):
@@ -170,7 +172,7 @@ def _coder(kinds, state, cue_steps, after):
 
 def _stimuli(cues, state):
     groups = cues.split(">")
-    if state == "serial":
+    if state in ("serial", "presence"):
         return [letter for group in groups for letter in group]
     return [group for group in groups if group]
 
