@@ -26,6 +26,7 @@ SHOWN = {
     "blocking": ({"state": "serial"}, {"state": "configural"}),
     "second_order": ({"state": "serial"}, {"state": "serial", "trace": 1.0, "discount": 1.0}),
     "probability": ({"state": "serial"}, {"rate": 0.0}),
+    "inhibition": ({"state": "serial"}, {"state": "configural"}),
     "subtraction": ({"state": "serial"}, {"rate": 0.0}),
     "timing": ({"state": "belief"}, {"state": "serial"}),
     "backward_shift": ({"state": "serial", "rate": 0.05}, {"state": "serial", "trace": 1.0}),

@@ -41,7 +41,7 @@ RECORDED = (
 #: The order of the table; findings that are not listed come last.
 ORDER = (
     *("shift", "early_late", "early_reset", "blocking", "second_order", "probability"),
-    *("subtraction", "timing", "backward_shift"),
+    *("inhibition", "subtraction", "timing", "backward_shift"),
     *("preconditioning", "identity", "adaptive_gain", "uncertainty_ramp", "ramp"),
 )
 
