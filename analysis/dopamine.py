@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.style import COLOURS, median_and_quartiles, new_figure, styled
-from analysis.trials import bootstrap_interval
+from .style import COLOURS, median_and_quartiles, new_figure, styled
+from .trials import bootstrap_interval
 
 COLUMNS = 3
 ORDER = ("blue", "vermillion", "green", "purple", "orange", "sky")

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from analysis import alignment
+from . import alignment
 
 #: Response to an event: from the event on, so long (ms). Activity of cortex follows what is seen with its
 #: time constants, so the TD error of a change of value is spread over some steps.
@@ -163,7 +163,7 @@ def session(
     trials = number.max() + 1
     start = first_steps(np.ones_like(number), number, trials)
     if "event_step" in data["trials"]:
-        events = _events(data["trials"], step, number, trials)
+        events = _events(data["trials"], step, trials)
     else:
         events = {k: first_steps(traces[f"task.{k}_on"].values, number, trials) for k in flags}
     index = np.nan_to_num(start).astype(int)
@@ -199,17 +199,12 @@ def first_steps(flag, trial, trials):
     return found
 
 
-def _events(group, step, number, trials):
-    """Name to index of events that were recorded with the trials, rows in the order of trials."""
-    table = group["event_step"]
-    first = number[:, 0]
+def _events(group, step, trials):
+    """Name to index of events that were recorded with the trials, which are those of the whole run."""
     found = {}
-    for name in table["event"].values:
-        values = table.sel(event=name).values
-        index = np.full((len(number), trials), np.nan)
-        for r, row in enumerate(values):
-            row = row[: trials - first[r]] - step[0]
-            row = np.where((row >= 0) & (row < len(step)), row, np.nan)
-            index[r, first[r] : first[r] + len(row)] = row
-        found[str(name)] = index
+    for name in group["event"].values:
+        index = group["event_step"].sel(event=name).values[:, :trials] - step[0]
+        index = np.where((index >= 0) & (index < len(step)), index, np.nan)
+        missing = np.full((len(index), trials - index.shape[1]), np.nan)
+        found[str(name)] = np.concatenate([index, missing], axis=1)
     return found

@@ -6,14 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from bgrl.analysis.dopamine import as_expected, figure, passes, results, summary, verdict
+from bgrl.experiments import dopamine
+from bgrl.experiments.dopamine.__main__ import arguments
+from bgrl.experiments.dopamine.finding import Criterion
+from bgrl.experiments.dopamine.tabular import simulate
 
-from analysis.dopamine import as_expected, figure, passes, results, summary, verdict
 from bgrl.errors import InputError
 from bgrl.tasks.pavlovian import exponential
-from experiments import dopamine
-from experiments.dopamine.__main__ import arguments
-from experiments.dopamine.finding import Criterion
-from experiments.dopamine.tabular import simulate
 
 REPLICATES = 3
 #: Fewer trials do for tables.

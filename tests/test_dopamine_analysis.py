@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 import xarray as xr
-
-from analysis import alignment, statistics
-from analysis.decoding import decode
-from analysis.refit import refit_value, td_error
-from analysis.sessions import Session, first_steps, session
+from bgrl.analysis import alignment, statistics
+from bgrl.analysis.decoding import decode
+from bgrl.analysis.refit import refit_value, td_error
+from bgrl.analysis.sessions import Session, first_steps, session
 
 NAN = np.nan
 
@@ -183,6 +182,15 @@ def test_session_of_a_dataset(event_step):
     table, lags = found.aligned("dopamine", "reward", 100, 400)
     np.testing.assert_array_equal(table[0, 0], [11, 12, 13, 14, NAN, NAN])
     np.testing.assert_array_equal(lags, [-100, 0, 100, 200, 300, 400])
+
+
+def test_events_of_a_session_that_was_recorded_late():
+    data = dataset(True)
+    data["traces"] = data["traces"].to_dataset().isel(time=slice(12, None))
+    found = session(data)
+    np.testing.assert_array_equal(found.events["cue"], [[NAN, 2]])
+    np.testing.assert_array_equal(found.events["omission"], [[NAN, 7]])
+    np.testing.assert_array_equal(found.events["start"], [[NAN, 0]])
 
 
 def test_steps_that_were_left_out_are_refused():

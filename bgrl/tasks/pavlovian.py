@@ -298,6 +298,7 @@ def pavlovian(
     after: float = 500.0,
     licking: bool = False,
     lick_cost: float = 0.0,
+    unbroken: bool = False,
     step: float = 20.0,
 ) -> Task:
     """Cues predict rewards, which come whatever one does.
@@ -325,13 +326,14 @@ def pavlovian(
         Whether there are two actions, to wait and to lick; licking brings nothing.
     lick_cost : float
         What each step of licking costs.
+    unbroken : bool
+        Whether trials are those of one session, in which the agent's state runs on over them. If not,
+        it starts anew with each trial.
     step : float
         Duration of a step (ms).
 
     Notes
     -----
-    The agent's state starts anew with each trial; learning across trials is plasticity.
-
     `schultz_1997`: one cue 1 s before the reward, after 300 trials omissions in every tenth.
     `waelti_2001`: blocking: A+ B-, then AX+ BY+, then the probes X- Y-, 1.5 s, where monkeys saw
     reminders of the compounds among the probes. `fiorillo_2003`: probabilities 0, 0.25, 0.5, 0.75
@@ -410,6 +412,7 @@ def pavlovian(
         step=_step(cues, licking),
         reset=_reset(table, cues, chained, len(phases), spreads),
         events=_events(table, onsets[0], after_steps),
+        unbroken=unbroken,
         step_duration=step,
     )
 

@@ -17,18 +17,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from bgrl.analysis.refit import refit_value, td_error
+from bgrl.analysis.sessions import session
+from bgrl.experiments.dopamine import findings
 
-import models
-from analysis.refit import refit_value, td_error
-from analysis.sessions import session
-from bgrl import tasks
+from bgrl import models, tasks
 from bgrl.errors import InputError
 from bgrl.experiment import Settings, option
 from bgrl.interventions import Intervention
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
-from experiments.dopamine import findings
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "analysis.dopamine"
@@ -62,7 +61,7 @@ def find(name):
     """
     if name not in names():
         raise InputError(f"unknown finding {name!r}; valid: {', '.join(names())}")
-    return importlib.import_module(f"experiments.dopamine.findings.{name}").FINDING
+    return importlib.import_module(f"bgrl.experiments.dopamine.findings.{name}").FINDING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,10 +144,10 @@ def record(config, arm, name):
     # Index on the time axis of the first step with plasticity off.
     tested = int(np.searchsorted(data["traces"]["step"].values, learned)) if arm.testing else steps
     found = dataclasses.replace(found, tested_from=tested)
-    return (refitted(found, arm.discount) if arm.activity else found), data.attrs
+    return (refitted(found, arm) if arm.activity else found), data.attrs
 
 
-def refitted(found, discount):
+def refitted(found, arm):
     """A session with the signal `refit` too: the TD error of a value refitted to the activity.
 
     It is fitted to the first half of what was recorded.
@@ -158,8 +157,9 @@ def refitted(found, discount):
         found.activity, found.signals["reward"], found.signals["done"], strict=True
     ):
         half = slice(0, len(reward) // 2)
-        value = refit_value(activity, reward, done, discount, steps=half)
-        errors.append(td_error(value, reward, done, discount))
+        ended = done * (not arm.unbroken)
+        value = refit_value(activity, reward, ended, arm.discount, steps=half)
+        errors.append(td_error(value, reward, ended, arm.discount))
     return dataclasses.replace(found, signals=found.signals | {"refit": np.nan_to_num(errors)})
 
 

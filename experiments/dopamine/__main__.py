@@ -3,7 +3,8 @@
 import sys
 from itertools import takewhile
 
-import experiments.dopamine
+import bgrl.experiments.dopamine
+
 from bgrl.cli import run_command
 from bgrl.experiment import main
 
@@ -15,7 +16,7 @@ def arguments(words):
     if not given:
         return words
     for name in given:
-        experiments.dopamine.find(name)
+        bgrl.experiments.dopamine.find(name)
     options = ["--findings", ",".join(given)]
     if "--output" not in rest:
         options += ["--output", f"results/dopamine_{'_'.join(given)}.nc"]
@@ -23,4 +24,6 @@ def arguments(words):
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(lambda: main("dopamine", experiments.dopamine, arguments(sys.argv[1:]))))
+    sys.exit(
+        run_command(lambda: main("dopamine", bgrl.experiments.dopamine, arguments(sys.argv[1:])))
+    )

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from bgrl.analysis.alignment import trial_mean
 
-from analysis.alignment import trial_mean
 from bgrl.tasks.pavlovian import Delay, exponential, rows
 
 #: Interval between trials, unless a finding has one of its own: exponential, so that the cue cannot be
@@ -34,6 +34,8 @@ class Arm:
     iti : bgrl.tasks.pavlovian.Delay
     discount, trace, rate : float
         Of value per step; decay of the eligibility of critic and cortex; step size of both.
+    unbroken : bool
+        Whether the agents' state runs on over trials.
     activity : bool
         Whether to record the cortex in the tests, to refit and to decode.
     """
@@ -48,11 +50,12 @@ class Arm:
     discount: float = DISCOUNT
     trace: float = 0.5
     rate: float = 3e-3
+    unbroken: bool = False
     activity: bool = False
 
     def task(self):
         """Settings of the task `pavlovian`."""
-        names = ("phases", "cue", "iti", "after", "step")
+        names = ("phases", "cue", "iti", "after", "step", "unbroken")
         return {name: getattr(self, name) for name in names}
 
     def kinds(self):

@@ -16,8 +16,7 @@ belief     probability of each time since the cue, given that no reward came yet
 """
 
 import numpy as np
-
-from analysis.sessions import Session
+from bgrl.analysis.sessions import Session
 
 STATES = ("serial", "presence", "configural", "belief")
 

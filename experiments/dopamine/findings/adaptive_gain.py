@@ -5,10 +5,10 @@ TD error is not scaled: its slope on the size of the reward is the same whatever
 """
 
 import numpy as np
+from bgrl.analysis.statistics import line
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
-from analysis.statistics import line
 from bgrl.tasks.pavlovian import PRESETS, Trials
-from experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
 TRIALS = 1500
 RANGES = {"A": (0.1, 0.3), "B": (0.3, 1.0), "C": (0.1, 1.0)}

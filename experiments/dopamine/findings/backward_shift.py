@@ -8,11 +8,11 @@ Neurosci. 25:6235) saw.
 from dataclasses import replace
 
 import numpy as np
+from bgrl.analysis.alignment import peak_time, trial_mean
+from bgrl.analysis.statistics import line
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel
 
-from analysis.alignment import peak_time, trial_mean
-from analysis.statistics import line
 from bgrl.tasks.pavlovian import Trials, fixed
-from experiments.dopamine.finding import Arm, Criterion, Finding, Panel
 
 TRIALS, BLOCKS = 600, 12
 #: Windows of the authors' analysis, in ms from the odour: where the peak is searched; the middle.

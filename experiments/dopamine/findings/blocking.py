@@ -4,8 +4,7 @@ Waelti, Dickinson & Schultz 2001, Nature 412:43. A is rewarded and B not, then b
 are, then X and Y are shown alone.
 """
 
-from bgrl.tasks.pavlovian import Trials, fixed
-from experiments.dopamine.finding import (
+from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
@@ -15,6 +14,8 @@ from experiments.dopamine.finding import (
     numbers,
     ratio,
 )
+
+from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, COMPOUNDS = 1000, 600
 DELAY = fixed(1600.0)

@@ -4,8 +4,7 @@ Hollerman & Schultz 1998, Nat. Neurosci. 1:304: rewards 1 s after the cue, in so
 or later.
 """
 
-from bgrl.tasks.pavlovian import Trials, fixed
-from experiments.dopamine.finding import (
+from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
@@ -14,6 +13,8 @@ from experiments.dopamine.finding import (
     kinds_mean,
     numbers,
 )
+
+from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, MIXED = 600, 1000
 STEP = 250.0

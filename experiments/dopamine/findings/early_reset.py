@@ -4,8 +4,8 @@ Hollerman & Schultz 1998, Nat. Neurosci. 1:304. A state that only counts the tim
 (complete serial compound) wrongly predicts a dip as deep as that of a reward left out.
 """
 
-from experiments.dopamine.finding import Criterion, Finding, ratio
-from experiments.dopamine.findings.early_late import ARM, panel, responses
+from bgrl.experiments.dopamine.finding import Criterion, Finding, ratio
+from bgrl.experiments.dopamine.findings.early_late import ARM, panel, responses
 
 
 def measure(sessions):

@@ -4,8 +4,7 @@ Takahashi et al. 2017, Neuron 95:1395. Two cues announce rewards of two flavours
 are swapped. A TD error about value alone cannot tell.
 """
 
-from bgrl.tasks.pavlovian import Trials
-from experiments.dopamine.finding import (
+from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
@@ -14,6 +13,8 @@ from experiments.dopamine.finding import (
     kinds_mean,
     numbers,
 )
+
+from bgrl.tasks.pavlovian import Trials
 
 TRIALS = 1000
 SAME, SWAPPED = ("A>F", "B>G"), ("A>G", "B>F")

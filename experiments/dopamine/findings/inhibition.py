@@ -1,11 +1,10 @@
 """A cue beside which an expected reward stays away comes to depress by itself: conditioned inhibition.
 
-Tobler, Dickinson & Schultz 2003, J. Neurosci. 23:10402. A and C are rewarded, AX is not; B is not, BY is not
-either. Then X, Y and their summation with C are tested.
+Tobler, Dickinson & Schultz 2003, J. Neurosci. 23:10402. A and C are rewarded, AX is not; B is not, BY
+is not either. Then X, Y and their summation with C are tested.
 """
 
-from bgrl.tasks.pavlovian import Trials, fixed
-from experiments.dopamine.finding import (
+from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
@@ -14,6 +13,8 @@ from experiments.dopamine.finding import (
     kinds_mean,
     numbers,
 )
+
+from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, COMPOUNDS = 600, 2000
 DELAY = fixed(1600.0)
@@ -61,7 +62,9 @@ FINDING = Finding(
     arms={"trained": ARM},
     measure=measure,
     criteria=(
-        Criterion("inhibitor", "X alone depresses", high=0.0, published="48 of 69 depressed by 35 %"),
+        Criterion(
+            "inhibitor", "X alone depresses", high=0.0, published="48 of 69 depressed by 35 %"
+        ),
         Criterion("below_control", "more than the control Y", high=0.0, published="yes"),
         Criterion("summation", "C excites less beside X than beside Y", high=0.0, published=""),
         Criterion("excitor", "A excites", low=0.0, published="69 of 69, by 242 %"),

@@ -4,8 +4,7 @@ Sadacca, Jones & Schoenbaum 2016, eLife 5:e13665: n = 52, A more than C, t(51) =
 followed by B nothing had value, so a TD error that is only about value cannot show it.
 """
 
-from bgrl.tasks.pavlovian import Trials, fixed
-from experiments.dopamine.finding import (
+from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
@@ -14,6 +13,8 @@ from experiments.dopamine.finding import (
     kinds_mean,
     numbers,
 )
+
+from bgrl.tasks.pavlovian import Trials, fixed
 
 PAIRED, TRIALS = 300, 1000
 ARM = Arm(

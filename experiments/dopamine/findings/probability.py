@@ -5,10 +5,10 @@ Fiorillo, Tobler & Schultz 2003, Science 299:1898: cues of 2 s for probabilities
 """
 
 import numpy as np
+from bgrl.analysis.statistics import line
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
-from analysis.statistics import line
 from bgrl.tasks.pavlovian import PRESETS, Trials
-from experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
 TRIALS = 2500
 CUES = "ABCDE"

@@ -7,9 +7,8 @@ jump ahead must make it leap by the difference of values.
 
 from dataclasses import replace
 
-from analysis.statistics import line
-from bgrl.tasks.pavlovian import PRESETS, Trials
-from experiments.dopamine.finding import (
+from bgrl.analysis.statistics import line
+from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
@@ -18,6 +17,8 @@ from experiments.dopamine.finding import (
     kinds_mean,
     numbers,
 )
+
+from bgrl.tasks.pavlovian import PRESETS, Trials
 
 TRIALS = 1000
 WALK, JUMP = "A>B>C>D>E>F>G>H", "A>B>C>F>G>H"

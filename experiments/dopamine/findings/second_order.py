@@ -5,9 +5,9 @@ followed by A without reward, among reminders of A. C is shown as often, alone.
 """
 
 import numpy as np
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
 from bgrl.tasks.pavlovian import Trials, fixed
-from experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
 TRIALS, PAIRED = 800, 400
 #: Trials of each kind that count as early, and those before, in which the cue is still new.

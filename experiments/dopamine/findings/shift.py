@@ -4,8 +4,7 @@ Schultz, Dayan & Montague 1997, Science 275:1593. A cue 1 s before each reward; 
 these rewards is left out and rewards come without a cue.
 """
 
-from bgrl.tasks.pavlovian import Trials
-from experiments.dopamine.finding import (
+from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
@@ -14,6 +13,8 @@ from experiments.dopamine.finding import (
     kinds_mean,
     numbers,
 )
+
+from bgrl.tasks.pavlovian import Trials
 
 TRIALS = 2000
 ARM = Arm(

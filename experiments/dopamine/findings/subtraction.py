@@ -4,10 +4,10 @@ Eshel et al. 2015, Nature 525:243: seven sizes of reward, announced by an odour 
 """
 
 import numpy as np
+from bgrl.analysis.statistics import line
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
-from analysis.statistics import line
 from bgrl.tasks.pavlovian import Trials, fixed
-from experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
 TRIALS = 2000
 SIZES = (0.005, 0.015, 0.06, 0.125, 0.25, 0.5, 1.0)

@@ -6,10 +6,10 @@ tenth is left out, so that after a while one believes oneself to be between tria
 """
 
 import numpy as np
+from bgrl.analysis.statistics import line
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
-from analysis.statistics import line
 from bgrl.tasks.pavlovian import PRESETS, Trials, normal
-from experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
 TRIALS, TESTS = 3000, 600
 DELAY = normal(2000.0, 500.0, 1200.0, 2800.0, 200.0)

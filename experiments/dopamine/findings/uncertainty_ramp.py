@@ -6,10 +6,16 @@ learning. So the error itself, with plasticity off, is expected not to show it.
 """
 
 import numpy as np
-
-from analysis.statistics import line
-from experiments.dopamine.finding import Criterion, Finding, Panel, courses, kinds_mean, numbers
-from experiments.dopamine.findings.probability import ARM, CHANCES, CUES
+from bgrl.analysis.statistics import line
+from bgrl.experiments.dopamine.finding import (
+    Criterion,
+    Finding,
+    Panel,
+    courses,
+    kinds_mean,
+    numbers,
+)
+from bgrl.experiments.dopamine.findings.probability import ARM, CHANCES, CUES
 
 
 def measure(sessions):
