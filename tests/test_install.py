@@ -71,7 +71,11 @@ def test_every_package_is_listed():
         (f"bgrl.{name}", name) for name in ("models", "analysis", "experiments")
     }
     found = [path.parent.relative_to(ROOT) for path in (ROOT / "bgrl").rglob("__init__.py")]
-    names = [".".join(path.parts) for path in found] + [full for full, _ in beside]
+    names = [".".join(path.parts) for path in found] + [
+        ".".join(("bgrl", *path.parent.relative_to(ROOT).parts))
+        for _, short in beside
+        for path in (ROOT / short).rglob("__init__.py")
+    ]
     assert sorted(names) == config["options"]["packages"].split()
 
 

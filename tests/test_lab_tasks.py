@@ -28,7 +28,7 @@ ALL = {
     ),
     "omissions": ("pavlovian", {"preset": "starkweather_2017_task2", "licking": True}),
     "uncued": ("pavlovian", {"preset": "eshel_2015", "step": 500.0}),
-    "one after the other": ("pavlovian", {"preset": "kim_2020", "step": 500.0}),
+    "one after the other": ("pavlovian", {"preset": "preconditioning", "step": 500.0}),
     "reversals": ("reversal_bandit", {}),
     "blocks": ("reversal_bandit", {"block": (5, 10), "choices": 1, "carry": True}),
     "walks": ("drifting_bandit", {}),
