@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+
 from bgrl.analysis.dopamine import as_expected, figure, passes, results, summary, verdict
+from bgrl.errors import InputError
 from bgrl.experiments import dopamine
 from bgrl.experiments.dopamine.__main__ import arguments
 from bgrl.experiments.dopamine.finding import Criterion
 from bgrl.experiments.dopamine.tabular import simulate
-
-from bgrl.errors import InputError
 from bgrl.tasks.pavlovian import exponential
 
 REPLICATES = 3

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+
 from bgrl.analysis import alignment, statistics
 from bgrl.analysis.decoding import decode
 from bgrl.analysis.refit import refit_value, td_error

@@ -17,16 +17,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from bgrl.analysis.refit import refit_value, td_error
-from bgrl.analysis.sessions import session
-from bgrl.experiments.dopamine import findings
 
 from bgrl import models, tasks
+from bgrl.analysis.refit import refit_value, td_error
+from bgrl.analysis.sessions import session
 from bgrl.errors import InputError
-from bgrl.experiment import Settings, option
+from bgrl.experiments.dopamine import findings
 from bgrl.interventions import Intervention
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
+from bgrl.settings import Settings, option
 from bgrl.simulation import Run, simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.

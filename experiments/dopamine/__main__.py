@@ -4,7 +4,6 @@ import sys
 from itertools import takewhile
 
 import bgrl.experiments.dopamine
-
 from bgrl.cli import run_command
 from bgrl.experiment import main
 

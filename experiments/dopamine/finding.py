@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from bgrl.analysis.alignment import trial_mean
 
+from bgrl.analysis.alignment import trial_mean
 from bgrl.tasks.pavlovian import Delay, exponential, rows
 
 #: Interval between trials, unless a finding has one of its own: exponential, so that the cue cannot be

@@ -16,6 +16,7 @@ belief     probability of each time since the cue, given that no reward came yet
 """
 
 import numpy as np
+
 from bgrl.analysis.sessions import Session
 
 STATES = ("serial", "presence", "configural", "belief")

@@ -5,9 +5,9 @@ TD error is not scaled: its slope on the size of the reward is the same whatever
 """
 
 import numpy as np
+
 from bgrl.analysis.statistics import line
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
-
 from bgrl.tasks.pavlovian import PRESETS, Trials
 
 TRIALS = 1500

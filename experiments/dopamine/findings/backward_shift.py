@@ -8,10 +8,10 @@ Neurosci. 25:6235) saw.
 from dataclasses import replace
 
 import numpy as np
+
 from bgrl.analysis.alignment import peak_time, trial_mean
 from bgrl.analysis.statistics import line
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel
-
 from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, BLOCKS = 600, 12

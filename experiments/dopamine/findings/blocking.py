@@ -14,7 +14,6 @@ from bgrl.experiments.dopamine.finding import (
     numbers,
     ratio,
 )
-
 from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, COMPOUNDS = 1000, 600

@@ -13,7 +13,6 @@ from bgrl.experiments.dopamine.finding import (
     kinds_mean,
     numbers,
 )
-
 from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, MIXED = 600, 1000

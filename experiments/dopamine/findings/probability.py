@@ -5,9 +5,9 @@ Fiorillo, Tobler & Schultz 2003, Science 299:1898: cues of 2 s for probabilities
 """
 
 import numpy as np
+
 from bgrl.analysis.statistics import line
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
-
 from bgrl.tasks.pavlovian import PRESETS, Trials
 
 TRIALS = 2500

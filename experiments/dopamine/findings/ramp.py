@@ -17,7 +17,6 @@ from bgrl.experiments.dopamine.finding import (
     kinds_mean,
     numbers,
 )
-
 from bgrl.tasks.pavlovian import PRESETS, Trials
 
 TRIALS = 1000

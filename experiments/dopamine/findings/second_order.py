@@ -5,8 +5,8 @@ followed by A without reward, among reminders of A. C is shown as often, alone.
 """
 
 import numpy as np
-from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
 from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, PAIRED = 800, 400

@@ -4,9 +4,9 @@ Eshel et al. 2015, Nature 525:243: seven sizes of reward, announced by an odour 
 """
 
 import numpy as np
+
 from bgrl.analysis.statistics import line
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
-
 from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS = 2000

@@ -6,9 +6,9 @@ tenth is left out, so that after a while one believes oneself to be between tria
 """
 
 import numpy as np
+
 from bgrl.analysis.statistics import line
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
-
 from bgrl.tasks.pavlovian import PRESETS, Trials, normal
 
 TRIALS, TESTS = 3000, 600

@@ -6,6 +6,7 @@ learning. So the error itself, with plasticity off, is expected not to show it.
 """
 
 import numpy as np
+
 from bgrl.analysis.statistics import line
 from bgrl.experiments.dopamine.finding import (
     Criterion,
