@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bgrl import tasks
+from bgrl.backends import BACKENDS
 from bgrl.interventions import KINDS
 from bgrl.learning.methods import METHODS
 from bgrl.recording import VARIABLES
@@ -29,7 +30,7 @@ def test_python_example(tmp_path, monkeypatch, capsys):
 @pytest.fixture
 def registries():
     """What a page adds to these is taken out again."""
-    kept = [(registry, dict(registry)) for registry in (METHODS, KINDS, VARIABLES)]
+    kept = [(registry, dict(registry)) for registry in (METHODS, KINDS, VARIABLES, BACKENDS)]
     yield
     for registry, before in kept:
         registry.clear()

@@ -12,6 +12,7 @@ from bgrl import dataset, own, tasks
 from bgrl.errors import InputError
 from bgrl.experiment import main
 from experiments import train
+from experiments.__main__ import main as experiments_main
 
 PAGE = Path(__file__).parents[1] / "bgrl" / "docs" / "own.md"
 
@@ -35,6 +36,7 @@ def trained(folder, output, *words):
 
 
 def test_task_circuit_optimizer_and_figure(folder, tmp_path):
+    """A file each, of 23, 5, 8 and 7 lines."""
     words = ("--model", folder / "slow.py", "--optimizer", folder / "momentum.py")
     data = trained(folder, tmp_path / "a.nc", *map(str, words))
     assert (data["trials"]["length"].dropna("trial") == 5).all()
@@ -47,6 +49,29 @@ def test_task_circuit_optimizer_and_figure(folder, tmp_path):
     figure = tmp_path / "c.png"
     words = [str(tmp_path / "a.nc"), "--kind", str(folder / "reward.py"), "--figure", str(figure)]
     assert plot.main(words) == 0 and figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_experiment(folder, tmp_path, monkeypatch, capsys):
+    """Options of its own, and those that all have; 1 file, 18 lines."""
+    words = ("--delay", "3", "--steps", "40", "--replicates", "1", "--backend", "numpy")
+    words += (
+        "--units",
+        "4",
+        "--evaluations",
+        "1",
+        "--evaluation-trials",
+        "1",
+        "--final-trials",
+        "2",
+    )
+    output = ("--output", str(tmp_path / "a.nc"), "--set", "discount=0.5")
+    monkeypatch.setattr("sys.argv", ["experiments", str(folder / "delays.py"), *words, *output])
+    assert experiments_main() == 0
+    data = dataset.read(tmp_path / "a.nc")
+    assert (data["trials"]["length"].dropna("trial") == 4).all()
+    assert dataset.configuration(data)["agent"]["learning"]["discount"] == 0.5
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    assert "a.png" in capsys.readouterr().out
 
 
 def test_in_python(folder):
