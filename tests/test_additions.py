@@ -83,7 +83,7 @@ def test_a_momentum_optimizer():
 
 @pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.slow)])
 def test_an_optimizer_with_a_total_over_all_parameters(backend):
-    """ObGD: no step may move the value beyond the TD error, whatever the learning rate; 1 object, 8 lines."""
+    """ObGD: no step moves the value beyond the TD error, whatever the rates; 1 object, 8 lines."""
     learner = agent(optimizer=OBGD, entropy_weight=0.0, rate_network=3.0, rate_critic=2.0)
     scales, states = [], played(learner, 30, backend=backend)
     for before, after in pairwise(states):

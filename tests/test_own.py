@@ -52,7 +52,7 @@ def test_task_circuit_optimizer_and_figure(folder, tmp_path):
 
 
 def test_an_experiment(folder, tmp_path, monkeypatch, capsys):
-    """Options of its own, and those that all have; 1 file, 18 lines."""
+    """Options of its own, and those that all have; 1 file, 16 lines."""
     words = ("--delay", "3", "--steps", "40", "--replicates", "1", "--backend", "numpy")
     words += (
         "--units",
