@@ -156,7 +156,9 @@ def read(path):
 
 def main(arguments=None):
     """The command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m analysis.plot", description=__doc__.strip())
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {__package__}.plot", description=__doc__.strip()
+    )
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
     parser.add_argument("file", metavar="FILE.nc", help="data file of an experiment")
     parser.add_argument(

@@ -37,6 +37,17 @@ class _Once(argparse.Action):
         setattr(namespace, self.dest, values)
 
 
+def typed(module):
+    """How a command in a folder beside ``bgrl`` is typed; in an install that folder is inside of it.
+
+    Parameters
+    ----------
+    module : str
+        ``experiments.train``, for instance.
+    """
+    return f"python -m {module if 'bgrl.checkout' in sys.modules else f'bgrl.{module}'}"
+
+
 def run_command(main):
     """Run a command's ``main()`` and return its exit code.
 

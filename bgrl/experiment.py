@@ -25,7 +25,7 @@ from pathlib import Path
 
 from bgrl.agent import describe
 from bgrl.checkpoints import Work
-from bgrl.cli import Parser, run_command
+from bgrl.cli import Parser, run_command, typed
 from bgrl.errors import InputError, RunError, from_system
 from bgrl.settings import AgentSettings, options_of
 from bgrl.simulation import Stopped
@@ -63,7 +63,7 @@ def named_values(texts):
 def make_parser(name, module, description=None):
     """The parser of an experiment's command line, made of its settings."""
     parser = Parser(
-        prog=f"python -m experiments.{name}",
+        prog=typed(f"experiments.{name}"),
         description=(description or module.__doc__).strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -19,6 +19,7 @@ from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import BACKENDS
 from bgrl.circuit.clock import agree, check_duration
+from bgrl.cli import typed
 from bgrl.errors import InputError, check_count, choose
 from bgrl.learning import FEEDBACKS, METHODS, OPTIMIZERS, RATES, Learning
 from bgrl.own import NamesOrFile, is_file, member
@@ -253,7 +254,7 @@ class AgentSettings(EvaluatedSettings, ABC):
         if record is TRACES and "cortex" not in agent.circuit.populations:
             raise InputError(
                 "the circuit has no cortex, whose activity the figure shows; "
-                "python -m experiments.train takes any circuit"
+                f"{typed('experiments.train')} takes any circuit"
             )
         run = self.evaluated_run(record, interventions)
         return simulate(agent, run, self.work(), self.progress, self.processes)

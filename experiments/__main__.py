@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 
 from bgrl import experiments, tasks
-from bgrl.cli import run_command
+from bgrl.cli import run_command, typed
 from bgrl.errors import InputError, choose
 from bgrl.experiment import main as run_experiment
 from bgrl.own import is_file, load, member
@@ -18,7 +18,7 @@ from bgrl.own import is_file, load, member
 
 def listing():
     """Name and first line of every experiment, as lines of text."""
-    lines = ["python -m experiments.NAME [--help]", ""]
+    lines = [f"{typed('experiments.NAME')} [--help]", ""]
     for module in sorted(pkgutil.iter_modules(experiments.__path__), key=lambda m: m.name):
         if not module.name.startswith("_"):
             file = f"{module.name}/__init__.py" if module.ispkg else f"{module.name}.py"
@@ -65,7 +65,7 @@ def main():
         return run_experiment(Path(words[0]).stem, load(str(Path(words[0]).absolute())), words[1:])
     if len(words) > 1:
         raise InputError(
-            f"one listing at a time, not {' '.join(words)}; python -m experiments.NAME"
+            f"one listing at a time, not {' '.join(words)}; {typed('experiments.NAME')}"
         )
     print("\n".join(kinds[choose("listing", words[0], kinds)]()))
 

@@ -11,7 +11,7 @@ import time
 
 from bgrl import experiment, models, tasks
 from bgrl.backends import BACKENDS, load
-from bgrl.cli import Parser, run_command
+from bgrl.cli import Parser, run_command, typed
 from bgrl.errors import InputError, choose
 from bgrl.experiments import suite
 from bgrl.learning.methods import METHODS
@@ -62,7 +62,7 @@ def main(arguments=None):
     if "--suite" in words:
         words.remove("--suite")
         return experiment.main("benchmark", suite, words)
-    parser = Parser(prog="python -m experiments.benchmark", description=__doc__)
+    parser = Parser(prog=typed("experiments.benchmark"), description=__doc__)
     add = parser.add_argument
     add(
         "--task",

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from bgrl import models, tasks
-from bgrl.cli import Parser, run_command
+from bgrl.cli import Parser, run_command, typed
 from bgrl.errors import InputError
 from bgrl.experiment import add_edits, check_matplotlib, check_writable, named_values, write_figure
 from bgrl.settings import edit
@@ -22,7 +22,7 @@ from bgrl.settings import edit
 def main(arguments=None):
     """The command."""
     parser = Parser(
-        prog="python -m experiments.draw",
+        prog=typed("experiments.draw"),
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -32,7 +32,7 @@ from bgrl.agent import describe
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
 from bgrl.checkpoints import Work, has_learned
-from bgrl.cli import Parser, run_command
+from bgrl.cli import Parser, run_command, typed
 from bgrl.dataset import UNFINISHED, read_attributes, write
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import (
@@ -578,7 +578,7 @@ def main(arguments=None):
     valid = sweepable()
     if not words or words[0].startswith("-"):
         parser = Parser(
-            prog="python -m experiments.sweep",
+            prog=typed("experiments.sweep"),
             usage="%(prog)s EXPERIMENT --vary NAME=VALUE,VALUE,... [options]",
             description=__doc__,
         )

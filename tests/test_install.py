@@ -103,7 +103,10 @@ def test_a_wheel_is_used_from_any_folder(wheel, tmp_path):
     (tmp_path / "models.py").write_text(THEIRS)
     shown = python(tmp_path, wheel, "-c", EXAMPLE).strip()
     assert shown == str(wheel / "bgrl" / "models" / "__init__.py")
-    assert "  memory_chain " in python(tmp_path, wheel, "-m", "bgrl.experiments")
+    listing = python(tmp_path, wheel, "-m", "bgrl.experiments")
+    assert listing.startswith("python -m bgrl.experiments.NAME") and "  memory_chain " in listing
+    usage = python(tmp_path, wheel, "-m", "bgrl.analysis.plot", "--help")
+    assert usage.startswith("usage: python -m bgrl.analysis.plot")
 
 
 def test_a_wheel_has_all_files_and_no_other_packages(wheel):
