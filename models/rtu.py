@@ -22,7 +22,8 @@ Initial values
 --------------
 Time constants and angles of the memory are drawn evenly on a logarithmic scale. Its input is scaled by
 sqrt(1 - damping^2), which gives every neuron the same variance under white input (Orvieto et al. 2023,
-ICML). Time constants stay below `LONGEST`, where the memory would no longer forget.
+ICML). Time constants stay below `LONGEST`, where the memory would no longer forget. Readouts start at
+zero, so that the first policy favours nothing.
 """
 
 import math
@@ -104,7 +105,7 @@ def circuit(task, units=32):
         kind: Readout(
             name,
             variables=tuple(DYNAMICS),
-            weights=glorot_normal(len(DYNAMICS) * units, channels),
+            weights=0.0,
             feedback=glorot_normal(len(DYNAMICS) * units, channels),
         )
         for kind, name, channels in (

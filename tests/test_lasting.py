@@ -35,17 +35,31 @@ def played(learner, steps=STEPS, backend="numpy", change=()):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_inputs_are_compressed(backend):
+def test_inputs_are_compressed_and_observations_normalised(backend):
+    """The same inputs as without, by the mean and variance of those before."""
     fixed = dict.fromkeys(("rate_actor", "rate_critic", "rate_network"), 0.0)
     # Weights of zero: both choose at random, with the same random numbers.
     change = [("readout_drive.weight", 0.0)]
-    _, plain = played(agent("meta_maze", **fixed), backend=backend, change=change)
-    learner = agent("meta_maze", compress_input=True, **fixed)
-    _, states = played(learner, backend=backend, change=change)
-    for raw, state in zip(plain, states, strict=True):
-        x = raw["input.x"]
-        np.testing.assert_allclose(state["input.x"], x / (1 + np.abs(x)), rtol=0, atol=1e-14)
-    assert np.abs(x).max() == STEPS  # the time
+    _, plain = played(agent("point_robot", **fixed), backend=backend, change=change)
+    learner = agent("point_robot", normalize_input=True, **fixed)
+    program, states = played(learner, backend=backend, change=change)
+    assert len(learner.task.observations) == 6
+    total, squares, count = np.zeros((2, 9)), np.ones((2, 9)), 1
+    for step, (raw, state) in enumerate(zip(plain, states, strict=True)):
+        compressed = raw["input.x"] / (1 + np.abs(raw["input.x"]))
+        expected = compressed - total / (30_000 + count)
+        expected /= np.sqrt(squares / count + 1e-8)
+        expected[:, 6:] = compressed[:, 6:]
+        np.testing.assert_allclose(state["input.x"], np.clip(expected, -5, 5), rtol=0, atol=1e-9)
+        if step:  # nothing is learned in step 0
+            count += 1
+            # The mean of all inputs, and 30,001 of 0 before the first; the variance around it.
+            total += compressed
+            squares += np.square(compressed - total / (30_000 + count))
+    assert np.abs(states[-1]["input.x"]).max() > 1 and np.abs(total).max() > 5
+    evaluated = program.advance(states[-1], STEPS + 1, 5, learn=False)
+    for name in ("input.input_mean", "input.input_variance", "input.input_count"):
+        np.testing.assert_array_equal(evaluated[name], states[-1][name])
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -123,6 +137,17 @@ def test_entropy_counts_only_below_its_share_of_a_scale():
     assert 0 < below < 4 * len(always) and np.abs(expected).max() > 0
 
 
+def test_entropy_counts_less_with_age():
+    settings = {"entropy_weight": 0.3, "rate_actor": 0.0, "rate_network": 0.0}
+    _, always = played(agent("gaussian_bandit", **settings))
+    _, falling = played(agent("gaussian_bandit", rate_half_life=20, **settings))
+    for step, (a, b) in enumerate(zip(always, falling, strict=True)):
+        # An update lies between two steps: the first of which an age is known is the second.
+        expected = a["readout.entropy_signal"] / (1 + max(step - 2, 0) / 20)
+        np.testing.assert_allclose(b["readout.entropy_signal"], expected, rtol=1e-12)
+    assert np.abs(expected).max() > 0
+
+
 @pytest.mark.slow
 def test_lasting_agents_end_at_their_best():
     """MemoryChain-8, in which the paper's settings lose what they learned in 8 of 40 replicates."""
@@ -137,7 +162,7 @@ def test_lasting_agents_end_at_their_best():
     [
         ({"rate_half_life": 0.0}, "rate_half_life is 0.0; it must be positive"),
         ({"entropy_share": 1.5}, r"entropy_share is 1.5; it must lie in \[0, 1\]"),
-        ({"compress_input": 2}, "compress_input is 2; True or False"),
+        ({"normalize_input": 2}, "normalize_input is 2; True or False"),
         ({"scale_reward": "yes"}, "scale_reward is 'yes'; True or False"),
     ],
 )

@@ -49,10 +49,13 @@ class Learning:
         by this times the TD error (Sutton & Barto 2018, section 13.6).
     max_norm : float, optional
         Clip the gradient of all parameters together to this norm.
-    compress_input : bool
+    normalize_input : bool
         Every input x arrives as x / (1 + abs(x)), the response of a receptor that saturates (Naka &
         Rushton 1966, J. Physiol. 185:536): a time that counts to 1,000, or a place far away, no longer
-        saturates the neurons behind it. Local in time and space.
+        saturates the neurons behind it. Observations are then centred and divided by their standard
+        deviation, of all that they were while learning, so that small ones count too. Their mean starts
+        with an inertia of 30,000 steps at 0: where a trial may wander far, one that follows at once
+        drifts, and with it what every neuron sees. Local to the channel and in time.
     scale_reward : bool
         The TD error counts reward in running standard deviations of the discounted sum of past
         reward, so that rates and `entropy_weight` mean the same in every task (Engstrom et al. 2020,
@@ -60,8 +63,9 @@ class Learning:
         midbrain dopamine adapts its gain to the spread of reward (Tobler, Fiorillo & Schultz 2005,
         Science 307:1642).
     rate_half_life : float, optional
-        Rates fall as 1 / (1 + age / this), age in steps: they have halved at this age. The noise of
-        single steps then averages out. Local in time and space: a synapse knows its own age.
+        Rates and `entropy_weight` fall as 1 / (1 + age / this), age in steps: they have halved at this
+        age. Exploration ends, and the noise of single steps averages out (Robbins & Monro 1951). Local in
+        time and space: a synapse knows its own age.
     entropy_share : float, optional
         `entropy_weight` acts only while the entropy is below this share of its range, which for a
         choice is from 0 to that of guessing, and for a continuous action from its smallest to its
@@ -86,7 +90,7 @@ class Learning:
     entropy_weight: float = 1e-5
     rate_average_reward: float | None = None
     max_norm: float | None = None
-    compress_input: bool = False
+    normalize_input: bool = False
     scale_reward: bool = False
     rate_half_life: float | None = None
     entropy_share: float | None = None
@@ -122,7 +126,7 @@ class Learning:
             "feedback": self.feedback,
             "optimizer": asdict(rule),
             "clip": self.max_norm is not None,
-            "compress_input": self.compress_input,
+            "normalize_input": self.normalize_input,
             "scale_reward": self.scale_reward,
             "rates_fall": self.rate_half_life is not None,
             "entropy_bounded": self.entropy_share is not None,
@@ -144,12 +148,12 @@ LASTING = Learning(
     trace_actor=0.9,
     trace_critic=0.9,
     trace_network=0.9,
-    rate_actor=5e-4,
-    rate_critic=5e-4,
-    rate_network=5e-4,
+    rate_actor=7e-4,
+    rate_critic=7e-4,
+    rate_network=7e-4,
     rate_half_life=1e5,
-    entropy_weight=0.05,
-    entropy_share=0.5,
-    compress_input=True,
+    entropy_weight=0.1,
+    entropy_share=0.3,
+    normalize_input=True,
     scale_reward=True,
 )

@@ -1,9 +1,15 @@
 """The task takes the action, says what happened, and starts its next trial; the agent's next input."""
 
 from bgrl import random
+from bgrl.circuit.circuit import OWN_INPUTS
 from bgrl.language import canonical, single_assignments
 from bgrl.step.exchange import Exchange
 from bgrl.tasks.base import DRAW, OUTCOME
+
+#: Where a normalised input is clipped, and what is added to its variance.
+LARGEST_INPUT, SMALLEST_VARIANCE = 5.0, 1e-8
+#: Steps before the first, in which every input is taken to have been 0.
+INERTIA = 30_000
 
 
 def write(b, plan):
@@ -15,6 +21,8 @@ def write(b, plan):
 def start(agent, plan, seed):
     """Settings of the task, seed, and a trial that begins in the first step."""
     task = {f"task.{name}": p.value for name, p in agent.task.parameters.items()}
+    if agent.learning.normalize_input:
+        task |= {"input.input_variance": 1.0, "input.input_count": 1.0}
     return task | {
         "task.seed": seed,
         "task.replicate": range(agent.replicates),
@@ -151,8 +159,38 @@ def _input(b, plan):
         first += width
     b.link("input", "action", "policy", "action", column if plan.continuous else 0)
     b.code("reset", "input", "x = " + " + ".join(terms))
-    if plan.learning["compress_input"]:
-        b.code("reset", "input", "x = x/(1 + abs(x))")
+    if plan.learning["normalize_input"]:
+        _normalize(b, plan)
+
+
+def _normalize(b, plan):
+    """Every channel compressed, and observations amplified, see `Learning.normalize_input`.
+
+    Before the first input it is as if many had been seen whose mean is 0, and one of variance 1.
+    """
+    observed = [int(k not in OWN_INPUTS) for k, n in plan.inputs.items() for _ in range(n)]
+    b.constant("input", "is_observed", observed)
+    b.variables("input", "compressed", "input_mean", "input_variance", "input_count")
+    b.code(
+        "reset",
+        "input",
+        f"""
+        compressed = x/(1 + abs(x))
+        normal = (compressed - input_mean)/sqrt(input_variance + {SMALLEST_VARIANCE})
+        normal = clip(normal, -{LARGEST_INPUT}, {LARGEST_INPUT})
+        x = is_observed*normal + (1 - is_observed)*compressed
+        """,
+    )
+    b.code(
+        "plasticity",
+        "input",
+        f"""
+        input_count = input_count + 1
+        input_mean = input_mean + (compressed - input_mean)/(input_count + {INERTIA})
+        away = compressed - input_mean
+        input_variance = input_variance + (away*away - input_variance)/input_count
+        """,
+    )
 
 
 def _terms(plan, name, first, width, observations):

@@ -35,18 +35,22 @@ def start(agent, plan, seed):
         values["readout.is_scale"] = np.arange(2 * m + 1) // m == 1
     if plan.learning["entropy_bounded"]:
         share = agent.learning.entropy_share
-        low, high = map(math.log, SCALES)
-        least = math.exp(low + share * (high - low)) if plan.continuous else share * math.log(m)
-        values["readout.least_" + ("scale" if plan.continuous else "entropy")] = least
+        if plan.continuous:
+            smallest, largest = SCALES
+            values["readout.least_scale"] = smallest ** (1 - share) * largest**share
+        else:
+            values["readout.least_entropy"] = share * math.log(m)
     return values
 
 
-def _bounded(b, plan, quantity, signal):
-    """A signal that acts where a quantity is below its least value, see `Learning.entropy_share`."""
-    if not plan.learning["entropy_bounded"]:
-        return signal
-    b.variables("readout", f"least_{quantity}", shared=True)
-    return f"int({quantity} < least_{quantity})*({signal})"
+def _encouraged(b, plan, quantity, signal):
+    """The entropy's signal, as far as age and share allow, see `Learning`."""
+    if plan.learning["rates_fall"]:
+        signal = f"youth*({signal})"
+    if plan.learning["entropy_bounded"]:
+        b.variables("readout", f"least_{quantity}", shared=True)
+        signal = f"int({quantity} < least_{quantity})*({signal})"
+    return signal
 
 
 def _uniform(index):
@@ -77,7 +81,7 @@ def _softmax(b, plan):
         policy = is_actor*exp(log_policy)
         chosen = int(action == row)
         learning_signal = is_actor*actor_weight*(chosen - policy) + 1 - is_actor
-        entropy_signal = {_bounded(b, plan, "entropy", entropy)}
+        entropy_signal = {_encouraged(b, plan, "entropy", entropy)}
         """
         + ("chosen_signal = is_actor*chosen" if plan.chosen else ""),
     )
@@ -148,6 +152,6 @@ def _gaussian(b, plan):
         away = (action - mean)/scale
         slope = is_mean*away*mean_slope + is_scale*(away*away - 1)*scale_slope
         learning_signal = actor_weight*slope/scale + 1 - is_actor
-        entropy_signal = {_bounded(b, plan, "scale", entropy)}
+        entropy_signal = {_encouraged(b, plan, "scale", entropy)}
         """,
     )
