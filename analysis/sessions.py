@@ -94,7 +94,7 @@ class Session:
         tested = self.chosen(tested=True)
         return alignment.trial_mean(values, tested if tested.any() else None)
 
-    def response(self, signal, event, first=RESPONSE[0], last=RESPONSE[1]):
+    def response(self, signal, event, first=RESPONSE[0], last=RESPONSE[1], baseline=None):
         """Sum of a signal over a window after an event, less as much of the baseline.
 
         Parameters
@@ -102,15 +102,17 @@ class Session:
         signal, event : str
         first, last : float
             In ms from the event; the step at `last` is not included.
+        baseline : float or array (replicate,), optional
+            `Session.baseline` if nothing is said.
 
         Returns
         -------
         array (replicate, trial)
             In the units of the signal, NaN where the event did not happen.
         """
-        return self.response_at(signal, self.events[event], first, last)
+        return self.response_at(signal, self.events[event], first, last, baseline)
 
-    def response_at(self, signal, steps, first=RESPONSE[0], last=RESPONSE[1]):
+    def response_at(self, signal, steps, first=RESPONSE[0], last=RESPONSE[1], baseline=None):
         """The same at any steps, (replicate, trial)."""
         low, high = round(first / self.step), round(last / self.step)
         high = max(high, low + 1)
@@ -118,7 +120,8 @@ class Session:
         table = alignment.around(
             self.signals[signal], steps, before, max(high, 0), (self.events["start"] + 1, self.ends)
         )
-        table = table - self.baseline(signal)[:, None, None]
+        baseline = self.baseline(signal) if baseline is None else baseline
+        table = table - np.reshape(baseline, (-1, 1, 1))
         return alignment.window(table, before, low, high, total=True)
 
     def shuffled(self, seed=0):
@@ -131,18 +134,15 @@ class Session:
         return replace(self, signals=signals)
 
 
-def session(
-    data, flags=("cue", "reward", "omission"), labels=("kind", "phase"), population="cortex"
-):
+def session(data, population="cortex"):
     """The session of a dataset.
 
     Parameters
     ----------
     data : xarray.DataTree
-        Traces of every step: `dopamine`, `value`, `reward`, `done`, ``task.trial`` (counted from 1) and
-        ``task.NAME`` for each of `labels`. Events are those in ``trials/event_step``, or the steps
-        in which the variable ``task.NAME_on`` of each of `flags` is above 0.
-    flags, labels : sequences of str
+        Traces of every step of a part of the run: `dopamine`, and what else is to be looked at.
+        Variables of the task (``task.kind``) become labels of trials, with their value in the first
+        step of each. Events are those that the task tells (``trials/event_step``).
     population : str
         Whose activity to take along, if it was recorded.
 
@@ -155,26 +155,32 @@ def session(
     ValueError
         If steps of the run were left out.
     """
-    traces = data["traces"]
-    step = traces["step"].values
+    traces, step = data["traces"], data["traces"]["step"].values
     if len(step) > 1 and (np.diff(step) != 1).any():
         raise ValueError("a session needs the traces of every step; some were left out")
-    number = np.round(traces["task.trial"].values).astype(int) - 1
+    number = _trial_numbers(data["trials"]["end_step"].values, step)
     trials = number.max() + 1
     start = first_steps(np.ones_like(number), number, trials)
-    if "event_step" in data["trials"]:
-        events = _events(data["trials"], step, trials)
-    else:
-        events = {k: first_steps(traces[f"task.{k}_on"].values, number, trials) for k in flags}
+    events = _events(data["trials"], step, trials) if "event_step" in data["trials"] else {}
     index = np.nan_to_num(start).astype(int)
-    found = {}
-    for name in labels:
-        values = np.take_along_axis(np.round(traces[f"task.{name}"].values), index, axis=1)
-        found[name] = np.where(np.isnan(start), np.nan, values)
-    signals = {k: traces[k].values.astype(float) for k in ("dopamine", "value", "reward", "done")}
+    labels, signals = {}, {}
+    for name, values in traces.data_vars.items():
+        if values.dims != ("replicate", "time"):
+            continue
+        values = values.values.astype(float)
+        if name.startswith("task."):
+            first = np.take_along_axis(values, index, axis=1)
+            labels[name.removeprefix("task.")] = np.where(np.isnan(start), np.nan, np.round(first))
+        else:
+            signals[name] = values
     activity = traces[population].values if population in traces else None
     duration = data.attrs["step_duration_ms"]
-    return Session(signals, events | {"start": start}, found, duration, len(step), activity)
+    return Session(signals, events | {"start": start}, labels, duration, len(step), activity)
+
+
+def _trial_numbers(ends, step):
+    """Number of the trial of each step, from 0, (replicate, time): a trial starts where one ends."""
+    return np.array([np.searchsorted(row[~np.isnan(row)], step, side="right") for row in ends])
 
 
 def first_steps(flag, trial, trials):

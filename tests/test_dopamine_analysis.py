@@ -152,50 +152,48 @@ def test_decoding_is_cross_validated():
     assert decode(generator.normal(size=(400, 200)), target, groups) < 0.05
 
 
-def dataset(event_step):
-    """Two trials of 10 steps, cue at 3 and 14, reward at 7; the first steps are not recorded."""
-    steps = np.arange(5, 26)
-    trial = np.where(steps < 15, 1.0, 2.0)
-    names = ("cue", "reward", "omission")
-    when = {"cue": (8, 19), "reward": (12,), "omission": (24,)}
-    traces = {f"task.{k}_on": np.isin(steps, when[k]).astype(float) for k in names}
-    traces |= {"task.trial": trial, "task.kind": trial - 1, "task.phase": 0 * trial}
-    traces |= dict.fromkeys(("value", "reward", "done"), steps * 0.0) | {"dopamine": steps * 1.0}
+def dataset():
+    """Two trials, of steps 5 to 14 and 15 to 24, each from the last step of the trial before."""
+    steps = np.arange(5, 25)
+    kind = np.where(steps < 15, 3.0, 4.0)
+    traces = {"dopamine": steps * 1.0, "value": 0.0 * steps, "task.kind": kind}
     traces = xr.Dataset({k: (("replicate", "time"), v[None]) for k, v in traces.items()})
     traces = traces.assign_coords(step=("time", steps))
-    trials = xr.Dataset()
-    if event_step:
-        table = np.array([[[8, 12, NAN], [19, NAN, 24]]])
-        trials["event_step"] = ("replicate", "trial", "event"), table
-        trials = trials.assign_coords(event=list(names))
+    table = np.array([[[NAN, NAN, NAN], [8, 12, NAN], [19, NAN, 24]]])
+    trials = xr.Dataset(
+        {
+            "end_step": (("replicate", "trial"), np.array([[5.0, 15.0, 25.0]])),
+            "event_step": (("replicate", "trial", "event"), table),
+        },
+        {"event": ["cue", "reward", "omission"]},
+    )
     root = xr.Dataset(attrs={"step_duration_ms": 100.0})
     return xr.DataTree.from_dict({"/": root, "/traces": traces, "/trials": trials})
 
 
-@pytest.mark.parametrize("event_step", [False, True])
-def test_session_of_a_dataset(event_step):
-    found = session(dataset(event_step))
-    np.testing.assert_array_equal(found.events["cue"], [[3, 14]])
-    np.testing.assert_array_equal(found.events["reward"], [[7, NAN]])
-    np.testing.assert_array_equal(found.events["omission"], [[NAN, 19]])
-    np.testing.assert_array_equal(found.events["start"], [[0, 10]])
-    np.testing.assert_array_equal(found.labels["kind"], [[0, 1]])
+def test_session_of_a_dataset():
+    found = session(dataset())
+    np.testing.assert_array_equal(found.events["cue"], [[NAN, 3, 14]])
+    np.testing.assert_array_equal(found.events["reward"], [[NAN, 7, NAN]])
+    np.testing.assert_array_equal(found.events["omission"], [[NAN, NAN, 19]])
+    np.testing.assert_array_equal(found.events["start"], [[NAN, 0, 10]])
+    np.testing.assert_array_equal(found.labels["kind"], [[NAN, 3, 4]])
     table, lags = found.aligned("dopamine", "reward", 100, 400)
-    np.testing.assert_array_equal(table[0, 0], [11, 12, 13, 14, NAN, NAN])
+    np.testing.assert_array_equal(table[0, 1], [11, 12, 13, 14, NAN, NAN])
     np.testing.assert_array_equal(lags, [-100, 0, 100, 200, 300, 400])
 
 
 def test_events_of_a_session_that_was_recorded_late():
-    data = dataset(True)
+    data = dataset()
     data["traces"] = data["traces"].to_dataset().isel(time=slice(12, None))
     found = session(data)
-    np.testing.assert_array_equal(found.events["cue"], [[NAN, 2]])
-    np.testing.assert_array_equal(found.events["omission"], [[NAN, 7]])
-    np.testing.assert_array_equal(found.events["start"], [[NAN, 0]])
+    np.testing.assert_array_equal(found.events["cue"], [[NAN, NAN, 2]])
+    np.testing.assert_array_equal(found.events["omission"], [[NAN, NAN, 7]])
+    np.testing.assert_array_equal(found.events["start"], [[NAN, NAN, 0]])
 
 
 def test_steps_that_were_left_out_are_refused():
-    data = dataset(False)
+    data = dataset()
     data["traces"] = data["traces"].to_dataset().isel(time=slice(None, None, 2))
     with pytest.raises(ValueError, match="every step"):
         session(data)

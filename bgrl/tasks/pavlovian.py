@@ -359,10 +359,10 @@ def pavlovian(
     numbers of trials, how often each kind comes, and intervals between trials, which are exponential
     within bounds so that the time of the cue cannot be known.
 
-    The cue and the reward may be at no fixed time: the variables `cue_on`, `reward_on` and
-    `omission_on` are 1 in the step of a cue, of a reward and of the absence of one that was possible
-    in that kind of trial; `phase` and `kind` are numbers from 0, the latter that of the row in
-    `rows`.
+    The cue and the reward may be at no fixed time: the events `cue`, `reward` and `omission`, and the
+    variables `cue_on`, `reward_on` and `omission_on`, tell the step of a cue, of a reward and of the
+    absence of one that was possible in that kind of trial; `phase` and `kind` are numbers from 0, the
+    latter that of the row in `rows`.
     """
     chosen = PRESETS[choose("preset", preset, PRESETS)]
     phases = chosen["phases"] if phases is None else phases
@@ -411,7 +411,13 @@ def pavlovian(
         parameters=parameters,
         step=_step(cues, licking),
         reset=_reset(table, cues, chained, len(phases), spreads),
-        events=_events(table, onsets[0], after_steps),
+        events={
+            "cue": "cue_on",
+            "reward": "reward_on",
+            "omission": "omission_on",
+            "outcome": ("end", -after_steps),
+            "end": ("end", 0),
+        },
         unbroken=unbroken,
         step_duration=step,
     )
@@ -481,17 +487,6 @@ def _phase_ends(phases):
 
 def _cue_steps(cue, step):
     return NEVER if cue == math.inf else whole_steps("cue", cue, step)
-
-
-def _events(table, onset, after):
-    """What is at a fixed time from either end of a trial."""
-    events = {"outcome": ("end", -after), "end": ("end", 0)}
-    delays = {row["delay"] for row in table}
-    if len(delays) == 1 and not any(row["width"] for row in table):
-        events["cue"] = ("end", -after - delays.pop())
-    elif onset[2] == 0:
-        events["cue"] = ("start", onset[1])
-    return events
 
 
 def _step(cues, licking):

@@ -33,10 +33,7 @@ from bgrl.simulation import Run, simulate
 ANALYSIS = "analysis.dopamine"
 QUICK = {"replicates": 6}
 #: What is recorded in every step.
-RECORDED = (
-    *("dopamine", "value", "reward", "done"),
-    *(f"task.{name}" for name in ("trial", "kind", "phase", "cue_on", "reward_on", "omission_on")),
-)
+RECORDED = (*("dopamine", "value", "reward", "done", "task.kind", "task.phase"),)
 #: The order of the table; findings that are not listed come last.
 ORDER = (
     *("shift", "early_late", "early_reset", "blocking", "second_order", "probability"),
