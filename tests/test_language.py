@@ -22,7 +22,7 @@ from bgrl.recording import Sink
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.base import Task
 
-COUNT, RULES, STEPS = 60, 3, 12
+COUNT, RULES, STEPS = 200, 3, 12
 BACKENDS = ["numpy", "cpp"]
 
 
