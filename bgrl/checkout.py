@@ -42,11 +42,15 @@ class _Finder:
         parent, _, child = name.rpartition(".")
         if parent == "bgrl" and child in FOLDERS:
             return spec_from_file_location(name, ROOT / child / "__init__.py")
-        file = ROOT / parent / f"{child}.py"
-        ours = parent in FOLDERS and sys.modules.get(parent) is sys.modules.get(f"bgrl.{parent}")
-        if ours and file.is_file():
-            return spec_from_file_location(name, file, loader=_SameModule(name, str(file)))
-        return None
+        top, *rest = name.split(".")
+        ours = top in FOLDERS and sys.modules.get(top) is sys.modules.get(f"bgrl.{top}")
+        if not (ours and rest):
+            return None
+        package = ROOT.joinpath(top, *rest, "__init__.py")
+        file = package if package.is_file() else package.parent.with_suffix(".py")
+        if not file.is_file():
+            return None
+        return spec_from_file_location(name, file, loader=_SameModule(name, str(file)))
 
 
 def find_folders():

@@ -292,27 +292,27 @@ def _learned(agent):
     tuple
         Name, array, index into it (behind the replicate), dimensions, long name, units.
     """
-    circuit, layout = agent.circuit, agent.plan.layout
-    for key in filter(circuit.projections.get, layout):
-        projection, (place,) = circuit.projections[key], layout[key]
+    circuit, known = agent.circuit, agent.plan.places
+    for key in filter(circuit.projections.get, known):
+        projection, (place,) = circuit.projections[key], known[key]
         dims = f"post_{projection.target}", f"pre_{projection.source}"
         yield key, place.array, place.index, dims, f"weights {key}", "1"
     for name, p in circuit.populations.items():
         for key, parameter in p.parameters.items():
             if parameter.trainable:
-                (place,) = layout[f"{name}.{key}"]
+                (place,) = known[f"{name}.{key}"]
                 label = key if len(circuit.populations) == 1 else f"{name}.{key}"
                 text = f"{key} of {name}"
                 yield label, place.array, place.index, (f"post_{name}",), text, parameter.unit
     for readout, _ in agent.readouts():
-        places = layout[f"{readout.reads}->{readout.name}"]
+        places = known[f"{readout.reads}->{readout.name}"]
         for state, place in zip(readout.states(), places, strict=True):
             source = readout.reads if len(readout.variables) == 1 else ".".join(state)
             dims = f"post_{readout.name}", f"pre_{readout.reads}"
             key = f"{source}->{readout.name}"
             yield key, place.array, place.index, dims, f"weights {key}", "1"
     critic = circuit.critic.name
-    (place,) = layout[f"{critic}.bias"]
+    (place,) = known[f"{critic}.bias"]
     yield f"{critic}.bias", place.array, (place.rows[0],), (), f"bias of {critic}", "1"
 
 

@@ -179,7 +179,7 @@ def modulated(agent):
     return {"variables": variables, "pathways": agent.pathways()}
 
 
-def places(description):
+def modulation_places(description):
     """Where everything is in the vector `modulation`.
 
     Parameters

@@ -409,7 +409,7 @@ def _evaluate(agent, program, state, run, step):
 
 def _plastic(agent, state):
     """The arrays that learning changes."""
-    places = (place for name in agent.pathways() for place in agent.plan.layout[name])
+    places = (place for name in agent.pathways() for place in agent.plan.places[name])
     return {place.array: state[place.array] for place in places}
 
 

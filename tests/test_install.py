@@ -45,8 +45,12 @@ def test_a_checkout_is_used_from_any_folder(tmp_path):
 def test_short_names_are_those_of_the_same_modules():
     code = """
 import analysis.pathways, experiments.lesions, models.gpr, models as short
+import experiments.dopamine.finding
 from models import rtrrl
 import bgrl.analysis.pathways, bgrl.experiments.lesions, bgrl.models.rtrrl
+import bgrl.experiments.dopamine.finding
+assert experiments.dopamine is bgrl.experiments.dopamine
+assert experiments.dopamine.finding is bgrl.experiments.dopamine.finding
 assert short is bgrl.models and models.gpr is bgrl.models.gpr and rtrrl is bgrl.models.rtrrl
 assert analysis.pathways.Arrow is bgrl.analysis.pathways.Arrow
 assert experiments.lesions.Config is bgrl.experiments.lesions.Config

@@ -223,7 +223,7 @@ class Agent:
         return projection.rule if projection.plastic else None
 
     def pathways(self):
-        """Names, in `bgrl.agent.plan.Plan.layout`, of all that may learn or be lesioned."""
+        """Names, in `bgrl.agent.plan.Plan.places`, of all that may learn or be lesioned."""
         trained = [
             f"{name}.{key}"
             for name, p in self.circuit.populations.items()

@@ -119,7 +119,7 @@ class Plan:
         return found
 
     @cached_property
-    def layout(self):
+    def places(self):
         """Where all weights and parameters are: everything else asks here.
 
         A projection is called by its name, a parameter ``population.parameter``, what a readout reads
@@ -174,7 +174,7 @@ class Plan:
 
     def column(self, key):
         """Group of a projection's weights, their first column in it, and all its columns."""
-        (place,) = self.layout[key]
+        (place,) = self.places[key]
         return place.group, place.columns[0], self.width(place.group)
 
     def feeding(self, population, drive):

@@ -2,7 +2,7 @@
 
 from math import prod
 
-from bgrl.interventions import changes, modulated, places
+from bgrl.interventions import changes, modulated, modulation_places
 from bgrl.step.modulation import Hold, Modulation, Part, Pathway
 
 
@@ -11,15 +11,15 @@ def write(b, plan):
     if not plan.intervened:
         return
     description = plan.structure["interventions"]
-    where = places(description)
+    where = modulation_places(description)
     for name in description["pathways"]:
-        for place in plan.layout[name]:
+        for place in plan.places[name]:
             _keep(b, place)
     pathways = tuple(
         Pathway(
             where[f"transmission of {name}"][0],
             where[f"plasticity of {name}"][0],
-            tuple(_part(b, place) for place in plan.layout[name]),
+            tuple(_part(b, place) for place in plan.places[name]),
         )
         for name in description["pathways"]
     )
@@ -39,7 +39,7 @@ def begin(agent, interventions, state):
     state : dict of str to ndarray
         Is changed.
     """
-    where = places(modulated(agent))
+    where = modulation_places(modulated(agent))
     for k, (event, delay, duration, effects) in enumerate(changes(agent, interventions)):
         for name, value in (("event", event), ("delay", delay), ("duration", duration)):
             state[f"intervention.{name}"][:, k] = value

@@ -4,7 +4,7 @@ In a program that accepts interventions everything that can be modulated is one 
 ``modulation.value``; `bgrl.interventions` says what it means, `bgrl.step.hold` what a lesion takes.
 """
 
-from bgrl.interventions import EVENTS, MOST, places
+from bgrl.interventions import EVENTS, MOST, modulation_places
 
 #: Steps since the event of each row of the table, and whether the window around it is open. `told` stands
 #: for the events of the task that are told when they happen.
@@ -22,7 +22,7 @@ def write(b, plan):
     """Groups ``intervention`` (rows of the table), ``modulation`` and ``effect``; most slots."""
     if not plan.intervened:
         return
-    where = places(plan.structure["interventions"])
+    where = modulation_places(plan.structure["interventions"])
     size = max(last for _, last, _ in where.values())
     b.group("modulation", size)
     b.variables("modulation", "value")
