@@ -11,6 +11,7 @@ evaluation, `best_return` that of the best on the way, as in the paper. What the
 import argparse
 import csv
 import functools
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -709,11 +710,55 @@ def redraw(folder, target=None):
     return drawn
 
 
+#: Of a table in a page: what is between these lines is made from NAME.nc.
+_BLOCK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.S)
+
+
+def page_tables(page):
+    """The text of a page with every table made anew from the dataset beside it.
+
+    Parameters
+    ----------
+    page : path
+        A Markdown file with ``<!-- table NAME -->`` and ``<!-- end -->`` around each table.
+    """
+
+    def made(match):
+        with xr.open_datatree(Path(page).parent / f"{match[2]}.nc", engine="netcdf4") as data:
+            return match[1] + "\n".join([*_described(data), "", *_table(data), ""]) + match[3]
+
+    return _BLOCK.sub(made, Path(page).read_text())
+
+
+def _table(data):
+    """A dataset as Markdown: its table, or its summary as it is printed."""
+    if "points" in data:
+        return markdown(data)
+    from . import rapid_adaptation
+
+    return ["```text", *rapid_adaptation.summary(data), "```"]
+
+
+def _described(data):
+    """How a dataset was made, lines of Markdown."""
+    if "points" in data:
+        points = data["points"].to_dataset()
+        seconds = float(points["wall_time"].sum())
+        revisions = sorted({str(v) for v in points["source_revision"].values.flat if v})
+    else:
+        seconds, revisions = data.attrs["wall_seconds"], [data.attrs["source_revision"]]
+    return [
+        f"`{data.attrs['command']}`",
+        f"(revision {', '.join(revisions)}; wall time of all runs {seconds / 60:.0f} min)",
+    ]
+
+
 def main(arguments=None):
     """The command."""
     parser = argparse.ArgumentParser(
         prog="python -m analysis.reproduction",
-        description="Draws every dataset of a folder anew, as NAME.svg beside it; needs no compiler.",
+        description="Draws every dataset of a folder anew, as NAME.svg beside it, and makes the tables "
+        "of its README.md anew; needs no compiler.",
     )
     parser.add_argument("folder", nargs="?", default=FOLDER, help="docs/reproduction by default")
     options = parser.parse_args(arguments)
@@ -721,6 +766,11 @@ def main(arguments=None):
     if not found:
         print(f"error: {options.folder} has no dataset", file=sys.stderr)
         return 2
+    page = Path(options.folder) / "README.md"
+    if page.exists():
+        text = page_tables(page)
+        page.write_text(text)
+        found.append(page)
     print("\n".join(f"wrote {path}" for path in found))
     return 0
 

@@ -14,7 +14,7 @@ from bgrl.circuit import Parameter
 from bgrl.errors import choose
 from bgrl.experiment import command
 from bgrl.experiments import _slip
-from bgrl.learning import FEEDBACKS, OPTIMIZERS
+from bgrl.learning import FEEDBACKS, LASTING, OPTIMIZERS, Learning
 from bgrl.learning import METHODS as SENSITIVITIES
 from bgrl.own import NamesOrFile
 from bgrl.recording import Record
@@ -98,6 +98,13 @@ SUITE = (
 
 #: Without meta-RL input: neither the previous action nor the previous reward reaches the cortex.
 _NO_META = ("action->cortex", "reward->cortex")
+#: All settings as they are where nothing is said; those of the lasting ones that BPTT does not know
+#: (`bgrl.bptt.OfflineAgent`) are off.
+_PLAIN = {
+    f.name: getattr(Learning(), f.name)
+    for f in dataclasses.fields(Learning)
+    if f.name not in ("overrides", "oracle")
+}
 _STILL = {"rate_actor": 0.0, "rate_critic": 0.0, "rate_network": 0.0, "entropy_weight": 0.0}
 
 
@@ -139,7 +146,7 @@ METHODS = {
     "frozen": Method("frozen reservoir", {"sensitivity": "none"}),
     "linear": Method("linear TD(λ)", {"sensitivity": "none"}, "linear", _NO_META),
     "linear_meta": Method("linear TD(λ), meta-RL input", {"sensitivity": "none"}, "linear"),
-    "bptt": Method("BPTT, offline", {"sensitivity": "none"}, offline=True),
+    "bptt": Method("BPTT, offline", {**_PLAIN, "sensitivity": "none"}, offline=True),
     "untrained": Method("untrained", {"sensitivity": "none", **_STILL}),
 }
 
@@ -164,20 +171,14 @@ class Protocol:
     final_trials: int
 
 
-def _lasting():
-    """Our settings: those that last, if the package names them, else those that do not get stuck."""
-    import bgrl.learning
-
-    found = getattr(bgrl.learning, "LASTING", None)
-    if found is None:
-        return dict(models.STEADY)
-    default = bgrl.learning.Learning()
-    values = {f.name: getattr(found, f.name) for f in dataclasses.fields(found)}
-    return {k: v for k, v in values.items() if v != getattr(default, k)}
+def _changed(learning):
+    """Settings in which a `Learning` differs from the defaults, which are the paper's."""
+    values = {f.name: getattr(learning, f.name) for f in dataclasses.fields(learning)}
+    return {k: v for k, v in values.items() if v != getattr(Learning(), k)}
 
 
 PROTOCOLS = {
-    "ours": Protocol(_lasting(), 3_000_000, 10, 30, 20, 100),
+    "ours": Protocol(_changed(LASTING), 3_000_000, 10, 30, 20, 100),
     # Table 1 and the text of the paper; the paper stops early after 20 evaluations without a better one.
     "paper": Protocol(
         {

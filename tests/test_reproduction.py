@@ -15,6 +15,7 @@ from bgrl import dataset
 from bgrl.backends import load
 from bgrl.errors import InputError
 from bgrl.experiment import main
+from bgrl.learning import Learning
 from bgrl.simulation import Run, simulate
 from experiments import _reproduction, _slip, fig6_locomotion, paper, rtrl_slip
 from experiments.paper import METHODS, PROTOCOLS, SUITE, TASKS
@@ -220,6 +221,29 @@ def test_committed_figures_are_those_of_their_datasets(path, redrawn):
     assert path.stat().st_size < 300_000
 
 
+def test_tables_of_the_page_are_those_of_the_datasets():
+    page = reproduction.FOLDER / "README.md"
+    assert reproduction.page_tables(page) == page.read_text()
+    for path in COMMITTED:
+        assert f"({path.stem}.svg)" in page.read_text()
+
+
+def test_a_changed_table_is_made_anew(tmp_path):
+    data = made("tables", {"Catch": {"rflo": ending(0.25, 0.25)}})
+    data["points"]["source_revision"] = data["points"]["wall_time"].astype(str)
+    data.attrs["command"] = "python -m experiments.tables"
+    dataset.write(data, tmp_path / "a.nc")
+    page = tmp_path / "README.md"
+    page.write_text("text\n\n<!-- table a -->\nold\n<!-- end -->\nmore\n")
+    assert reproduction.main([str(tmp_path)]) == 0
+    found = page.read_text()
+    assert (
+        "old" not in found and found.startswith("text") and found.endswith("<!-- end -->\nmore\n")
+    )
+    assert "| Catch | RFLO | 0.25 (0.25 to 0.25) | 0.25 (0.25 to 0.25) | 1.00 |  |" in found
+    assert "`python -m experiments.tables`" in found
+
+
 def test_every_committed_figure_has_a_dataset():
     figures = {path.stem for path in reproduction.FOLDER.glob("*.svg")}
     assert figures == {path.stem for path in COMMITTED}
@@ -394,6 +418,7 @@ def test_methods():
     assert agent("rflo", sensitivity="snap1").learning.sensitivity == "snap1"
     assert agent("lru").circuit.actor.variables == ("re", "im")
     assert agent("untrained").learning.rate_critic == 0.0
+    assert agent("bptt").learning == Learning("none")
 
 
 @pytest.mark.parametrize(("method", "sees"), [("linear", False), ("linear_meta", True)])
