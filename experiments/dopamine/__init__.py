@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from bgrl import models, tasks
+from bgrl import Agent, Learning, models, tasks
 from bgrl.analysis.refit import refit_value, td_error
 from bgrl.analysis.sessions import session
 from bgrl.errors import InputError
@@ -37,7 +37,7 @@ RECORDED = (*("dopamine", "value", "reward", "done", "task.kind", "task.phase"),
 #: The order of the table; findings that are not listed come last.
 ORDER = (
     *("shift", "early_late", "early_reset", "blocking", "second_order", "probability"),
-    *("inhibition", "subtraction", "timing", "backward_shift"),
+    *("inhibition", "subtraction", "timing", "backward_shift", "contingency"),
     *("preconditioning", "identity", "adaptive_gain", "uncertainty_ramp", "ramp"),
 )
 
@@ -119,7 +119,10 @@ def record(config, arm, name):
     settings = config.learning() | dict.fromkeys(("trace_critic", "trace_network"), arm.trace)
     settings |= dict.fromkeys(("rate_critic", "rate_network"), arm.rate)
     settings |= {"discount": arm.discount}
-    agent = models.agent(config.model, task, config.units, config.replicates, **settings)
+    # Time constants of as many steps as in the paper: 0.2 to 1 s, for intervals of seconds.
+    untimed = dataclasses.replace(task, step_duration=None)
+    circuit = models.circuit(config.model, untimed, config.units).stretched(task.step_duration)
+    agent = Agent(circuit, task, Learning(**settings), config.replicates)
     critic = agent.circuit.critic
     population = critic.reads
     # What is new has no value.

@@ -101,7 +101,8 @@ def _replicate(arm, state, trace, rate, discount, generator):
         found["phase"].append(phase)
     features, rewards = np.array(features), np.array(rewards)
     dones = np.array(dones)
-    value, error = learn(features, rewards, dones, discount, trace, rate, tested_from)
+    ended = dones * (not arm.unbroken)
+    value, error = learn(features, rewards, ended, discount, trace, rate, tested_from)
     return {k: np.array(v, float) for k, v in found.items()} | {
         "features": features,
         "reward": rewards,
@@ -110,6 +111,39 @@ def _replicate(arm, state, trace, rate, discount, generator):
         "dopamine": error,
         "tested_from": min(tested_from, len(features)),
     }
+
+
+def state_of(arm, session, state="belief"):
+    """The hand-made state in a session that an agent went through, to compare with what it learned.
+
+    Parameters
+    ----------
+    arm : experiments.dopamine.finding.Arm
+    session : analysis.sessions.Session
+    state : str
+        One of `STATES`.
+
+    Returns
+    -------
+    array (replicate, time, features)
+        NaN outside of whole trials.
+    """
+    kinds = arm.kinds()
+    cue_steps = np.inf if np.isinf(arm.cue) else round(arm.cue / arm.step)
+    code = _coder(kinds, state, cue_steps, round(arm.after / arm.step))
+    replicates, length = session.signals["dopamine"].shape
+    found = None
+    for r in range(replicates):
+        for k, kind in enumerate(session.labels["kind"][r]):
+            start, end = session.events["start"][r, k], session.ends[r, k]
+            cue, row = session.events["cue"][r, k], kinds[0 if np.isnan(kind) else int(kind)]
+            if np.isnan(start) or np.isnan(cue) or end == length:
+                continue
+            features = code(row, int(cue - start), row["delay"], int(end - start))
+            if found is None:
+                found = np.full((replicates, length, features.shape[1]), np.nan)
+            found[r, int(start) : int(end)] = features
+    return found
 
 
 def learn(features, reward, done, discount, trace, rate, until=np.inf):
@@ -159,7 +193,9 @@ def _coder(kinds, state, cue_steps, after):
                 lasts = cue_steps if state == "presence" else longest
                 for time in range(min(longest, length - first, lasts)):
                     made[first + time, column + time] = 1.0
-        if state == "belief":
+        if state == "belief" and not row["cues"]:
+            made[:, 0] = 1.0
+        elif state == "belief":
             for time in range(min(longest, length - onset)):
                 alive = _pending(kinds, row, time) * (time < delay or not row["magnitude"])
                 made[onset + time] *= alive

@@ -14,14 +14,14 @@ from bgrl.analysis.statistics import line
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel
 from bgrl.tasks.pavlovian import Trials, fixed
 
-TRIALS, BLOCKS = 600, 12
+TRIALS, BLOCKS = 200, 8
 #: Windows of the authors' analysis, in ms from the odour: where the peak is searched; the middle.
 SEARCH, MIDDLE = (600.0, 3000.0), (1000.0, 2000.0)
 ARM = Arm(
     phases=((None, (Trials("A", delay=fixed(3000.0)),)),),
     learning=TRIALS,
     trace=0.0,
-    rate=1e-3,
+    rate=3e-4,
 )
 ARMS = {"λ 0": ARM, "λ 0.95": replace(ARM, trace=0.95)}
 
@@ -46,7 +46,7 @@ def measure(sessions):
         }
         curves[name] = np.array([trial_mean(peak[:, b]) for b in blocks]).T
     x = (np.arange(BLOCKS) + 0.5) * TRIALS / BLOCKS
-    return measures, Panel("trial", "time of the peak before reward (s)", x, curves)
+    return measures, Panel("trial", "time of the peak from the cue (s)", x, curves)
 
 
 FINDING = Finding(

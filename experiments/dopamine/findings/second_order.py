@@ -20,7 +20,7 @@ ARM = Arm(
     ),
     learning=TRIALS + PAIRED,
     trace=0.0,
-    rate=1e-2,
+    rate=3e-3,
 )
 
 

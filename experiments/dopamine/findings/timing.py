@@ -7,11 +7,15 @@ tenth is left out, so that after a while one believes oneself to be between tria
 
 import numpy as np
 
+from bgrl.analysis.decoding import decode
 from bgrl.analysis.statistics import line
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
+from bgrl.experiments.dopamine.tabular import state_of
 from bgrl.tasks.pavlovian import PRESETS, Trials, normal
 
 TRIALS, TESTS = 3000, 600
+#: Trials from which the belief is decoded.
+DECODED = 300
 DELAY = normal(2000.0, 500.0, 1200.0, 2800.0, 200.0)
 TIMES = np.arange(6, 15) * 0.2
 #: TD error at reward of the authors' model with belief state, run anew (discount 0.93): the ends of
@@ -60,10 +64,40 @@ def measure(sessions):
             "uncertain_refit": line(TIMES[4:], refitted["0.9"][:, 4:])[0],
             "late_early_refit": refitted["0.9"][:, -1] - refitted["0.9"][:, 0],
         }
+    for name in ARMS:
+        if sessions[name].activity is not None:
+            measures |= decoded(ARMS[name], sessions[name], name.replace("0.9", "uncertain"))
     curves = {"certain": found["certain"], "0.9": found["0.9"]}
     curves |= {f"{name}, refitted": values for name, values in refitted.items()}
     published = {"0.9, belief model": np.array(BELIEF_2)}
     return measures, Panel("time of reward (s)", "TD error at reward", TIMES, curves, published)
+
+
+def decoded(own, session, name):
+    """How well the belief state can be read from the activity of each replicate (R²).
+
+    It is that a reward is to come, so long after the odour, from the second before the odour to the end
+    of the trial.
+    """
+    try:
+        return {f"belief_{name}": _decoded(own, session)}
+    except ImportError:  # without scikit-learn
+        return {}
+
+
+def _decoded(own, session):
+    state = state_of(own, session)
+    cue, ends, found = session.events["cue"], session.ends, []
+    for r, activity in enumerate(session.activity):
+        steps, trials = [], []
+        for k in np.flatnonzero(~np.isnan(cue[r]))[:DECODED]:
+            own_steps = np.arange(cue[r, k] - session.steps(1000.0), ends[r, k]).astype(int)
+            steps.append(own_steps[~np.isnan(state[r, own_steps, 0])])
+            trials.append(np.full(len(steps[-1]), k))
+        steps, trials = np.concatenate(steps), np.concatenate(trials)
+        varies = state[r, steps].std(axis=0) > 1e-6
+        found.append(decode(activity[steps], state[r, steps][:, varies], trials))
+    return np.array(found)
 
 
 FINDING = Finding(
