@@ -117,6 +117,39 @@ def summary(data):
     return lines
 
 
+def markdown(data):
+    """The table for a page of documentation: a row for each criterion."""
+    lines = [
+        "| finding | verdict | criterion | mean (95 % interval) | must be | recorded |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, group in findings(data).items():
+        for k, r in enumerate(results(group)):
+            first = (f"`{name}`", verdict(group)) if k == 0 else ("", "")
+            number = f"{r.mean:.3f} ({r.low:.3f} to {r.high:.3f})"
+            mark = "yes" if r.passed else "no"
+            cells = (*first, r.text, number, f"{_bounds(r)}: {mark}", r.published)
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def compared(runs):
+    """Findings by methods, as lines of Markdown: which are shown by which.
+
+    Parameters
+    ----------
+    runs : dict of str to xarray.DataTree
+        Name of a method to its dataset.
+    """
+    groups = {name: findings(data) for name, data in runs.items()}
+    names = dict.fromkeys(name for found in groups.values() for name in found)
+    lines = [f"| finding | {' | '.join(runs)} |", f"|---|{'---|' * len(runs)}"]
+    for name in names:
+        cells = [verdict(found[name]) if name in found else "" for found in groups.values()]
+        lines.append(f"| `{name}` | {' | '.join(cells)} |")
+    return lines
+
+
 def _sensitivity(data):
     configuration = json.loads(data.attrs.get("configuration", "{}"))
     return configuration.get("agent", configuration).get("learning", {}).get("sensitivity", "?")

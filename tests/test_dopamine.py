@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bgrl.analysis.dopamine import as_expected, figure, passes, results, summary, verdict
+from bgrl.analysis.dopamine import (
+    as_expected,
+    compared,
+    figure,
+    markdown,
+    passes,
+    results,
+    summary,
+    verdict,
+)
 from bgrl.errors import InputError
 from bgrl.experiments import dopamine
 from bgrl.experiments.dopamine.__main__ import arguments
@@ -164,6 +173,10 @@ def test_table_and_page(tmp_path):
     assert lines[-1] == (
         "1 of 2 findings are shown; 2 verdicts are what is expected of an error about value"
     )
+    rows = markdown(data)
+    assert rows[2].startswith("| `blocking` | PASS | Y excites more than X | 0.")
+    assert rows[5].startswith("| `identity` | FAIL (as expected) | ") and len(rows) == 6
+    assert compared({"a": data, "b": data})[2] == "| `blocking` | PASS | PASS |"
     page = figure(data)
     assert [ax.get_title(loc="left")[:8] for ax in page.axes[:2]] == ["PASS: A ", "FAIL (as"]
 

@@ -664,6 +664,10 @@ def test_intervals_are_those_of_the_experiment(tmp_path):
     times = np.array([600, 1060, 1260, 1380, 1620, 1740, 1940, 2400]) / 20
     assert_counts([(interval == t).sum() for t in times], np.ones(8))
     np.testing.assert_array_equal(f["target"], f["interval"] > 75)
+    own = (600.0, 1050.0, 1260.0, 1380.0, 1620.0, 1740.0, 1950.0, 2400.0)
+    finer = tasks.make("interval_timing", durations=own, tone=150.0, step=10.0)
+    assert finer.parameters["tone_steps"].value == 15
+    assert finer.parameters["duration_1"].value == 105
 
 
 # Symbols ------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ DURATIONS = (600.0, 1060.0, 1260.0, 1380.0, 1620.0, 1740.0, 1940.0, 2400.0)
 def interval_timing(
     durations: tuple[float, ...] = DURATIONS,
     boundary: float = 1500.0,
-    tone: float = 100.0,
+    tone: float = 160.0,
     fixation: float = 500.0,
     decision: float = 1000.0,
     wrong: float = 0.0,
@@ -54,10 +54,11 @@ def interval_timing(
     Notes
     -----
     Gouvêa, Monteiro, Motiwala, Soares, Machens & Paton (2015), eLife 4:e11386. Their intervals of
-    1050 and 1950 ms are no multiples of 20 ms: here they are 1060 and 1940 ms. The duration of a
-    tone and of the decision are ours, wrong answers cost no time-out, and the rat's staying in the
-    port is not answering. The second tone is at no fixed time: the variable `go_on` is 1 in its
-    first step.
+    1050 and 1950 ms and their tone of 150 ms are no multiples of 20 ms: here they are 1060, 1940 and
+    160 ms; with a step of 10 ms they can be as they were. The duration of the decision is ours, wrong
+    answers cost no time-out (10 s after 150 ms of noise in the paper), and the rat's staying in the
+    port is not answering. The second tone is at no fixed time: the event `go` and the
+    variable `go_on` tell its first step.
     """
     if not isinstance(durations, tuple | list) or not durations:
         raise InputError(f"durations is {durations!r}; a list of times in ms is needed")
@@ -94,7 +95,12 @@ def interval_timing(
             go = interval_start + interval
             target = int(interval > boundary)
         """,
-        events={"first_tone": ("start", start), "choice": ("end", -1), "outcome": ("end", 0)},
+        events={
+            "first_tone": ("start", start),
+            "go": "go_on",
+            "choice": ("end", -1),
+            "outcome": ("end", 0),
+        },
         best_return=1.0,
         step_duration=step,
     )
