@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -201,3 +202,38 @@ def test_findings_are_named_on_the_command_line():
     with pytest.raises(InputError, match="unknown finding 'shft'; valid: shift"):
         arguments(["shft"])
     assert set(dopamine.ORDER) == set(dopamine.names())
+
+
+def test_a_finding_of_ones_own_is_a_file(tmp_path, monkeypatch):
+    source = Path(dopamine.findings.__path__[0], "shift.py").read_text()
+    Path(tmp_path, "mine.py").write_text(source.replace('name="shift"', 'name="mine"'))
+    monkeypatch.chdir(tmp_path)
+    assert dopamine.find("mine.py").name == "mine"
+    assert arguments(["mine.py"])[-1] == "results/dopamine_mine.nc"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("unbroken", [False, True])
+def test_agents_of_an_arm_are_trained_and_tested(unbroken):
+    """Events are where rewards are; tests are those with plasticity off; what is new has no value."""
+    arm = replace(shorter(dopamine.find("shift").arms["trained"], 0.01), testing=20, activity=False)
+    arm = replace(arm, unbroken=unbroken)
+    config = dopamine.Config(replicates=2, backend="numpy", units=6)
+    session, _ = dopamine.record(config, arm, "")
+    paid = np.zeros_like(session.signals["reward"])
+    for r, steps in enumerate(session.events["reward"]):
+        paid[r, steps[~np.isnan(steps)].astype(int)] = 1.0
+    # The last trial may be unfinished, and then tells no events.
+    whole = np.nanmax(session.events["start"], axis=1).astype(int)
+    for r, last in enumerate(whole):
+        np.testing.assert_array_equal(session.signals["reward"][r, :last], paid[r, :last])
+    assert (session.signals["value"][:, :10] == 0).all()
+    # Recording starts with step 1.
+    assert session.tested_from == arm.steps()[0] - 1 and session.chosen(tested=True).any()
+    starts = session.events["start"][:, 1:5].astype(int)
+    rows = np.arange(2)[:, None]
+    assert (session.signals["done"][rows, starts] == 1).all()
+    with_future = session.signals["dopamine"][rows, starts]
+    value = session.signals["value"]
+    expected = arm.discount * value[rows, starts] * unbroken - value[rows, starts - 1]
+    np.testing.assert_allclose(with_future, expected, atol=1e-5)

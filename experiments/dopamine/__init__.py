@@ -24,7 +24,7 @@ from bgrl.analysis.sessions import session
 from bgrl.errors import InputError
 from bgrl.experiments.dopamine import findings
 from bgrl.interventions import Intervention
-from bgrl.own import NamesOrFile
+from bgrl.own import NamesOrFile, is_file, member
 from bgrl.recording import Record
 from bgrl.settings import Settings, option
 from bgrl.simulation import Run, simulate
@@ -49,13 +49,15 @@ def names():
 
 
 def find(name):
-    """A finding by name.
+    """A finding by name, or the `FINDING` of a Python file.
 
     Raises
     ------
     InputError
         For an unknown one, with those that there are.
     """
+    if is_file(name):
+        return member(name, "FINDING", "a finding")
     if name not in names():
         raise InputError(f"unknown finding {name!r}; valid: {', '.join(names())}")
     return importlib.import_module(f"bgrl.experiments.dopamine.findings.{name}").FINDING
@@ -68,7 +70,9 @@ class Config(Settings):
     #: No option: every finding says how many trials it takes.
     steps: int = 0
     replicates: int = option(10, "independent agents, of each group")
-    findings: str = option("", "names of findings, separated by commas; all if nothing is said")
+    findings: str = option(
+        "", "names of findings, or FILE.py, separated by commas; all if nothing is said"
+    )
     model: str = option(
         "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
     )

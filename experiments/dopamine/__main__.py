@@ -2,6 +2,7 @@
 
 import sys
 from itertools import takewhile
+from pathlib import Path
 
 import bgrl.experiments.dopamine
 from bgrl.cli import run_command
@@ -18,7 +19,7 @@ def arguments(words):
         bgrl.experiments.dopamine.find(name)
     options = ["--findings", ",".join(given)]
     if "--output" not in rest:
-        options += ["--output", f"results/dopamine_{'_'.join(given)}.nc"]
+        options += ["--output", f"results/dopamine_{'_'.join(Path(n).stem for n in given)}.nc"]
     return [*options, *rest]
 
 
