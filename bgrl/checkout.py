@@ -16,11 +16,16 @@ ROOT = Path(__file__).parents[1]
 FOLDERS = ("analysis", "experiments", "models")
 
 
-class _SameModule(SourceFileLoader):
-    """Loads ``models.rtrrl`` as the module that is called ``bgrl.models.rtrrl``.
+class _Loader(SourceFileLoader):
+    """Loads a file, by whichever of its two names ``python -m`` asks for it."""
 
-    Run by ``python -m`` it is a file like any other.
-    """
+    def get_filename(self, name=None):
+        """Path of the file."""
+        return self.path
+
+
+class _SameModule(_Loader):
+    """Loads ``models.rtrrl`` as the module that is called ``bgrl.models.rtrrl``."""
 
     def create_module(self, spec):
         """The module, imported by its full name."""
@@ -34,23 +39,25 @@ class _SameModule(SourceFileLoader):
 
 
 class _Finder:
-    """Finds the folders and, where their short names are in use, the modules in them."""
+    """Finds what is in the folders by full names and, where a short one is in use, by that too."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):
         """See `importlib.abc.MetaPathFinder`."""
-        parent, _, child = name.rpartition(".")
-        if parent == "bgrl" and child in FOLDERS:
-            return spec_from_file_location(name, ROOT / child / "__init__.py")
-        top, *rest = name.split(".")
-        ours = top in FOLDERS and sys.modules.get(top) is sys.modules.get(f"bgrl.{top}")
-        if not (ours and rest):
+        short = name.removeprefix("bgrl.")
+        top, *rest = short.split(".")
+        if top not in FOLDERS:
             return None
+        loader = _Loader
+        if name == short:
+            loader = _SameModule
+            if not rest or sys.modules.get(top) is not sys.modules.get(f"bgrl.{top}"):
+                return None
         package = ROOT.joinpath(top, *rest, "__init__.py")
         file = package if package.is_file() else package.parent.with_suffix(".py")
         if not file.is_file():
             return None
-        return spec_from_file_location(name, file, loader=_SameModule(name, str(file)))
+        return spec_from_file_location(name, file, loader=loader(name, str(file)))
 
 
 def find_folders():

@@ -59,6 +59,17 @@ assert rtrrl.__spec__.name == "bgrl.models.rtrrl"
     python(ROOT, ROOT, "-W", "error", "-c", code)
 
 
+def test_what_was_imported_can_still_be_run():
+    """By either name, as the process of a sweep does it, and tests of commands."""
+    code = """
+import runpy, sys
+import experiments.__main__, experiments.lesions
+for name in ("experiments", "experiments.lesions", "bgrl.experiments.lesions"):
+    assert runpy.run_module(name, run_name="again")["__name__"] == "again"
+"""
+    python(ROOT, ROOT, "-c", code)
+
+
 def test_short_names_of_others_are_left_alone(tmp_path):
     (tmp_path / "models").mkdir()
     for name in ("__init__", "rtrrl"):
