@@ -43,6 +43,12 @@ SHORT = ("--steps", 300, "--replicates", 2, "--units", 5, "--backend", "numpy")
 SHORT += ("--evaluations", 1, "--evaluation-trials", 1, "--final-trials", 2)
 
 
+def short_but(*words):
+    """Some options, and those of `SHORT` that are not among them."""
+    pairs = zip(SHORT[::2], SHORT[1::2], strict=True)
+    return [*(word for pair in pairs if pair[0] not in words for word in pair), *words]
+
+
 def test_memory_chain_writes_data_and_figure(tmp_path):
     output = tmp_path / "run.nc"
     words = ("--length", 3, *SHORT, "--output", output)
@@ -87,8 +93,8 @@ def run_here(monkeypatch, *words, module=memory_chain):
     ran, run = [], module.run
     with monkeypatch.context() as patch:
         patch.setattr(module, "run", lambda config: ran.append(config) or run(config))
-        name = module.__name__.removeprefix("experiments.")
-        assert main(name, module, [*map(str, SHORT), *map(str, words)]) == 0
+        name = module.__name__.rpartition(".")[2]
+        assert main(name, module, list(map(str, short_but(*words)))) == 0
     return len(ran)
 
 
@@ -212,9 +218,9 @@ def test_a_run_that_was_stopped_is_not_finished(tmp_path, monkeypatch):
 
 def test_train_with_interventions(tmp_path):
     output = tmp_path / "run.nc"
-    words = ("experiments.train", "--task", "memory_chain", *SHORT, "--output", output)
+    words = ("experiments.train", "--task", "memory_chain", *SHORT)
     texts = ["inactivate cortex from 100 for 50", "gain dopamine 2 from reward for 1"]
-    result = command(*words, "--intervene", "; ".join(texts))
+    result = command(*words, "--intervene", "; ".join(texts), "--output", output)
     assert result.returncode == 0, result.stderr
     traces = dataset.read(output)["traces"]
     assert traces["intervention_name"].values.tolist() == texts
@@ -244,8 +250,7 @@ def test_cartpole_writes_data_and_figure(tmp_path):
     words = (
         "--observe",
         "positions",
-        *SHORT[:-1],
-        "cpp",
+        *short_but("--backend", "cpp"),
         "--output",
         output,
         "--figure",
