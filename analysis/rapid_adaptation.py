@@ -94,7 +94,7 @@ def plot_regret(data, *, ax=None):
         values = group["strategy_regret"].sel(strategy=strategy).values.cumsum()
         ax.plot(pull, values, color=COLOURS[colour], linestyle=line, label=str(strategy))
     totals = total_regret(data)
-    top = max(np.median(totals["agent"]) * 1.6, totals["UCB1"] * 1.15)
+    top = max(np.median(totals["agent"]) * 1.6, totals["UCB1"] * 1.4)
     ax.set(xlabel="pull of a trial", ylabel="cumulative regret (rewards)", ylim=(0, top))
     ax.set_title(
         f"Bandit: regret {np.median(totals['agent']):.1f},\nThompson {totals['Thompson']:.1f}, "
@@ -145,6 +145,7 @@ def plot_decoding(data, *, ax=None):
     shown = [k for k in (0, 1, 2, 4, 9, 20, 50, 99) if k in pull]
     ax.set_xticks(shown, [str(k) for k in shown])
     ax.minorticks_off()
+    ax.set_xlim(-0.4, 1.15 * pull[-1])
     ax.set(xlabel="pulls made before", ylabel="accuracy: which arm pays", ylim=(0.4, 1.02))
     last = median_and_interval(group["accuracy"].values[:, -1])[0]
     ax.set_title(f"The arm that pays, decoded:\n{last:.2f} after {pull[-1]} pulls")
