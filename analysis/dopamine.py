@@ -98,9 +98,10 @@ def summary(data):
     """The table, as lines of text."""
     groups = findings(data)
     replicates = next(iter(groups.values())).sizes["replicate"]
+    model, method = (data.attrs.get(name, "?") for name in ("model", "sensitivity"))
     lines = [
-        f"model {data.attrs.get('model', '?')}, sensitivity {_sensitivity(data)}, {replicates} "
-        "replicates; mean (95 % interval), bounds, what was recorded"
+        f"model {model}, sensitivity {method}, {replicates} replicates; mean (95 % interval), bounds, "
+        "what was recorded"
     ]
     for name, group in groups.items():
         lines.append(f"{verdict(group):<19} {name}: {group.attrs['title']}")
@@ -118,7 +119,7 @@ def summary(data):
 
 
 def markdown(data):
-    """The table for a page of documentation: a row for each criterion."""
+    """The table for a page of documentation: a row for each criterion, and what was measured besides."""
     lines = [
         "| finding | verdict | criterion | mean (95 % interval) | must be | recorded |",
         "|---|---|---|---|---|---|",
@@ -130,6 +131,12 @@ def markdown(data):
             mark = "yes" if r.passed else "no"
             cells = (*first, r.text, number, f"{_bounds(r)}: {mark}", r.published)
             lines.append(f"| {' | '.join(cells)} |")
+        judged = {r.measure for r in results(group)}
+        for measure, values in group.data_vars.items():
+            if values.dims == ("replicate",) and measure not in judged:
+                low, high = bootstrap_interval(values.values, np.mean)
+                number = f"{float(values.mean()):.3f} ({low:.3f} to {high:.3f})"
+                lines.append(f"| | | {values.attrs['long_name']} | {number} | not judged | |")
     return lines
 
 
@@ -148,11 +155,6 @@ def compared(runs):
         cells = [verdict(found[name]) if name in found else "" for found in groups.values()]
         lines.append(f"| `{name}` | {' | '.join(cells)} |")
     return lines
-
-
-def _sensitivity(data):
-    configuration = json.loads(data.attrs.get("configuration", "{}"))
-    return configuration.get("agent", configuration).get("learning", {}).get("sensitivity", "?")
 
 
 def _bounds(result):
@@ -194,7 +196,7 @@ def plot_finding(group, *, ax=None):
     ax.set_title(title, color="black" if as_expected(group) else COLOURS["vermillion"])
     first = results(group)[0]
     published = f"; recorded: {first.published}" if first.published else ""
-    text = f"{first.text}: {first.mean:.2f} ({first.low:.2f} to {first.high:.2f}){published}"
+    text = f"{first.text}: {first.mean:.3g} ({first.low:.3g} to {first.high:.3g}){published}"
     ax.annotate(
         "\n".join(textwrap.wrap(text, 62)),
         (0, -0.24),

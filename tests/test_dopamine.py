@@ -176,7 +176,8 @@ def test_table_and_page(tmp_path):
     )
     rows = markdown(data)
     assert rows[2].startswith("| `blocking` | PASS | Y excites more than X | 0.")
-    assert rows[5].startswith("| `identity` | FAIL (as expected) | ") and len(rows) == 6
+    assert rows[5].startswith("| | | blocked | 0.") and "not judged" in rows[5]
+    assert rows[7].startswith("| `identity` | FAIL (as expected) | ") and len(rows) == 8
     assert compared({"a": data, "b": data})[2] == "| `blocking` | PASS | PASS |"
     page = figure(data)
     assert [ax.get_title(loc="left")[:8] for ax in page.axes[:2]] == ["PASS: A ", "FAIL (as"]
@@ -237,3 +238,11 @@ def test_agents_of_an_arm_are_trained_and_tested(unbroken):
     value = session.signals["value"]
     expected = arm.discount * value[rows, starts] * unbroken - value[rows, starts - 1]
     np.testing.assert_allclose(with_future, expected, atol=1e-5)
+
+
+def test_committed_table_is_that_of_the_committed_data():
+    folder = Path(__file__).parents[1] / "docs" / "dopamine"
+    with xr.open_datatree(folder / "dopamine.nc", engine="netcdf4") as data:
+        text = (folder / "README.md").read_text()
+        assert "\n".join(markdown(data)) in text
+        assert set(data.children) <= set(dopamine.names())

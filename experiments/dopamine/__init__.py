@@ -105,7 +105,9 @@ def run(config):
                 done[arm], attributes = record(config, arm, f"{chosen.name}_{len(done)}")
             sessions[name] = done[arm]
         groups[f"/{chosen.name}"] = group(chosen, sessions, time.monotonic() - started)
-    kept = {k: v for k, v in attributes.items() if k != "task"}
+    # What differs from arm to arm is not told of them all.
+    own = ("title", "task", "configuration", "events", "step_duration_ms")
+    kept = {k: v for k, v in attributes.items() if k not in own}
     root = xr.Dataset(attrs=kept | {"experiment": "dopamine", "model": config.model})
     return xr.DataTree.from_dict({"/": root, **groups})
 
