@@ -341,7 +341,7 @@ def test_each_distinct_program_is_compiled_once(tmp_path):
 @pytest.mark.slow
 def test_example_of_the_documentation(tmp_path):
     text = (ROOT / "README.md").read_text()
-    (example,) = re.findall(r"^python -m (experiments\.sweep .*)$", text, re.M)
+    (example,) = re.findall(r"^python -m (experiments\.sweep .*) --replicates 10$", text, re.M)
     result = command(*example.split(), *WORDS, "--output", tmp_path / "a.nc")
     assert result.returncode == 0, result.stderr
     data = dataset.read(tmp_path / "a.nc")

@@ -3,6 +3,7 @@
 `make` finds a task by name, `names` lists them.
 """
 
+import contextlib
 import importlib
 import inspect
 import pkgutil
@@ -73,7 +74,9 @@ def option_types(name, **settings):
     found = {k: hints.get(k, float) for k in own}
     given = {k: v for k, v in settings.items() if k in own}
     if all(p.default is not p.empty or k in given for k, p in own.items()):
-        found = dict.fromkeys(_made(name, given).parameters, float) | found
+        # What cannot be made has no parameters yet; `make` says why.
+        with contextlib.suppress(InputError):
+            found = dict.fromkeys(_made(name, given).parameters, float) | found
         found = {k: found[k] for k in (*own, *found)}
     return found
 
