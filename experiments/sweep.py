@@ -305,7 +305,7 @@ def connect(workers=None, scheduler=None):
             threads_per_worker=1,
             processes=True,
             memory_limit=None,
-            dashboard_address=None,
+            dashboard_address=":0",  # any port that is free, which another sweep may need too
             silence_logs="CRITICAL",
         ) as cluster,
         Client(cluster) as client,

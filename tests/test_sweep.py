@@ -20,7 +20,8 @@ from bgrl import dataset
 from bgrl.checkpoints import Work
 from bgrl.errors import InputError, RunError
 from experiments import memory_chain, sweep
-from tests.test_commands import ROOT, command, one_line
+from tests.commands import ROOT, command
+from tests.test_commands import in_a_process, one_line
 
 SHORT = {"steps": 6, "replicates": 2, "units": 3, "backend": "numpy"}
 WORDS = [w for k, v in SHORT.items() for w in (f"--{k}", v)]
@@ -258,7 +259,7 @@ def test_killed_sweep_resumes_and_equals_one_that_ran_through(tmp_path):
     words = ["memory_chain", "--vary", "learning_rate=1e-4,1e-3,1e-2", "--vary", "task.length=2,3"]
     words += ["--vary", "seed=0,1", "--workers", 2, *WORDS, "--output"]
     through, killed = tmp_path / "through.nc", tmp_path / "killed.nc"
-    result = command("experiments.sweep", *words, through)
+    result = in_a_process("experiments.sweep", *words, through)
     assert (result.returncode, result.stderr) == (0, "")
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         *("through.nc", "through.nc.points", "through.png")
@@ -281,7 +282,7 @@ def test_killed_sweep_resumes_and_equals_one_that_ran_through(tmp_path):
     assert process.wait() == -signal.SIGKILL
     before = points()
     assert 4 <= len(before) < 12 and not killed.exists()
-    result = command("experiments.sweep", *words, killed)
+    result = in_a_process("experiments.sweep", *words, killed)
     assert (result.returncode, result.stderr) == (0, "")
     after = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("killed.nc.points/*.nc")}
     assert len(after) == 12 and before.items() <= after.items()
@@ -300,7 +301,7 @@ def test_impossible_points_are_reported_and_the_others_complete(tmp_path):
     """One is impossible when it is made, the other when it runs in a worker."""
     output = tmp_path / "a.nc"
     words = ("--vary", "length=3,0", "--vary", "seed=1,-1", "--workers", 1, *WORDS)
-    result = command("experiments.sweep", "memory_chain", *words, "--output", output)
+    result = in_a_process("experiments.sweep", "memory_chain", *words, "--output", output)
     one_line(result, 1, "3 of 4 points failed", "given again")
     rows = [line.split(maxsplit=2) for line in result.stdout.splitlines() if "failed: " in line]
     assert [row[:2] for row in rows] == [["3", "-1"], ["0", "1"], ["0", "-1"]]
@@ -325,7 +326,7 @@ def test_each_distinct_program_is_compiled_once(tmp_path):
     real = shutil.which("g++") or shutil.which("clang++")
     compiler.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/calls\nexec {real} "$@"\n')
     compiler.chmod(compiler.stat().st_mode | stat.S_IXUSR)
-    result = command(
+    result = in_a_process(
         "experiments.sweep",
         *("memory_chain", "--vary", "learning_rate=1e-4,1e-3,1e-2", "--vary", "units=2,3"),
         *(*WORDS[:-1], "cpp", "--workers", 2, "--output", tmp_path / "a.nc"),
@@ -342,7 +343,7 @@ def test_each_distinct_program_is_compiled_once(tmp_path):
 def test_example_of_the_documentation(tmp_path):
     text = (ROOT / "README.md").read_text()
     (example,) = re.findall(r"^python -m (experiments\.sweep .*) --replicates 10$", text, re.M)
-    result = command(*example.split(), *WORDS, "--output", tmp_path / "a.nc")
+    result = in_a_process(*example.split(), *WORDS, "--output", tmp_path / "a.nc")
     assert result.returncode == 0, result.stderr
     data = dataset.read(tmp_path / "a.nc")
     sizes = data["evaluation"].sizes
