@@ -143,11 +143,11 @@ def test_outcomes_belong_to_the_trial_they_end():
 
 def test_replicate_means_ignore_what_is_missing():
     table = xr.DataArray(
-        [[1.0, np.nan], [3.0, np.nan], [5.0, 2.0]],
+        [[1.0, np.nan, np.nan], [3.0, np.nan, 4.0], [5.0, 2.0, 1.0]],
         dims=("trial", "lag"),
         coords={"replicate": ("trial", [0, 0, 1])},
     )
-    np.testing.assert_array_equal(trials.replicate_means(table), [[2, np.nan], [5, 2]])
+    np.testing.assert_array_equal(trials.replicate_means(table), [[2, np.nan, 4], [5, 2, 1]])
 
 
 def test_final_and_best():

@@ -124,8 +124,9 @@ def test_a_mean_over_trials_is_one_in_memory_and_in_the_file(small_agent, tmp_pa
     xr.testing.assert_identical(memory, dataset.read(tmp_path / "data.nc"))
 
 
-def test_any_part_can_be_looked_at(small_agent, tmp_path, monkeypatch):
-    block_of(monkeypatch, 1000)
+@pytest.mark.parametrize("size", [1000, 10**6])
+def test_any_part_can_be_looked_at(size, small_agent, tmp_path, monkeypatch):
+    block_of(monkeypatch, size)
     sink, rows, _ = recorded(tmp_path, 50)
     cortex = assembled(small_agent, sink)["traces"]["cortex"]
     expected = np.moveaxis(rows["cortex.rate"], 0, 1)
