@@ -111,10 +111,15 @@ def reproduce(name, config):
     Raises
     ------
     InputError
-        For unknown names, or several workers without dask.
+        For unknown names, without SciPy, or several workers without dask.
     RunError
         If every run failed.
     """
+    if importlib.util.find_spec("scipy") is None:  # the table needs it, at the end of long runs
+        raise InputError(
+            "the tests of differences need SciPy; install the extra reproduction: "
+            "pip install -e .[reproduction]"
+        )
     if config.workers > 1 and importlib.util.find_spec("distributed") is None:
         raise InputError(
             f"workers is {config.workers}, which needs dask; install the extra sweep "

@@ -349,9 +349,18 @@ def test_bad_settings_are_refused(words, part, tmp_path):
 
 
 def test_several_workers_need_dask(tmp_path, monkeypatch):
-    monkeypatch.setattr(_reproduction.importlib.util, "find_spec", lambda name: None)
+    missing = "distributed"
+    monkeypatch.setattr(
+        _reproduction.importlib.util, "find_spec", lambda name: None if name == missing else name
+    )
     with pytest.raises(InputError, match="workers is 2, which needs dask; install the extra sweep"):
         run("tables", tmp_path, "--workers", "2")
+
+
+def test_tests_need_scipy(tmp_path, monkeypatch):
+    monkeypatch.setattr(_reproduction.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"need SciPy; .*pip install -e .\[reproduction\]"):
+        run("tables", tmp_path)
 
 
 def test_locomotion_says_what_it_needs(monkeypatch):
