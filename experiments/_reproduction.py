@@ -13,6 +13,7 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
@@ -34,7 +35,12 @@ _OF_PROTOCOL = ("steps", "replicates", "evaluations", "evaluation_trials", "fina
 
 @dataclass(frozen=True, kw_only=True)
 class Figure(Basics):
-    """Settings of an experiment that redoes a figure."""
+    """Settings of an experiment that redoes a figure.
+
+    `OURS` has lengths of this figure that replace those of our protocol.
+    """
+
+    OURS: ClassVar[dict] = {}
 
     tasks: str = option(",".join(paper.SUITE), "environments of the paper, separated by commas")
     methods: str = option("rflo", f"methods, separated by commas: {', '.join(paper.METHODS)}")
@@ -67,8 +73,9 @@ class Figure(Basics):
     def base(self, output):
         """What does not vary."""
         protocol = paper.PROTOCOLS[choose("protocol", self.protocol, paper.PROTOCOLS)]
-        given = {k: getattr(self, k) for k in _OF_PROTOCOL}
-        own = {k: getattr(protocol, k) if v is None else v for k, v in given.items()}
+        own = {k: getattr(protocol, k) for k in _OF_PROTOCOL}
+        own |= self.OURS if self.protocol == "ours" else {}
+        own |= {k: v for k in _OF_PROTOCOL if (v := getattr(self, k)) is not None}
         check_count("workers", self.workers)
         shared = max(1, cores() // self.workers) if BACKENDS[self.backend].separate else 1
         config = paper.Config(

@@ -1,6 +1,7 @@
 """Figure 10 of the paper: learning curves of Acrobot."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bgrl.experiment import command
 from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
@@ -15,9 +16,10 @@ QUICK = {"methods": "rflo,linear_meta", "steps": 50_000, "replicates": 3, "evalu
 class Config(Figure):
     """Settings of the experiment."""
 
+    OURS: ClassVar[dict] = {"steps": 1_000_000}
+
     tasks: str = option("Acrobot", "environments of the paper, separated by commas")
     methods: str = option("rflo,rtrl,lru,linear_meta", "methods, separated by commas")
-    steps: int | None = option(1_000_000, "task steps of learning, each replicate")
 
 
 def run(config):

@@ -5,6 +5,7 @@ backpropagation through time (BPTT), which learns offline from batches of steps.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bgrl.experiment import command
 from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
@@ -24,12 +25,13 @@ QUICK = {
 class Config(Figure):
     """Settings of the experiment."""
 
+    OURS: ClassVar[dict] = {"steps": 1_000_000}
+
     tasks: str = option(
         ",".join(f"MemoryChain-{n}" for n in (4, 8, 16, 32, 64)),
         "environments of the paper, separated by commas",
     )
     methods: str = option("rflo,rtrl,lru,rtu,frozen,bptt", "methods, separated by commas")
-    steps: int | None = option(1_000_000, "task steps of learning, each replicate")
 
 
 def run(config):

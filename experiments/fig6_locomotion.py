@@ -6,6 +6,7 @@ scale. Needs ``pip install -e .[mujoco]``.
 
 import importlib.util
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bgrl.errors import InputError
 from bgrl.experiment import command
@@ -27,11 +28,12 @@ QUICK = {
 class Config(Figure):
     """Settings of the experiment."""
 
+    OURS: ClassVar[dict] = {"steps": 1_000_000}
+
     tasks: str = option(
         "Ant-even,HalfCheetah-even,Hopper-even", "environments of the paper, separated by commas"
     )
     methods: str = option("rflo,lru,linear_meta,untrained", "methods, separated by commas")
-    steps: int | None = option(1_000_000, "task steps of learning, each replicate")
     replicates: int | None = option(5, "independent agents")
     evaluation_trials: int | None = option(5, "trials of each evaluation")
     processes: int = option(1, "processes of each run; MuJoCo runs in one")

@@ -369,6 +369,15 @@ def test_locomotion_says_what_it_needs(monkeypatch):
         fig6_locomotion.run(fig6_locomotion.Config())
 
 
+def test_lengths_are_those_of_the_protocol_unless_said():
+    def steps(**settings):
+        return module("fig4_memory").Config(**settings).base("a.nc").steps
+
+    assert steps() == 1_000_000 and steps(steps=7) == 7
+    assert steps(protocol="paper") == 50_000_000 and steps(protocol="paper", steps=7) == 7
+    assert module("tables").Config().base("a.nc").steps == PROTOCOLS["ours"].steps
+
+
 def test_settings_reach_every_run():
     config = rtrl_slip.Config(settings="discount=0.5,optimizer=sgd", units=7)
     learning = paper.agent(config.base("a.nc")).learning
