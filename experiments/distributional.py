@@ -12,6 +12,7 @@ import numpy as np
 import xarray as xr
 
 from bgrl import models, tasks
+from bgrl.analysis.statistics import reversal_points
 from bgrl.experiment import command
 from bgrl.models import distributional
 from bgrl.recording import Record
@@ -77,9 +78,9 @@ def run(config):
     xarray.DataTree
         Group ``neurons``, with dimensions `population` (graded or alike), `replicate`, `neuron`,
         `magnitude` (µl) and `checkpoint`: `response` to each amount at the end, `reversal_point`
-        and `asymmetry` (see `reversal_points`), `value` at each checkpoint, `expectile`, and the
-        `probability` of each amount. Responses are in µl, the error of a neuron scaled by its optimism
-        or pessimism.
+        and `asymmetry` (see `bgrl.analysis.statistics.reversal_points`), `value` at each
+        checkpoint, `expectile`, and the `probability` of each amount. Responses are in µl, the error
+        of a neuron scaled by its optimism or pessimism.
     """
     found = {name: train(config, name) for name in POPULATIONS}
     neurons = [measure(data["traces"].to_dataset(), config.steps) for data in found.values()]
@@ -161,7 +162,7 @@ def measure(traces, steps):
         mean_where(value, cued & (step > end - WINDOW) & (step <= end))
         for end in checkpoints(steps)
     ]
-    reversal_point, asymmetry = reversal_points(responses)
+    reversal_point, asymmetry = reversal_points(responses, MICROLITRES)
     return xr.Dataset(
         {
             "response": (("replicate", "neuron", "magnitude"), responses),
@@ -181,45 +182,6 @@ def mean_where(values, chosen):
             for row, here in zip(values, chosen, strict=True)
         ]
     )
-
-
-def reversal_points(responses):
-    """Amount of reward at which responses change sign, and how steep they are on its two sides.
-
-    Two straight lines that meet at zero are fitted (least squares). To interpolate between two amounts
-    would be wrong, since the slope changes at the very point looked for.
-
-    Parameters
-    ----------
-    responses : array (replicate, neuron, magnitude)
-        NaN for amounts that did not occur.
-
-    Returns
-    -------
-    reversal_point : array (replicate, neuron)
-        In µl, to 0.01; NaN where all responses have the same sign.
-    asymmetry : array (replicate, neuron)
-        Slope above, divided by the sum of the slopes.
-    """
-    amounts = np.array(MICROLITRES)
-    places = np.arange(amounts[0], amounts[-1], 0.01)
-    known = ~np.isnan(responses)
-    responses = np.where(known, responses, 0.0)
-    distance = amounts - places[:, None]
-    error, slopes = 0.0, []
-    for side in (distance > 0, distance < 0):
-        x = np.where(side, distance, 0.0)
-        product, square = responses @ x.T, known @ (x**2).T
-        slope = product / np.maximum(square, 1e-12)
-        error = error + (responses**2) @ side.T - slope * product
-        slopes.append(slope)
-    best = np.argmin(error, axis=-1)[..., None]
-    above, below = (np.take_along_axis(slope, best, -1)[..., 0] for slope in slopes)
-    reverses = (responses < 0).any(-1) & (responses > 0).any(-1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        asymmetry = above / (above + below)
-    found = places[best[..., 0]], asymmetry
-    return tuple(np.where(reverses, values, np.nan) for values in found)
 
 
 if __name__ == "__main__":

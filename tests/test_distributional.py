@@ -10,6 +10,7 @@ import models
 from analysis import distributional as analysis
 from analysis.plot import FIGURES
 from bgrl import dataset, tasks
+from bgrl.analysis.statistics import reversal_points
 from bgrl.backends import load
 from bgrl.errors import InputError
 from bgrl.simulation import Run, simulate
@@ -117,10 +118,10 @@ def test_reversal_points():
     truth = np.array([[0.2, 0.7], [4.0, 0.3], [16.0, 0.97], [7.0, 0.5]])
     responses = np.array([[half_lines(*row) for row in truth]])
     responses[0, 3, 1] = np.nan
-    point, asymmetry = experiment.reversal_points(responses)
+    point, asymmetry = reversal_points(responses, experiment.MICROLITRES)
     np.testing.assert_allclose(point[0], truth[:, 0], atol=0.006)
     np.testing.assert_allclose(asymmetry[0], truth[:, 1], atol=0.02)
-    point, asymmetry = experiment.reversal_points(np.abs(responses))
+    point, asymmetry = reversal_points(np.abs(responses), experiment.MICROLITRES)
     assert np.isnan(point).all() and np.isnan(asymmetry).all()
 
 
