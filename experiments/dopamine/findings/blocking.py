@@ -16,7 +16,7 @@ from bgrl.experiments.dopamine.finding import (
 )
 from bgrl.tasks.pavlovian import Trials, fixed
 
-TRIALS, COMPOUNDS = 1000, 600
+TRIALS, COMPOUNDS = 2000, 600
 DELAY = fixed(1600.0)
 
 

@@ -13,7 +13,7 @@ from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, ki
 from bgrl.experiments.dopamine.tabular import state_of
 from bgrl.tasks.pavlovian import PRESETS, Trials, normal
 
-TRIALS, TESTS = 3000, 600
+TRIALS, TESTS = 5000, 600
 #: Trials from which the belief is decoded.
 DECODED = 300
 DELAY = normal(2000.0, 500.0, 1200.0, 2800.0, 200.0)
