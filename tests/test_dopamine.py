@@ -240,9 +240,13 @@ def test_agents_of_an_arm_are_trained_and_tested(unbroken):
     np.testing.assert_allclose(with_future, expected, atol=1e-5)
 
 
-def test_committed_table_is_that_of_the_committed_data():
+def test_committed_tables_are_those_of_the_committed_data():
     folder = Path(__file__).parents[1] / "docs" / "dopamine"
-    with xr.open_datatree(folder / "dopamine.nc", engine="netcdf4") as data:
-        text = (folder / "README.md").read_text()
-        assert "\n".join(markdown(data)) in text
-        assert set(data.children) <= set(dopamine.names())
+    files = {"rflo": "dopamine", "rflo, seed 1": "dopamine_seed1", "none": "dopamine_none"}
+    runs = {k: xr.open_datatree(folder / f"{v}.nc", engine="netcdf4") for k, v in files.items()}
+    text = (folder / "README.md").read_text()
+    assert "\n".join(markdown(runs["rflo"])) in text
+    assert "\n".join(compared(runs)) in text
+    assert set(runs["rflo"].children) <= set(dopamine.names())
+    for data in runs.values():
+        data.close()
