@@ -44,6 +44,7 @@ ALGORITHMS = {
     "rflo": "rtrrl_rflo_ctrnn",
     "rflo_bp": "rtrrl_rflo_ctrnn",
     "rflo_fa": "rtrrl_rflo_ctrnn",
+    "rtu": "rtrrl_rflo_ctrnn",  # its nearest relative: local gradients, a CT-RNN
     "lru": "rtrrl_lru",
     "bptt": "ppo_ctrnn",
 }
