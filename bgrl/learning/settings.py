@@ -138,8 +138,8 @@ class Learning:
         return asdict(self)
 
 
-#: Learning whose final performance is its best, for all tasks alike; with `models.rtu`, experiments and
-#: reproductions use it. Each setting and what happens without it is in docs/reproduction.
+#: One set of defaults for all tasks, chosen so that what is learned lasts, with `models.rtu`. Why each
+#: setting is what it is, and what is reached, stands in docs/reproduction/lasting.md.
 LASTING = Learning(
     sensitivity="rflo",
     feedback="symmetric",
