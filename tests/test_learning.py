@@ -336,7 +336,8 @@ def test_a_sign_is_kept_and_a_fixed_projection_does_not_learn(small_agent):
         ({"rate_critic": -1.0}, "rate_critic is -1.0"),
         (
             {"sensitivity": "bptt"},
-            "unknown sensitivity 'bptt'; valid: none, nucleus, rflo, rtrl, snap1",
+            # Experiments that are imported may add methods of their own.
+            r"unknown sensitivity 'bptt'; valid: none, nucleus, rflo, rtrl, (\w+, )*snap1",
         ),
         ({"feedback": "both"}, "unknown feedback 'both'; valid: random, symmetric"),
         ({"optimizer": "lion"}, "unknown optimizer 'lion'; valid: adam, amsgrad, sgd"),
