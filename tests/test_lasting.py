@@ -150,7 +150,10 @@ def test_entropy_counts_less_with_age():
 
 @pytest.mark.slow
 def test_lasting_agents_end_at_their_best():
-    """MemoryChain-8, in which the paper's settings lose what they learned in 8 of 40 replicates."""
+    """MemoryChain-8, which by the paper's settings 39 of 40 agents learn and 5 of these lose again.
+
+    (`Learning()` with `models.rtrrl`, 150,000 steps, 15 evaluations, seed 0.)
+    """
     task = tasks.make("memory_chain", length=8)
     agent = Agent(models.circuit("rtu", task), task, LASTING, replicates=10)
     data = simulate(agent, Run(150_000, evaluations=3))
