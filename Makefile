@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test lint figures clean
+.PHONY: run test docs lint figures clean
 
 # The install is repeated when the metadata changes.
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -17,6 +17,15 @@ run: $(VENV)/installed
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
 
+# Pages into docs/_build/html, warnings being errors; then every code block of them is run.
+docs: $(VENV)/documented
+	$(BIN)/python -m sphinx -W --keep-going -b html -c docs/make docs docs/_build/html
+	$(BIN)/python -m pytest docs/make
+
+$(VENV)/documented: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[docs]
+	touch $@
+
 # From the datasets of docs/reproduction/; needs no compiler.
 figures: $(VENV)/installed
 	$(BIN)/python -m analysis.reproduction
@@ -26,4 +35,4 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf $(VENV) results
+	rm -rf $(VENV) results docs/_build docs/generated

@@ -39,7 +39,7 @@ class Config(ModelSettings):
         "",
         "what is done to the circuit during the run, separated by semicolons: 'inactivate "
         "cortex->cortex from 1000 for 500; gain dopamine 2 from reward for 1' "
-        "(bgrl/docs/interventions.md)",
+        "(docs/interventions.md)",
     )
 
     def recording(self, circuit):

@@ -388,7 +388,7 @@ def test_wiring_of_readouts_is_no_lesion():
 
 
 def test_every_edit_of_the_page_is_one():
-    page = (Path(__file__).parents[1] / "bgrl" / "docs" / "anatomy.md").read_text()
+    page = (Path(__file__).parents[1] / "docs" / "anatomy.md").read_text()
     table = page.split("## Every edit")[1].split("A lesion, a scale")[0]
     edits = re.findall(r"^\| `(.+?)` \|", table, re.M)
     methods = {name for name in vars(Editing) if not name.startswith("_")} - {"diff"}

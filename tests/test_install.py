@@ -83,7 +83,7 @@ def test_every_package_is_listed():
     config.read(ROOT / "setup.cfg")
     beside = [line.split(" = ") for line in config["options"]["package_dir"].split("\n") if line]
     assert {(full, short) for full, short in beside} == {
-        (f"bgrl.{name}", name) for name in ("models", "analysis", "experiments")
+        (f"bgrl.{name}", name) for name in ("models", "analysis", "experiments", "docs")
     }
     found = [path.parent.relative_to(ROOT) for path in (ROOT / "bgrl").rglob("__init__.py")]
     names = [".".join(path.parts) for path in found] + [
@@ -91,7 +91,7 @@ def test_every_package_is_listed():
         for _, short in beside
         for path in (ROOT / short).rglob("__init__.py")
     ]
-    assert sorted(names) == config["options"]["packages"].split()
+    assert sorted([*names, "bgrl.docs"]) == config["options"]["packages"].split()
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def wheel(tmp_path_factory):
         pytest.skip(f"setuptools {setuptools.__version__} cannot build a wheel by itself; 70.1 can")
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     # A copy, since building leaves folders behind.
-    for name in ("bgrl", "models", "analysis", "experiments"):
+    for name in ("bgrl", "models", "analysis", "experiments", "docs"):
         (source / name).symlink_to(ROOT / name)
     for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
         (source / name).write_text((ROOT / name).read_text())
@@ -127,10 +127,14 @@ def test_a_wheel_is_used_from_any_folder(wheel, tmp_path):
 def test_a_wheel_has_all_files_and_no_other_packages(wheel):
     folders = [path.name for path in wheel.iterdir() if not path.name.endswith(".dist-info")]
     assert folders == ["bgrl"]
-    for pattern in ("bgrl/**/*.py", "bgrl/docs/*.md", "bgrl/backends/templates/*.cpp"):
+    for pattern in ("bgrl/**/*.py", "bgrl/backends/templates/*.cpp"):
         for path in ROOT.glob(pattern):
             assert (wheel / path.relative_to(ROOT)).exists(), path
     for name in ("models", "analysis", "experiments"):
         for path in (ROOT / name).rglob("*"):
             if path.suffix in (".py", ".png", ".csv"):
                 assert (wheel / "bgrl" / path.relative_to(ROOT)).exists(), path
+    for pattern in ("docs/*.md", "docs/tutorials/*.md", "docs/dopamine/*.md"):
+        for path in ROOT.glob(pattern):
+            assert (wheel / "bgrl" / path.relative_to(ROOT)).exists(), path
+    assert not list((wheel / "bgrl" / "docs").rglob("*.py"))

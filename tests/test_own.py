@@ -14,7 +14,7 @@ from bgrl.experiment import main
 from experiments import train
 from experiments.__main__ import main as experiments_main
 
-PAGE = Path(__file__).parents[1] / "bgrl" / "docs" / "own.md"
+PAGE = Path(__file__).parents[1] / "docs" / "own.md"
 
 
 @pytest.fixture(scope="module")

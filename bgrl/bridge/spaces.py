@@ -14,7 +14,7 @@ import numpy as np
 from bgrl.errors import InputError, RunError
 
 #: How to make an environment fit, for messages.
-WRAP = "wrap it in a module of your own and name that, gymnasium:MODULE:NAME (bgrl/docs/tasks.md)"
+WRAP = "wrap it in a module of your own and name that, gymnasium:MODULE:NAME (docs/tasks.md)"
 #: Most numbers that are seen, and most values of an action; each is a variable of the program.
 MOST = 1000
 #: Integer actions further apart cannot all be told in single precision.

@@ -141,9 +141,8 @@ class Editing:
         name : str
             A projection.
         pattern : callable
-            One of `bgrl.circuit.wiring`, or any function (targets, sources, seed=..., **options) that
-            returns
-            an array of 0 and 1.
+            One of `bgrl.circuit.wiring`, or any function ``(targets, sources, seed=..., **options)``
+            that returns an array of 0 and 1.
         seed : int
             The same seed draws other synapses for another projection.
         **options
