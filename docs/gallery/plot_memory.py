@@ -2,8 +2,8 @@
 Memory of one bit
 =================
 
-An agent learns to report, after some steps, the bit that it saw at the start. The figure of the README, of a
-shorter memory and a shorter run; the command does the same:
+An agent learns to report, after some steps, the bit that it saw at the start: the figure of the README
+of a shorter memory and a shorter run. The command does the same:
 
 .. code-block:: sh
 
