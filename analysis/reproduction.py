@@ -66,6 +66,14 @@ STYLES = {
     "linear": ("sky", "v", ":"),
     "linear_meta": ("purple", "<", "--"),
     "untrained": ("grey", ".", ":"),
+    "rtu_raw_input": ("blue", "o", "-"),
+    "rtu_raw_reward": ("sky", "s", "-"),
+    "rtu_constant_rates": ("vermillion", "v", "-"),
+    "rtu_entropy_always": ("green", "^", "-"),
+    "rtu_no_entropy": ("green", "v", ":"),
+    "rtu_far": ("purple", "D", "-"),
+    "rtu_amsgrad": ("purple", "P", ":"),
+    "rtu_rates_only": ("grey", "X", "-"),
 }
 #: Tasks of the two suites of the paper.
 SUITES = {
@@ -659,6 +667,58 @@ def suite_figure(data):
     return result
 
 
+def losses(data):
+    """Method to the tasks in which its final returns are below those of the first (p < 0.05)."""
+    first = coordinates(data)["method"][0]
+    rows = table(data)
+    level = {r["task"]: r["final"][0] for r in rows if r["method"] == first}
+    found = {method: [] for method in coordinates(data)["method"][1:]}
+    for row in rows:
+        if row["p"] < LEVEL and row["final"][0] < level[row["task"]]:
+            found[row["method"]].append(row["task"])
+    return found
+
+
+@styled
+def plot_ablations(data, task, *, ax=None):
+    """Final return of a task by method, one a line from above; the vertical line is the first's."""
+    ax = axes_or_new(ax)
+    rows = [row for row in table(data) if row["task"] == task]
+    ax.axvline(rows[0]["final"][0], color="black", linewidth=0.6)
+    for k, row in enumerate(rows):
+        colour, marker, _ = _style(row["method"])
+        middle, low, high = row["final"]
+        values = returns(data, task=task, method=row["method"])
+        ax.plot(values, np.full(len(values), k + 0.25), ".", color=colour, markersize=2.5)
+        ax.hlines(k, low, high, color=colour, linewidth=1.3)
+        ax.plot(middle, k, marker, color=colour, markersize=5, linestyle="none")
+        if row["p"] < LEVEL:
+            ax.text(1.0, k, "*", va="center", transform=ax.get_yaxis_transform())
+    ax.set_yticks(range(len(rows)), [label(data, row["method"]) for row in rows], fontsize=7)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.margins(x=0.08)
+    ax.set_title(task, fontsize=8.5)
+    return ax
+
+
+@styled
+def ablations_figure(data):
+    """A panel for each task: final return as it is, and without one remedy each."""
+    result, axes = _grid(data, plot_ablations, 1.75, 1.75, 5)
+    for ax in axes[:, 1:].flat:
+        ax.tick_params(labelleft=False)
+    result.supxlabel(
+        "final return per trial: median and 95 % interval; dots: replicates; * other than the first "
+        "(p < 0.05)",
+        fontsize=8,
+    )
+    count = len(coordinates(data)["task"])
+    parts = [f"{label(data, m)} {len(tasks)}" for m, tasks in losses(data).items()]
+    title = f"Tasks of {count} in which less is reached at the end (p < 0.05): " + ", ".join(parts)
+    result.suptitle(_wrapped(title, result), fontsize=9.5)
+    return result
+
+
 @styled
 def single_figure(data):
     """The learning curve of a single run."""
@@ -678,6 +738,7 @@ FIGURES = {
     "fig10_acrobot": curves_figure,
     "tables": returns_figure,
     "rtrl_slip": memory_figure,
+    "lasting_ablations": ablations_figure,
 }
 
 

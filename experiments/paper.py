@@ -133,6 +133,21 @@ class Method:
     offline: bool = False
 
 
+_FAR = dict.fromkeys(("discount", "trace_actor", "trace_critic", "trace_network"), 0.99)
+#: `rtu` without one remedy of `LASTING`.
+WITHOUT = {
+    f"rtu_{name}": Method(summary, {"sensitivity": "rflo"} | changed, model)
+    for name, summary, changed, model in (
+        ("raw_input", "inputs as they are", {"normalize_input": False}, "rtu"),
+        ("raw_reward", "reward as it is", {"scale_reward": False}, "rtu"),
+        ("constant_rates", "rates do not fall", {"rate_half_life": None}, "rtu"),
+        ("entropy_always", "entropy encouraged at any level", {"entropy_share": None}, "rtu"),
+        ("no_entropy", "no entropy", {"entropy_weight": 0.0}, "rtu"),
+        ("far", "discount, traces .99", _FAR, "rtu"),
+        ("amsgrad", "AMSGrad", {"optimizer": "amsgrad"}, "rtu"),
+        ("rates_only", "no trace units", {}, "rtrrl"),
+    )
+}
 METHODS = {
     "rflo": Method("RFLO", {"sensitivity": "rflo"}),
     "rflo_fa": Method("RFLO, feedback alignment", {"sensitivity": "rflo", "feedback": "random"}),
@@ -142,6 +157,7 @@ METHODS = {
     "rtrl": Method("exact RTRL", {"sensitivity": "rtrl"}),
     _slip.NAME: Method("RTRL with the official slip", {"sensitivity": _slip.NAME}),
     "rtu": Method("trace units beside rates", {"sensitivity": "rflo"}, "rtu"),
+    **WITHOUT,
     "lru": Method("LRU, exact", {"sensitivity": "snap1"}, "lru"),
     "frozen": Method("frozen reservoir", {"sensitivity": "none"}),
     "linear": Method("linear TD(λ)", {"sensitivity": "none"}, "linear", _NO_META),

@@ -52,10 +52,11 @@ class Learning:
     normalize_input : bool
         Every input x arrives as x / (1 + abs(x)), the response of a receptor that saturates (Naka &
         Rushton 1966, J. Physiol. 185:536): a time that counts to 1,000, or a place far away, no longer
-        saturates the neurons behind it. Observations are then centred and divided by their standard
-        deviation, of all that they were while learning, so that small ones count too. Their mean starts
-        with an inertia of 30,000 steps at 0: where a trial may wander far, one that follows at once
-        drifts, and with it what every neuron sees. Local to the channel and in time.
+        saturates the neurons behind it. It is then centred and divided by its standard deviation, of
+        all that it was while learning, so that small ones count too: a reward of .005, or one of ten
+        actions as the previous one. Means start with an inertia of 30,000 steps at 0: where a trial may
+        wander far, one that follows at once drifts, and with it what every neuron sees. Local to the
+        channel and in time.
     scale_reward : bool
         The TD error counts reward in running standard deviations of the discounted sum of past
         reward, so that rates and `entropy_weight` mean the same in every task (Engstrom et al. 2020,

@@ -1,7 +1,6 @@
 """The task takes the action, says what happened, and starts its next trial; the agent's next input."""
 
 from bgrl import random
-from bgrl.circuit.circuit import OWN_INPUTS
 from bgrl.language import canonical, single_assignments
 from bgrl.step.exchange import Exchange
 from bgrl.tasks.base import DRAW, OUTCOME
@@ -160,16 +159,14 @@ def _input(b, plan):
     b.link("input", "action", "policy", "action", column if plan.continuous else 0)
     b.code("reset", "input", "x = " + " + ".join(terms))
     if plan.learning["normalize_input"]:
-        _normalize(b, plan)
+        _normalize(b)
 
 
-def _normalize(b, plan):
-    """Every channel compressed, and observations amplified, see `Learning.normalize_input`.
+def _normalize(b):
+    """Every channel compressed, centred and scaled, see `Learning.normalize_input`.
 
     Before the first input it is as if many had been seen whose mean is 0, and one of variance 1.
     """
-    observed = [int(k not in OWN_INPUTS) for k, n in plan.inputs.items() for _ in range(n)]
-    b.constant("input", "is_observed", observed)
     b.variables("input", "compressed", "input_mean", "input_variance", "input_count")
     b.code(
         "reset",
@@ -177,8 +174,7 @@ def _normalize(b, plan):
         f"""
         compressed = x/(1 + abs(x))
         normal = (compressed - input_mean)/sqrt(input_variance + {SMALLEST_VARIANCE})
-        normal = clip(normal, -{LARGEST_INPUT}, {LARGEST_INPUT})
-        x = is_observed*normal + (1 - is_observed)*compressed
+        x = clip(normal, -{LARGEST_INPUT}, {LARGEST_INPUT})
         """,
     )
     b.code(
