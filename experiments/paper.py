@@ -175,11 +175,15 @@ class Protocol:
     ----------
     learning : dict
         Settings of `bgrl.learning.Learning`.
+    bootstraps : bool
+        Whether a trial that its time limit cuts is learned as one that would have gone on, also in
+        tasks whose original learns the limit as an end, see `bgrl.tasks.Task`.
     steps, replicates, evaluations, evaluation_trials, final_trials : int
         As in `Config`, whose defaults they are in the experiments of a whole figure.
     """
 
     learning: dict
+    bootstraps: bool
     steps: int
     replicates: int
     evaluations: int
@@ -194,7 +198,7 @@ def _changed(learning):
 
 
 PROTOCOLS = {
-    "ours": Protocol(_changed(LASTING), 3_000_000, 10, 30, 20, 100),
+    "ours": Protocol(_changed(LASTING), True, 3_000_000, 10, 30, 20, 100),
     # Table 1 and the text of the paper; the paper stops early after 20 evaluations without a better one.
     "paper": Protocol(
         {
@@ -202,6 +206,7 @@ PROTOCOLS = {
             "feedback": "random",
             **dict.fromkeys(("discount", "trace_actor", "trace_critic", "trace_network"), 0.99),
         },
+        False,
         50_000_000,
         5,
         1000,
@@ -227,8 +232,12 @@ class Config(AgentSettings):
         return TASKS[choose("task", self.task, TASKS)].task
 
     def make_task(self, **options):
-        """The task."""
-        return TASKS[choose("task", self.task, TASKS)].make(**self.task_options | options)
+        """The task, whose time limit may be learned as that of the protocol."""
+        made = TASKS[choose("task", self.task, TASKS)].make(**self.task_options | options)
+        protocol = PROTOCOLS[choose("protocol", self.protocol, PROTOCOLS)]
+        if METHODS[choose("method", self.method, METHODS)].offline:
+            return made  # BPTT knows limits as ends only
+        return dataclasses.replace(made, bootstraps=made.bootstraps or protocol.bootstraps)
 
     def learning(self):
         """Settings of the protocol, over them those of the method, over them what is said."""

@@ -404,6 +404,15 @@ def test_trials_are_as_long_as_those_of_the_official_code():
     assert TASKS["StatelessCartPole-hard"].make().parameters["max_steps"].value == 600
 
 
+def test_a_time_limit_is_learned_as_an_end_by_the_protocol_of_the_paper():
+    made = [
+        paper.Config(task="StatelessCartPole", protocol=protocol).make_task().bootstraps
+        for protocol in ("ours", "paper")
+    ]
+    assert made == [True, False]
+    assert not paper.Config(task="MemoryChain-4", method="bptt").make_task().bootstraps
+
+
 def test_protocol_of_the_paper():
     """Table 1 of the paper."""
     learning = paper.agent(paper.Config(protocol="paper")).learning
