@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +35,10 @@ FLAGS = (
     "-fno-trapping-math",
     "-ffp-contract=off",
     "-fopenmp-simd",
+    "-O3",
 )
-#: Optimisation of what runs every step, and of what runs once.
-STEP_FLAGS = ("-O3",)
-SETUP_FLAGS = ("-O0",)
-#: What a program runs from; the sources go (`bgrl.backends.generate` writes them to look at).
-_KEPT = ("main", "manifest.json", "structure.json", "static_arrays")
+#: What a program runs from; the source goes (`bgrl.backends.generate` writes it to look at).
+_KEPT = ("main", "manifest.json", "structure.json", "values")
 #: Exit status of a program that could not write its results, and of one whose environment does not
 #: answer.
 _NOT_WRITTEN, _ENVIRONMENT_GONE = 5, 6
@@ -50,15 +47,7 @@ _EXHAUSTED = re.compile(
     r"No space left on device|Disk quota exceeded|File too large|Cannot allocate memory|"
     r"Too many open files"
 )
-#: The generated `main` asks to be killed with the process that started it, where that can be asked.
-_HEADER = """
-#if __has_include(<sys/prctl.h>)
-#include <csignal>
-#include <sys/prctl.h>
-#endif
-"""
 _IMPORT = re.compile(r"^\s*(?:from|import) ([\w.]+)(?: import (\([^)]*\)|.*))?", re.MULTILINE)
-_INCLUDE = re.compile(r"\s*#\s*include\b")
 
 
 def compiler():
@@ -202,54 +191,16 @@ def _generate(structure, device, work, toolchain):
         if why := _EXHAUSTED.search(result.stderr):
             raise RunError(f"generating the C++ sources failed: {why[0]}")
         raise RunError(f"generating the C++ sources failed: {last}\n{result.stderr}")
-    suffixes = (".cpp", ".h", ".json")
-    sources = sorted(p for p in work.rglob("*") if p.is_file() and p.suffix in suffixes)
-    sources += sorted((work / "static_arrays").iterdir())
-    return _digest(toolchain, *(p.read_bytes() for p in sources))
+    names = ("program.cpp", "values", "manifest.json", "structure.json")
+    return _digest(toolchain, *((work / name).read_bytes() for name in names))
 
 
 def _compile(work, cxx):
-    """Two translation units, one a core: what runs every step, optimised, and the rest, not.
-
-    Brian2 writes a file for each code object, and most of the time would go into parsing the same
-    headers for each.
-    """
-    manifest = json.loads((work / "manifest.json").read_text())
-    sources = sorted(p.relative_to(work).as_posix() for p in work.rglob("*.cpp"))
-    step = [s for s in sources if s in manifest["step_sources"]]
-    units = {
-        "step": (step, (*STEP_FLAGS, *_float_flags(work))),
-        "setup": ([s for s in sources if s not in step], SETUP_FLAGS),
-    }
-    for name, (parts, _) in units.items():
-        (work / f"{name}_unit.cpp").write_text(_joined(work, parts))
-    jobs = [
-        [cxx, *FLAGS, "-I.", "-Ibrianlib", *flags, "-c", f"{name}_unit.cpp", "-o", f"{name}.o"]
-        for name, (_, flags) in units.items()
-    ]
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        list(pool.map(lambda command: _call(command, work), jobs))
-    _call([cxx, "step.o", "setup.o", "-o", "main"], work)
+    """One translation unit, of which nothing but the program and what it reads is kept."""
+    _call([cxx, *FLAGS, *_float_flags(work), "program.cpp", "-o", "main"], work)
     for path in work.iterdir():
         if path.name not in _KEPT:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _joined(work, sources):
-    """Sources of code objects as one, each with its own copy of Brian2's support functions."""
-    includes, bodies = {}, []
-    for source in sources:
-        lines = (work / source).read_text().splitlines()
-        includes |= dict.fromkeys(line.strip() for line in lines if _INCLUDE.match(line))
-        body = "\n".join(line for line in lines if not _INCLUDE.match(line))
-        if source.startswith("code_objects/"):
-            name = Path(source).stem
-            body = (
-                f"namespace unit_{name} {{\n{body}\n}}\n"
-                f"void _run_{name}() {{ unit_{name}::_run_{name}(); }}"
-            )
-        bodies.append(body)
-    return "\n".join([_HEADER, *includes, *bodies, ""])
+            path.unlink()
 
 
 def _float_flags(work):
@@ -278,7 +229,7 @@ def _toolchain(cxx):
         cpu = next(s for s in Path("/proc/cpuinfo").read_text().splitlines() if "flags" in s)
     except (OSError, StopIteration):
         cpu = ""
-    return describe([cxx, version, FLAGS, STEP_FLAGS, SETUP_FLAGS, cpu])
+    return describe([cxx, version, FLAGS, cpu])
 
 
 def _generator():

@@ -1,16 +1,18 @@
-"""Writes the C++ sources of an agent's program; runs in a process of its own.
+"""Writes the C++ source of an agent's program; runs in a process of its own.
 
 Brian2's device and preferences are global to a process, so generating in the user's would disturb
-whatever else is there, and names (and with them the sources) would depend on it.
+whatever else is there, and names (and with them the source) would depend on it.
 
-``python -m bgrl.backends.generate DEVICE DIRECTORY`` reads ``structure.json`` there and writes the Brian2
-project and ``manifest.json``. The generated ``main`` differs from Brian2's own: it takes a state
-file, runs the step table for as many steps as it is told, and writes a state file.
+``python -m bgrl.backends.generate DEVICE DIRECTORY`` reads ``structure.json`` there and writes
+``program.cpp``, ``values`` and ``manifest.json``. Brian2 makes the code objects, which are functions on
+arrays; everything around them is ours, so that one file without Brian2's own runtime is compiled. Its
+``main`` takes a state file, runs the step table for as many steps as it is told, and writes a state file.
 """
 
 import json
 import re
 import sys
+from math import prod
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -19,6 +21,9 @@ if __name__ == "__main__":
 
 import brian2 as b2
 import numpy as np
+from brian2.codegen.generators.cpp_generator import CPPNodeRenderer, c_data_type
+from brian2.core.functions import Function
+from brian2.core.variables import ArrayVariable, Constant, DynamicArrayVariable
 
 from bgrl.backends import dense  # noqa: F401 (makes its device known)
 from bgrl.backends.brian import Network
@@ -28,40 +33,92 @@ from bgrl.recording import EVENT
 from bgrl.step import exchange, operation
 from bgrl.step.assemble import blueprint
 
-_LOOP = """
+_PROGRAM = """
+// This header has tanh and the like in single precision too; <cmath> alone has ::tanh(double).
+#include <math.h>
+#include <climits>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <limits>
+#if __has_include(<sys/prctl.h>)
+#include <sys/prctl.h>
+#endif
+{headers}
+
+// Brian2's name for the whole part of a number.
+template <typename T> static inline int int_(T value) {{ return (int)value; }}
+
+// Arrays of the state and of what is constant.
+namespace brian {{
+{declarations}
+}}
+
+{functions}
+
+static const struct {{ char** data; size_t bytes; }} all[] = {{
+{arrays}
+}};
+static const struct Array {{ const char* name; char** data; size_t bytes; }} state[] = {{
+{state}
+}};
+
+static FILE* opened(const char* name, const char* mode) {{
+    FILE* file = std::fopen(name, mode);
+    if (!file) {{
+        std::fprintf(stderr, "cannot open %s\\n", name);
+        std::exit(mode[0] == 'r' ? 3 : 5);
+    }}
+    return file;
+}}
+
+int main(int argc, char** argv) {{
+    using namespace brian;
     // argv: state in, state out, first step, steps, learn (0, 1, or 2 to print what each slot takes),
     // record every, frames, trials, names...
 #ifdef PR_SET_PDEATHSIG
+    // Ends with the process that started it.
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
     if (argc < 9) {{
-        std::cerr << "usage: see bgrl.backends.generate" << std::endl;
+        std::fprintf(stderr, "usage: see bgrl.backends.generate\\n");
         return 2;
     }}
-{operations}
-    struct Array {{ std::string name; char* data; size_t bytes; }};
-    std::vector<Array> arrays = {{
-{arrays}
-    }};
-    std::ifstream state_in(argv[1], std::ios::binary);
-    for (auto& a : arrays) state_in.read(a.data, a.bytes);
-    if (!state_in || state_in.peek() != EOF) {{
-        std::cerr << "state file does not fit" << std::endl;
+    FILE* values = opened("values", "rb");
+    for (auto& a : all) {{
+        // On a line of the cache, and so always alike, wherever the state lies.
+        *a.data = (char*)std::aligned_alloc(64, (a.bytes + 63)/64*64);
+        if (!*a.data) {{
+            std::fprintf(stderr, "not enough memory for the state\\n");
+            return 8;
+        }}
+        std::memset(*a.data, 0, a.bytes);
+    }}
+    bool whole = true;
+{stored}
+    FILE* state_in = opened(argv[1], "rb");
+    for (auto& a : state) whole &= std::fread(*a.data, 1, a.bytes, state_in) == a.bytes;
+    if (!whole || std::fgetc(state_in) != EOF) {{
+        std::fprintf(stderr, "state file does not fit\\n");
         return 3;
     }}
     const int64_t first = std::atoll(argv[3]), steps = std::atoll(argv[4]);
     const bool learn = std::atoi(argv[5]), profile = std::atoi(argv[5]) == 2;
     double seconds[{slots}] = {{}};
     const int64_t every = std::atoll(argv[6]);
-    std::vector<Array> recorded;
-    for (int k = 9; k < argc; k++)
-        for (auto& a : arrays) if (a.name == argv[k]) recorded.push_back(a);
-    if ((int)recorded.size() != argc - 9) {{
-        std::cerr << "unknown array to record" << std::endl;
-        return 4;
+    const int names = argc - 9;
+    const Array** recorded = (const Array**)std::calloc(names + 1, sizeof(Array*));
+    for (int k = 0; k < names; k++) {{
+        for (auto& a : state) if (!std::strcmp(a.name, argv[9 + k])) recorded[k] = &a;
+        if (!recorded[k]) {{
+            std::fprintf(stderr, "unknown array to record\\n");
+            return 4;
+        }}
     }}
-    std::ofstream frames(argv[7], std::ios::binary | std::ios::app);
-    std::ofstream trials(argv[8], std::ios::binary | std::ios::app);
+    FILE *frames = opened(argv[7], "ab"), *trials = opened(argv[8], "ab");
     for (int64_t step = first; step < first + steps; step++)
     {{
         {timestep}[0] = step;
@@ -76,39 +133,33 @@ _LOOP = """
 {evaluation_calls}
         }}
         if (every && step % every == 0) {{
-            frames.write(reinterpret_cast<const char*>(&step), sizeof(step));
-            for (auto& a : recorded) frames.write(a.data, a.bytes);
+            std::fwrite(&step, sizeof(step), 1, frames);
+            for (int k = 0; k < names; k++)
+                std::fwrite(*recorded[k]->data, 1, recorded[k]->bytes, frames);
         }}
         for (int r = 0; r < {replicates}; r++)
             if ({ended}[r] > 0 && {length}[r] > 0) {{
                 struct {{ int64_t step, replicate; double numbers[{numbers}]; }} row = {{
                     step, {replicate}[r], {{{values}}}}};
-                trials.write(reinterpret_cast<const char*>(&row), sizeof(row));
+                std::fwrite(&row, sizeof(row), 1, trials);
             }}
     }}
-    for (double s : seconds) if (profile) std::cout << s << std::endl;
-    frames.flush();
-    trials.flush();
-    std::ofstream state_out(argv[2], std::ios::binary);
-    for (auto& a : arrays) state_out.write(a.data, a.bytes);
-    state_out.flush();
-    if (!frames || !trials || !state_out) {{
-        std::cerr << "could not write the results" << std::endl;
-        return 5;
-    }}
+    for (double s : seconds) if (profile) std::printf("%.9g\\n", s);
+    FILE* state_out = opened(argv[2], "wb");
+    for (auto& a : state) std::fwrite(*a.data, 1, a.bytes, state_out);
+    FILE* written[] = {{frames, trials, state_out}};
+    for (FILE* file : written)
+        if (std::fflush(file) || std::ferror(file)) {{
+            std::fprintf(stderr, "could not write the results\\n");
+            return 5;
+        }}
     return 0;
+}}
 """
 
 
-#: Functions of Brian2 that a program with a main of its own never calls, and that take long to compile.
-_UNUSED = re.compile(
-    r"^(void (?:_write_arrays|_dealloc_arrays|set_variable_by_name)\([^)]*\)\s*\{).*?^\}",
-    re.MULTILINE | re.DOTALL,
-)
-
-
 def generate(structure, device_name, directory):
-    """Write the Brian2 project of an agent.
+    """Write the program of an agent.
 
     Parameters
     ----------
@@ -121,100 +172,207 @@ def generate(structure, device_name, directory):
     Returns
     -------
     dict
-        The manifest: `layout`, and `step_sources`, the files that run every step.
+        The manifest: `layout`, and `work`, see `bgrl.backends.work`.
     """
     b2.prefs.core.default_float_dtype = np.dtype(structure["dtype"]).type
-    b2.prefs.codegen.cpp.extra_compile_args = []  # else the compiler is asked about each of Brian2's
     b2.set_device(device_name, build_on_run=False)
     device = b2.get_device()
     network = Network(blueprint(structure))
     network.brian.run(1 * b2.ms, namespace={})
-    device.main_queue = [item for item in device.main_queue if item[0] != "run_network"]
-    device.insert_code("main", _loop(network, device))
-    device.build(str(directory), compile=False, run=False)
-    objects = directory / "objects.cpp"
-    objects.write_text(_UNUSED.sub(r"\1}", objects.read_text()))
-    _write_operations(network, device, structure["dtype"], directory)
+    _Program(network, device).write(directory)
     return {
         "layout": {name: [dtype, list(shape)] for name, (dtype, shape) in network.layout.items()},
         "work": work(network, device),
-        "step_sources": sorted({f"code_objects/{c.name}.cpp" for c in network.calls()}),
     }
 
 
-def _write_operations(network, device, dtype, directory):
-    """Put the operations beside Brian2's code objects, as functions of the same form."""
-    (directory / "matrices.h").write_text(operation.HEADER.replace("REAL", _C_TYPES[dtype], 1))
-    (directory / "bridge.h").write_text(exchange.HEADER)
+class _Program:
+    """The source of a program, and the values that its constant arrays start with.
 
-    def pointer(name):
-        return _pointer(device, network.variables[name])
+    Parameters
+    ----------
+    network : bgrl.backends.brian.Network
+        That has run once, so that its code objects are made.
+    device : brian2 device
+        That made them.
+    """
 
-    for item in network.blueprint.operations():
-        source = f"""
-            #include "objects.h"
-            #include "matrices.h"
-            #include "bridge.h"
-            void _run_{item.name}() {{
-            using namespace brian;
-            using namespace bgrl;
-            {item.cpp(pointer)}
-            }}
-        """
-        (directory / "code_objects" / f"{item.name}.cpp").write_text(source)
+    def __init__(self, network, device):
+        self.network, self.device = network, device
+        self.values = _initial_values(network, device)
+        self.functions = self._functions()
+
+    def write(self, directory):
+        """Write ``program.cpp`` and ``values``."""
+        used = set(re.findall(r"\b_array_\w+|\b_namespace\w+", "\n".join(self.functions)))
+        clock = [self.network.clock.variables[name] for name in ("timestep", "t", "dt")]
+        used |= {self._name(v) for v in [*self.network.variables.values(), *clock]}
+        arrays = {name: self.values[name] for name in sorted(used & self.values.keys())}
+        stored = {name: values for name, values in arrays.items() if values.any()}
+        (directory / "values").write_bytes(b"".join(v.tobytes() for v in stored.values()))
+        text = _PROGRAM.format(
+            headers=self._headers(),
+            declarations="\n".join(
+                f"    static {c_data_type(values.dtype)}* {name};\n"
+                f"    static const int _num_{name} = {values.size};"
+                for name, values in arrays.items()
+            ),
+            functions="\n".join(self.functions),
+            arrays="\n".join(
+                f"    {{reinterpret_cast<char**>(&brian::{name}), {values.nbytes}}},"
+                for name, values in arrays.items()
+            ),
+            stored="\n".join(
+                f"    whole &= std::fread({name}, 1, {values.nbytes}, values) == {values.nbytes};"
+                for name, values in stored.items()
+            ),
+            state="\n".join(
+                f'    {{"{name}", reinterpret_cast<char**>(&brian::{self._of(name)}), '
+                f"{int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize}}},"
+                for name, (dtype, shape) in self.network.layout.items()
+            ),
+            **self._step(),
+        )
+        (directory / "program.cpp").write_text(text)
+
+    def _name(self, variable):
+        """The array of a variable."""
+        return self.device.get_array_name(variable)
+
+    def _of(self, name):
+        """The array of a variable of the blueprint."""
+        return self._name(self.network.variables[name])
+
+    def _headers(self):
+        """What the operations share."""
+        operations, headers = self.network.blueprint.operations(), []
+        if operations:
+            real = c_data_type(np.dtype(self.network.blueprint.dtype))
+            headers.append(operation.HEADER.replace("REAL", real, 1))
+        if any(isinstance(item, exchange.Exchange) for item in operations):
+            headers.append(exchange.HEADER)
+        return "\n".join(text.replace("#pragma once", "") for text in headers)
+
+    def _functions(self):
+        """Code objects and operations; what code objects share stands once for each different text."""
+        found, shared = [], {}
+        for code_object in {call.name: call for call in self.network.calls()}.values():
+            if isinstance(code_object, operation.Operation):
+                body = code_object.cpp(self._of)
+                found.append(
+                    f"static void _run_{code_object.name}() {{\n"
+                    f"using namespace brian;\nusing namespace bgrl;\n{body}\n}}"
+                )
+                continue
+            _, _, text = code_object.code.cpp_file.partition("////// SUPPORT CODE ///////")
+            support, _, text = text.partition("////// HASH DEFINES ///////")
+            if support not in shared:
+                shared[support] = f"shared_{len(shared)}"
+                found.append(f"namespace {shared[support]} {{\n{support}\n}}")
+            text = text.replace("%CONSTANTS%", "\n".join(_constants(code_object)))
+            text = text.replace(
+                f"void _run_{code_object.name}()", f"static void _run_{code_object.name}()"
+            )
+            found.append(
+                f"namespace {shared[support]} {{\n{text}\n}}\n"
+                f"using {shared[support]}::_run_{code_object.name};"
+            )
+        return found
+
+    def _step(self):
+        """What `main` calls and writes."""
+        network, of = self.network, self._of
+
+        def calls(learn):
+            return "\n".join(f"            _run_{c.name}();" for c in network.calls(learn))
+
+        slots = network.blueprint.structure["slots"]
+        profiled = []
+        for slot, calls_of_slot in network.schedule():
+            profiled += [f"_run_{c.name}();" for c in calls_of_slot]
+            profiled += [
+                "clock_gettime(CLOCK_MONOTONIC, &now);",
+                f"seconds[{slots.index(slot)}] += now.tv_sec - mark.tv_sec",
+                "    + 1e-9*(now.tv_nsec - mark.tv_nsec);",
+                "mark = now;",
+            ]
+        clock = network.clock.variables
+        numbers = [*_TRIAL_ARRAYS, *(name for name in network.layout if name.startswith(EVENT))]
+        return {
+            "learning_calls": calls(True),
+            "profiled_calls": "\n".join(profiled),
+            "slots": len(slots),
+            "evaluation_calls": calls(False),
+            "replicates": network.blueprint.replicates,
+            "timestep": self._name(clock["timestep"]),
+            "time": self._name(clock["t"]),
+            "dt": self._name(clock["dt"]),
+            "ended": of(network.ended),
+            "length": of("task.trial_length"),
+            "replicate": of("task.replicate"),
+            "numbers": len(numbers),
+            "values": ", ".join(f"{of(name)}[r]" for name in numbers),
+        }
 
 
-def _pointer(device, variable):
-    name = device.get_array_name(variable, access_data=False)
-    return f"{name}.data()" if name in device.dynamic_arrays.values() else name
+def _constants(code_object):
+    """Constants of a code object: sizes of its arrays, and numbers."""
+    lines = {}
+    for name, variable in code_object.variables.items():
+        if isinstance(variable, ArrayVariable):
+            size = prod(code_object.owner.dense) if _is_synaptic(variable) else variable.size
+            lines[f"const size_t _num{name} = {size};"] = None
+        elif isinstance(variable, Constant):
+            value = CPPNodeRenderer().render_expr(repr(variable.value))
+            lines[f"const {c_data_type(variable.dtype)} {name} = {value};"] = None
+    return lines
 
 
-def _loop(network, device):
-    def pointer(variable):
-        return _pointer(device, variable)
-
-    arrays = [
-        f'        {{"{name}", reinterpret_cast<char*>({pointer(network.variables[name])}), '
-        f"{int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize}}},"
-        for name, (dtype, shape) in network.layout.items()
-    ]
-
-    def calls(learn):
-        return "\n".join(f"            _run_{c.name}();" for c in network.calls(learn))
-
-    slots = network.blueprint.structure["slots"]
-    profiled = []
-    for slot, calls_of_slot in network.schedule():
-        profiled += [f"_run_{c.name}();" for c in calls_of_slot]
-        profiled += [
-            "clock_gettime(CLOCK_MONOTONIC, &now);",
-            f"seconds[{slots.index(slot)}] += now.tv_sec - mark.tv_sec",
-            "    + 1e-9*(now.tv_nsec - mark.tv_nsec);",
-            "mark = now;",
-        ]
-    clock = network.clock.variables
-    numbers = [*_TRIAL_ARRAYS, *(name for name in network.layout if name.startswith(EVENT))]
-    values = ", ".join(f"{pointer(network.variables[name])}[r]" for name in numbers)
-    return _LOOP.format(
-        arrays="\n".join(arrays),
-        operations="\n".join(f"    void _run_{o.name}();" for o in network.blueprint.operations()),
-        learning_calls=calls(True),
-        profiled_calls="\n".join(profiled),
-        slots=len(slots),
-        evaluation_calls=calls(False),
-        replicates=network.blueprint.replicates,
-        timestep=pointer(clock["timestep"]),
-        time=pointer(clock["t"]),
-        dt=pointer(clock["dt"]),
-        ended=pointer(network.variables[network.ended]),
-        length=pointer(network.variables["task.trial_length"]),
-        replicate=pointer(network.variables["task.replicate"]),
-        numbers=len(numbers),
-        values=values,
-    )
+def _is_synaptic(variable):
+    """Whether a variable has a value for each synapse; Brian2 leaves their number open."""
+    return isinstance(variable, DynamicArrayVariable)
 
 
-_C_TYPES = {"float32": "float", "float64": "double"}
+def _initial_values(network, device):
+    """Array name to its values before the first step, of all arrays that Brian2 knows.
+
+    Brian2 would set them when the program starts; here that is done once, when it is written.
+    """
+    values = {}
+    for variable, name in device.arrays.items():
+        size = prod(variable.owner.dense) if _is_synaptic(variable) else variable.size
+        values[name] = np.zeros(size, variable.dtype)
+    for variable, _, start in device.arange_arrays:
+        values[device.arrays[variable]][:] = start + np.arange(variable.size)
+    for kind, arguments in device.main_queue:
+        if kind == "set_by_array":
+            name, source, _ = arguments
+            values[name][:] = device.static_arrays[source]
+        elif kind == "set_by_constant":
+            name, value, _ = arguments
+            values[name][:] = value
+        elif kind == "set_by_single_value":
+            name, item, value = arguments
+            values[name][item] = float(value)
+        elif kind not in ("run_code_object", "run_network"):  # synapses are created, see below
+            raise NotImplementedError(f"Brian2's {kind}")
+    for group in network.brian.objects:
+        if hasattr(group, "dense"):
+            _, targets, sources = group.dense
+            index = np.arange(prod(group.dense))
+            for name, start in {
+                "N": index.size,
+                "_synaptic_post": index // sources,
+                "_synaptic_pre": index // (targets * sources) * sources + index % sources,
+            }.items():
+                values[device.arrays[group.variables[name]]][:] = start
+    for code_object in device.code_objects.values():
+        for variable in code_object.variables.values():
+            if isinstance(variable, Function):
+                device._insert_func_namespace(variable, code_object, values)
+    return values
+
+
 #: What `bgrl.recording.TRIAL` holds of the task, besides step and replicate.
 _TRIAL_ARRAYS = ("task.trial_return", "task.trial_length", "task.terminated")
 
