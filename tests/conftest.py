@@ -1,5 +1,6 @@
 """Fixtures that several test files share."""
 
+import contextlib
 import gc
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import pytest
 
 import models
 from bgrl import tasks
+from bgrl.backends import cpp
+from tests.generator import Generator
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -15,6 +18,14 @@ def pytest_collection_finish():
     """What was imported stays, and need not be looked at whenever garbage is collected."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _generator():
+    """C++ is generated in forks of one process."""
+    with pytest.MonkeyPatch.context() as patch, contextlib.closing(Generator()) as generator:
+        patch.setattr(cpp, "run_generator", generator)
+        yield
 
 
 @pytest.fixture(scope="session")

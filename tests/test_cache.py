@@ -256,7 +256,7 @@ def test_a_damaged_program_that_is_in_use_is_named(folder):
 
 def test_a_disk_that_fills_up_during_a_build_is_named(folder):
     def fill(work):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(work / "step_unit.cpp"))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(work / "program.cpp"))
 
     with pytest.raises(RunError, match="cannot write the cache .*: No space left on device; set"):
         obtain("a", build=fill)

@@ -25,7 +25,6 @@ LESIONS = (
     *((m, p, "numpy") for m in METHODS for p in ("cortex->cortex", "cortex->dorsal_striatum")),
     pytest.param("rtrl", "cortex->cortex", "cpp", marks=pytest.mark.slow),
     pytest.param("rflo", "cortex->dorsal_striatum", "cpp", marks=pytest.mark.slow),
-    pytest.param("rtrl", "cortex->cortex", "cython", marks=pytest.mark.slow),
 )
 MANY = (
     "inactivate cortex neurons 0,2 from 10 for 20",

@@ -104,19 +104,6 @@ def test_contraction_over_the_wrong_index_is_caught(monkeypatch):
 BREAKS = (broken_trace_decay, transposed_feedback, late_trace)
 
 
-@pytest.mark.slow
-def test_recorded_trace_with_cython_and_broken_rules():
-    """In one test, which compiles what they share once.
-
-    The late trace is another program, a minute of compiling, and only its slots are in another order; the
-    other backends have it.
-    """
-    worst, tolerance = run(FIXTURES / "traces" / "rflo_fa_adam.npz", "cython")
-    assert worst <= tolerance
-    for breaks in (broken_trace_decay, transposed_feedback):
-        test_broken_rules_are_caught(breaks, "cython")
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("breaks", BREAKS)
 def test_broken_rules_are_caught(breaks, backend):

@@ -178,21 +178,26 @@ def load(structure, name="cpp", progress=None):
 def _generate(structure, device, work, toolchain):
     """Write the sources of a program; a digest of them."""
     (work / "structure.json").write_text(describe(structure))
-    result = subprocess.run(
-        [sys.executable, "-m", "bgrl.backends.generate", device, str(work)],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
-    if result.returncode:
-        last = (result.stderr.strip().splitlines() or ["no message"])[-1]
+    failed, said = run_generator(device, str(work))
+    if failed:
+        last = (said.strip().splitlines() or ["no message"])[-1]
         if last.startswith("InputError: "):
             raise InputError(last.removeprefix("InputError: "))
-        if why := _EXHAUSTED.search(result.stderr):
+        if why := _EXHAUSTED.search(said):
             raise RunError(f"generating the C++ sources failed: {why[0]}")
-        raise RunError(f"generating the C++ sources failed: {last}\n{result.stderr}")
+        raise RunError(f"generating the C++ sources failed: {last}\n{said}")
     names = ("program.cpp", "values", "manifest.json", "structure.json")
     return _digest(toolchain, *((work / name).read_bytes() for name in names))
+
+
+def run_generator(device, directory):
+    """Run `bgrl.backends.generate`; whether it failed, and what it said."""
+    command = [sys.executable, "-m", "bgrl.backends.generate", device, directory]
+    path = os.pathsep.join(filter(None, sys.path))
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    return result.returncode != 0, result.stderr
 
 
 def _compile(work, cxx):

@@ -377,11 +377,16 @@ def _initial_values(network, device):
 _TRIAL_ARRAYS = ("task.trial_return", "task.trial_length", "task.terminated")
 
 
-if __name__ == "__main__":
-    device_name, target = sys.argv[1], Path(sys.argv[2])
+def main(device_name, directory):
+    """Generate from ``structure.json`` in a folder."""
+    directory = Path(directory)
     try:
-        description = json.loads((target / "structure.json").read_text())
-        manifest = generate(description, device_name, target)
+        description = json.loads((directory / "structure.json").read_text())
+        manifest = generate(description, device_name, directory)
     except InputError as error:
         sys.exit(f"InputError: {error}")
-    (target / "manifest.json").write_text(json.dumps(manifest))
+    (directory / "manifest.json").write_text(json.dumps(manifest))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
