@@ -13,6 +13,7 @@ import numpy as np
 
 from bgrl.learning import METHODS, Method
 from bgrl.step.contraction import Contraction
+from bgrl.step.loops import Loop, Loops
 
 #: Name of the method.
 NAME = "rtrl_slip"
@@ -54,6 +55,19 @@ class PostsynapticContraction(Contraction):
             f"contract<{len(self.gradients)}>(out, weights, {pointer(sensitivity)} + "
             f"(r*{n} + k)*{self.size}, {n}, {columns}, 0);\n}}"
         )
+
+    def loops(self, array):
+        """See `Operation`."""
+        if self._is_right():
+            return super().loops(array)
+        ((signals, sensitivity, n),) = self.terms
+        columns = self.size // n
+        effect = f"{array(sensitivity)}[k/{columns}*{self.size} + j*{columns} + k%{columns}]"
+        items = []
+        for signal, name in zip(signals, self.gradients, strict=True):
+            total = f"for (int j = 0; j < {n}; j++) sum += {array(signal)}[j]*{effect};"
+            items.append(Loop(self.size, f"real sum = 0; {total} {array(name)}[k] = sum;"))
+        return Loops(tuple(items))
 
 
 METHODS[NAME] = Method(

@@ -211,7 +211,7 @@ def test_the_first_error_of_a_compiler_is_shown(tmp_path):
     told = "In file included from a.cpp:1:\\na.h:2:1: warning: odd\\na.h:3:4: error: no type x"
     command = ["sh", "-c", f'printf "{told}\\na.h:9:9: error: and more\\n" >&2; exit 1']
     with pytest.raises(RunError) as caught:
-        cpp._call(command, tmp_path)
+        cpp.call(command, tmp_path)
     assert str(caught.value) == "the C++ compiler failed: a.h:3:4: error: no type x"
 
 

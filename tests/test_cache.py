@@ -286,7 +286,7 @@ def test_a_compiler_that_has_no_room_says_so(folder, said, reason):
         "exit 1",
     )
     with pytest.raises(RunError) as error:
-        cpp._call([compiler], folder)
+        cpp.call([compiler], folder)
     assert str(error.value) == f"the C++ compiler failed: {reason}"
 
 

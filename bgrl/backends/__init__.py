@@ -50,6 +50,10 @@ BACKENDS = {
         "C++ standalone as Brian2 writes it, to compare with",
         separate=True,
     ),
+    "cuda": Backend("bgrl.backends.cuda:load", "one kernel on an NVIDIA card"),
+    "cuda-emulated": Backend(
+        "bgrl.backends.cuda:load", "the source of cuda, compiled by a C++ compiler", separate=True
+    ),
 }
 
 

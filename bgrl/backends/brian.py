@@ -6,9 +6,8 @@ from brian2.codegen.generators import base
 from brian2.utils.stringtools import get_identifiers
 
 from bgrl import random
-from bgrl.backends.units import check_units
+from bgrl.backends.units import check_structure
 from bgrl.errors import InputError
-from bgrl.learning.sensitivity import dynamics
 from bgrl.step.blueprint import Code, Sum
 
 # Brian2 keeps the statements of each piece of code under a key of all variables that it can see. With
@@ -59,15 +58,6 @@ def where_function():
     return function
 
 
-def _check_units(structure):
-    """Refuse equations with units that do not fit."""
-    for p in structure["populations"].values():
-        if p["has_units"]:
-            units = {key: parameter["unit"] for key, parameter in p["parameters"].items()}
-            units |= dict.fromkeys([*dynamics(p), *p["drives"]], "1")
-            check_units(dynamics(p), units, p["functions"])
-
-
 class Network:
     """The Brian2 objects of a blueprint.
 
@@ -91,7 +81,7 @@ class Network:
 
     def __init__(self, blueprint, suffix=""):
         self.blueprint, self._suffix = blueprint, suffix
-        _check_units(blueprint.structure)
+        check_structure(blueprint.structure)
         self.layout = blueprint.layout()
         self.ended = "task.ended" if "task.ended" in self.layout else "task.done"
         self.clock = b2.Clock(dt=1 * b2.ms, name="step_clock*")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -86,8 +87,6 @@ class CppProgram:
         self.work = manifest["work"]
         self.build_seconds = build_seconds
         self.environment = None
-        sizes = [int(np.prod(s, dtype=int)) * np.dtype(d).itemsize for d, s in self.layout.values()]
-        self._offsets = np.cumsum([0, *sizes])
 
     def profile(self, state, start, steps):
         """Where the time of learning steps goes.
@@ -113,14 +112,14 @@ class CppProgram:
             try:
                 with open(before, "wb") as file:
                     for name, (dtype, shape) in self.layout.items():
-                        array = np.ascontiguousarray(state[name], dtype)
-                        file.write(array.reshape(shape).tobytes())
+                        array = np.asarray(state[name], dtype).reshape(shape)
+                        file.write(np.broadcast_to(array, self._stored(shape)).tobytes())
             except OSError as error:
                 raise from_system(f"cannot write {before}", error) from None
             outputs = [sink.frames_path, sink.trials_path] if sink else [os.devnull] * 2
             command = [
                 self.directory / "main",
-                *(before, after, start, steps, mode, sink.every if sink else 0),
+                *(before, after, *self._sizes(), start, steps, mode, sink.every if sink else 0),
                 *(Path(p).absolute() for p in outputs),
                 *(sink.names if sink else ()),
             ]
@@ -152,23 +151,32 @@ class CppProgram:
         names = {name: str(descriptor) for name, descriptor in found.items()}
         return {"pass_fds": tuple(found.values()), "env": os.environ | names}
 
+    def _stored(self, shape):
+        """Shape in a state file of an array of the layout; what is more there is the same again."""
+        return shape
+
+    def _sizes(self):
+        """What the program is told of the state's size."""
+        return ()
+
     def _read(self, data):
-        return {
-            name: np.frombuffer(data, dtype, int(np.prod(shape, dtype=int)), self._offsets[k])
-            .reshape(shape)
-            .copy()
-            for k, (name, (dtype, shape)) in enumerate(self.layout.items())
-        }
+        found, offset = {}, 0
+        for name, (dtype, shape) in self.layout.items():
+            stored = self._stored(shape)
+            values = np.frombuffer(data, dtype, prod(stored), offset).reshape(stored)
+            found[name] = np.array(values if stored == shape else values[0])
+            offset += values.nbytes
+        return found
 
 
 def load(structure, name="cpp", progress=None):
     """Find or build a program; see `bgrl.backends.load`."""
     started = time.perf_counter()
     cxx = compiler()
-    toolchain = _toolchain(cxx)
+    tools = toolchain(cxx)
     program, lock = cache.obtain(
-        _digest(describe(structure), name, _generator(), toolchain),
-        lambda work: _generate(structure, DEVICES[name], work, toolchain),
+        digest(describe(structure), name, _generator(), tools),
+        lambda work: _generate(structure, DEVICES[name], work, tools),
         lambda work: _compile(work, cxx),
         progress,
     )
@@ -187,7 +195,7 @@ def _generate(structure, device, work, toolchain):
             raise RunError(f"generating the C++ sources failed: {why[0]}")
         raise RunError(f"generating the C++ sources failed: {last}\n{said}")
     names = ("program.cpp", "values", "manifest.json", "structure.json")
-    return _digest(toolchain, *((work / name).read_bytes() for name in names))
+    return digest(toolchain, *((work / name).read_bytes() for name in names))
 
 
 def run_generator(device, directory):
@@ -202,7 +210,7 @@ def run_generator(device, directory):
 
 def _compile(work, cxx):
     """One translation unit, of which nothing but the program and what it reads is kept."""
-    _call([cxx, *FLAGS, *_float_flags(work), "program.cpp", "-o", "main"], work)
+    call([cxx, *FLAGS, *_float_flags(work), "program.cpp", "-o", "main"], work)
     for path in work.iterdir():
         if path.name not in _KEPT:
             path.unlink()
@@ -214,20 +222,21 @@ def _float_flags(work):
     return ("-fsingle-precision-constant",) if structure["dtype"] == "float32" else ()
 
 
-def _call(command, work):
+def call(command, work, name="C++ compiler"):
+    """Run a compiler; RunError with the first of its errors if it fails."""
     result = subprocess.run(command, cwd=work, capture_output=True, text=True)
     if result.returncode:
         if why := _EXHAUSTED.search(result.stderr):
-            raise RunError(f"the C++ compiler failed: {why[0]}")
+            raise RunError(f"the {name} failed: {why[0]}")
         lines = result.stderr.strip().splitlines() or ["no message"]
         # Before it come the names of the files that include each other, and warnings.
         first = next(
             (line for line in lines if re.search(r"\berror\b|\bundefined\b", line)), lines[0]
         )
-        raise RunError(f"the C++ compiler failed: {first}")
+        raise RunError(f"the {name} failed: {first}")
 
 
-def _toolchain(cxx):
+def toolchain(cxx):
     """Compiler, its version, flags and processor: what a binary depends on besides its sources."""
     version = subprocess.run([cxx, "--version"], capture_output=True, text=True).stdout
     try:
@@ -239,12 +248,12 @@ def _toolchain(cxx):
 
 def _generator():
     """Everything that generated sources depend on besides the structure."""
-    files = [*_imported("bgrl.backends.generate"), *Path(__file__).parent.glob("templates/*")]
+    files = [*imported("bgrl.backends.generate"), *Path(__file__).parent.glob("templates/*.cpp")]
     versions = [importlib.metadata.version(name) for name in ("brian2", "numpy", "sympy")]
-    return _digest(*versions, sys.version, *(p.read_bytes() for p in sorted(files)))
+    return digest(*versions, sys.version, *(p.read_bytes() for p in sorted(files)))
 
 
-def _imported(module):
+def imported(module):
     """Files of a module of the package and of all that it imports of the package."""
     package = Path(__file__).parents[1]
     found, left = {}, {module}
@@ -261,9 +270,10 @@ def _imported(module):
     return found.values()
 
 
-def _digest(*parts):
-    digest = hashlib.sha256()
+def digest(*parts):
+    """A key made of texts and bytes."""
+    found = hashlib.sha256()
     for part in parts:
         part = part.encode() if isinstance(part, str) else part
-        digest.update(len(part).to_bytes(8, "little") + part)
-    return digest.hexdigest()[:32]
+        found.update(len(part).to_bytes(8, "little") + part)
+    return found.hexdigest()[:32]

@@ -7,6 +7,16 @@ from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from bgrl.errors import InputError
+from bgrl.learning.sensitivity import dynamics
+
+
+def check_structure(structure):
+    """Refuse an agent whose equations have units that do not fit, see `check_units`."""
+    for p in structure["populations"].values():
+        if p["has_units"]:
+            units = {key: parameter["unit"] for key, parameter in p["parameters"].items()}
+            units |= dict.fromkeys([*dynamics(p), *p["drives"]], "1")
+            check_units(dynamics(p), units, p["functions"])
 
 
 def check_units(dynamics, units, functions=None):

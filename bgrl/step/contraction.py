@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bgrl.step.loops import Loop, Loops, Totals
 from bgrl.step.operation import Operation
 
 
@@ -69,6 +70,18 @@ class Contraction(Operation):
             lines.append(f"for (real* to : out) std::fill_n(to, {self.size}, real(0));")
         return "\n".join([*lines, "}"])
 
+    def loops(self, array):
+        """See `Operation`."""
+        count = range(len(self.gradients))
+        lines = [f"real sum_{j} = 0;" for j in count]
+        for signals, sensitivity, n in self.terms:
+            lines.append(f"for (int i = 0; i < {n}; i++) {{")
+            lines.append(f"const real effect = {array(sensitivity)}[i*{self.size} + k];")
+            lines += [f"sum_{j} += {array(name)}[i]*effect;" for j, name in enumerate(signals)]
+            lines.append("}")
+        lines += [f"{array(name)}[k] = sum_{j};" for j, name in enumerate(self.gradients)]
+        return Loops((Loop(self.size, "\n".join(lines)),))
+
 
 @dataclass(frozen=True, eq=False)
 class Comparison(Operation):
@@ -119,3 +132,15 @@ class Comparison(Operation):
                 lines.append(f"{pointer(f'oracle.{name}')}{to} = {name};")
             lines.append("}")
         return "\n".join([*lines, "}"])
+
+    def loops(self, array):
+        """See `Operation`."""
+        items = []
+        for k, (gradient, exact, columns, first, last) in enumerate(self.parts):
+            width = last - first
+            index = f"source/{width}*{columns} + {first} + source%{width}"
+            text = f"const double g = {array(gradient)}[{index}], e = {array(exact)}[{index}];"
+            sums = {"product": "g*e", "square": "g*g", "exact_square": "e*e"}
+            values = {f"{array(f'oracle.{name}')}[target + {k}]": e for name, e in sums.items()}
+            items.append(Totals(1, self.rows[k] * width, values, text))
+        return Loops(tuple(items))

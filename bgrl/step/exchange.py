@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from bgrl.bridge.connection import message_sizes
+from bgrl.errors import InputError
 from bgrl.step.operation import Operation
 
 #: The program's side of the shared memory, see `Connection`.
@@ -128,3 +129,10 @@ class Exchange(Operation):
                 {found}
             }}
         """
+
+    def loops(self, array):
+        """See `Operation`; what is outside of the program cannot be asked from a GPU."""
+        raise InputError(
+            "a Gymnasium environment is outside of the program, and a GPU cannot ask it; use --backend "
+            "cpp"
+        )

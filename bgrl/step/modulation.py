@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bgrl.interventions import MOST
+from bgrl.step.loops import Loop, Loops
 from bgrl.step.operation import Operation
 
 
@@ -43,6 +44,19 @@ class Part:
             f"for (size_t l = 0; l < {leading}; l++) for (size_t i = {first}; i < {last}; i++) "
             f"for (size_t c = {left}; c < {right}; c++) {{ "
             f"const size_t s = ((r*{leading} + l)*{rows} + i)*{columns} + c; {statement} }}"
+        )
+
+    @property
+    def size(self):
+        """Parameters of the whole group, each of which has a turn ``k`` of a loop."""
+        return self.rows[2] * self.columns[2]
+
+    def inside(self):
+        """C++ condition of a turn ``k``: the parameter is in the rectangle."""
+        (first, last, _), (left, right, columns) = self.rows, self.columns
+        return (
+            f"k/{columns} >= {first} && k/{columns} < {last} && "
+            f"k%{columns} >= {left} && k%{columns} < {right}"
         )
 
 
@@ -179,6 +193,50 @@ class Modulation(Operation):
                 lines.append(f"if ({transmission} == 0) {cleared}")
         return lines
 
+    def loops(self, array):
+        """See `Operation`."""
+        size = self.places[-1][1]
+        before, changed = f"{self.name}.before", f"{self.name}.changed"
+        active, applied = array("intervention.active"), array("intervention.applied")
+        value, change = array("modulation.value"), array("effect.change")
+        compared = (
+            f"int differ = 0; for (int i = 0; i < {MOST}; i++) {{ "
+            f"differ |= {active}[i] != {applied}[i]; {applied}[i] = {active}[i]; }} "
+            f"{array(changed)}[0] = differ;"
+        )
+        items = [Loop(1, compared)]
+        base = " + ".join(
+            f"(k >= {first} && k < {last})*{base}" for first, last, base in self.places if base
+        )
+        modulated = (
+            f"if ({array(changed)}[0] > 0) {{ {array(before)}[k] = {value}[k]; "
+            f"const int base = {base or '0'}; real now = base; "
+            f"for (int i = 0; i < {MOST}; i++) if ({active}[i] > 0) {{ "
+            f"const real part = {change}[i*{size} + k]; now = base ? now*(1 + part) : now + part; }} "
+            f"{value}[k] = now; }}"
+        )
+        items.append(Loop(size, modulated))
+        when = f"if ({array(changed)}[0] > 0"
+        for pathway in self.pathways:
+            transmission = f"{value}[{pathway.transmission}]"
+            closing = f"{pathway.closed_cpp(value)} && !{pathway.closed_cpp(array(before))}"
+            for part in pathway.parts:
+                lines = [f"if ({closing}) {array(part.held)}[k] = {array(part.values)}[k];"]
+                for mask, intact in part.masks:
+                    lines.append(f"{array(mask)}[k] = {array(intact)}[k]*{transmission};")
+                for name, leading in part.cleared:
+                    index = "k" if leading == 1 else f"i*{part.size} + k"
+                    lines.append(
+                        f"if ({transmission} == 0) for (int i = 0; i < {leading}; i++) "
+                        f"{array(name)}[{index}] = 0;"
+                    )
+                text = "\n".join([f"{when} && {part.inside()}) {{", *lines, "}"])
+                items.append(Loop(part.size, text))
+        for place, name, neurons, entries in self.sensitivities:
+            silent = f"{when} && {value}[{place} + k/{entries}] == 0) {array(name)}[k] = 0;"
+            items.append(Loop(neurons * entries, silent))
+        return Loops(tuple(items), {before: size, changed: 1})
+
 
 @dataclass(frozen=True, eq=False)
 class Hold(Operation):
@@ -222,3 +280,17 @@ class Hold(Operation):
                 back = part.loop(f"{pointer(part.values)}[s] = {pointer(part.held)}[s];")
                 lines.append(f"if {pathway.closed_cpp('value')} {back}")
         return "\n".join([*lines, "}"])
+
+    def loops(self, array):
+        """See `Operation`."""
+        value = array("modulation.value")
+        items = [
+            Loop(
+                part.size,
+                f"if ({pathway.closed_cpp(value)} && {part.inside()}) "
+                f"{array(part.values)}[k] = {array(part.held)}[k];",
+            )
+            for pathway in self.pathways
+            for part in pathway.parts
+        ]
+        return Loops(tuple(items))

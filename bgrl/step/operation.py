@@ -1,12 +1,15 @@
 """Operations: the parts of a step that loop over more than the elements of a group.
 
-An operation names the arrays of the state that it works on, and does its work in two ways:
-``run(arrays)`` with NumPy, and ``cpp(pointer)`` as the body of a C++ function. `HEADER` is the C++ code
-that they share. ``str`` says what it does in a line or two.
+An operation names the arrays of the state that it works on, and does its work in three ways:
+``run(arrays)`` with NumPy, ``cpp(pointer)`` as the body of a C++ function, and ``loops(array)`` as loops
+that the threads of a GPU share. `HEADER` is the C++ code that the functions share. ``str`` says what it
+does in a line or two.
 """
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+
+from bgrl.step.loops import Loop, Loops
 
 #: Included by every operation; ``real`` is the type of the run. A product goes through its columns in
 #: tiles, which are copied because the result takes their place, and so that their rows lie side by side
@@ -144,6 +147,10 @@ class Operation(ABC):
     def cpp(self, pointer):
         """Body of the C++ function; `pointer` gives the expression of the array of a name."""
 
+    @abstractmethod
+    def loops(self, array):
+        """The same for one replicate, `bgrl.step.loops.Loops`; `array` gives what a name is there."""
+
     def work(self):
         """Numbers moved and arithmetic operations; none where that hardly takes time.
 
@@ -190,3 +197,9 @@ class Clearing(Operation):
             start = f"{pointer(name)} + r*{size}"
             lines.append(f"std::fill({start}, {start} + {size}, real(0));")
         return "\n".join([*lines, "}"])
+
+    def loops(self, array):
+        """See `Operation`."""
+        done = f"{array(self.done)}[0] > 0"
+        text = "if ({}) {}[k] = 0;"
+        return Loops(tuple(Loop(n, text.format(done, array(a))) for a, n in self.cleared.items()))

@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from bgrl.step.loops import Loop, Loops
 from bgrl.step.operation import Operation
 
 
@@ -199,6 +200,67 @@ class Propagation(Operation):
             )
         return lines
 
+    def loops(self, array):
+        """See `Operation`: the matrices, and then for every parameter its column, row by row."""
+        items, scratch = [], {}
+        for k, c in enumerate(self.couplings):
+            n, m = self.rows[c.target], self.rows[c.source]
+            name = f"{self.name}.matrix_{k}"
+            # Of a source one after the other, to full strips, see `multiply`.
+            scratch[name] = m * _whole(n)
+            weight = f"i*{c.columns} + {c.offset} + k/{_whole(n)}"
+            product = f"{array(c.gain)}[i]*({array(c.weights)}[{weight}]*{array(c.mask)}[{weight}])"
+            value = f"i < {n} ? (real)({product}) : real(0)"
+            text = f"const int i = k%{_whole(n)}; {array(name)}[k] = {value};"
+            items.append(Loop(scratch[name], text))
+        items += [self._column(block, array) for block in self.columns]
+        return Loops(tuple(items), scratch)
+
+    def _column(self, block, array):
+        size = prod(block.shape)
+        start = dict(zip(self.rows, np.cumsum([0, *self.rows.values()]).tolist(), strict=False))
+        lines = [f"real column[{sum(self.rows.values())}];"]
+        for s, n in self.rows.items():
+            value = f"{array(block.arrays[s])}[i*{size} + k]"
+            lines.append(f"for (int i = 0; i < {n}; i++) column[{start[s]} + i] = {value};")
+        for s, n in self.rows.items():
+            to = f"{array(block.arrays[s])}[i*{size} + k]"
+            sums = [f"real sum[{STRIP}] = {{}};"]
+            for k, c in enumerate(self.couplings):
+                if c.target == s:
+                    matrix = array(f"{self.name}.matrix_{k}")
+                    sums.append(
+                        f"for (int l = 0; l < {self.rows[c.source]}; l++) UNROLLED "
+                        f"for (int i = 0; i < {STRIP}; i++) "
+                        f"sum[i] += {matrix}[l*{_whole(n)} + first + i]*column[{start[c.source]} + l];"
+                    )
+            own = "".join(
+                f" + {array(jacobian)}[i]*column[{start[source]} + i]"
+                for target, source, jacobian in self.diagonals
+                if target == s
+            )
+            lines.append(f"for (int first = 0; first < {n}; first += {STRIP}) {{")
+            lines += sums
+            lines.append(f"UNROLLED for (int j = 0; j < {STRIP}; j++) {{")
+            lines.append(f"const int i = first + j; if (i < {n}) {to} = sum[j]{own};")
+            lines += ["}", "}"]
+        width = size // block.shape[0]
+        for s, gain, mask, x in block.direct:
+            effect = f"{array(gain)}[k/{width}]"
+            if mask:
+                effect += f"*{array(mask)}[k]*{array(x)}[k%{width}]"
+            lines.append(f"{{ const int i = k/{width}; {array(block.arrays[s])}[i*{size} + k] += {effect}; }}")
+        return Loop(size, "\n".join(lines))
+
+
+#: Rows that a thread sums up at once, in registers.
+STRIP = 8
+
+
+def _whole(n):
+    """A number of rows filled up to whole strips."""
+    return -(-n // STRIP) * STRIP
+
 
 def _name(state):
     return ".".join(state)
@@ -246,3 +308,9 @@ class SelfWeights(Operation):
             f"const size_t s = i*{self.columns} + {self.offset} + i % {self.size};\n"
             f"{pointer(self.result)}[i] = {pointer(self.weights)}[s]*{pointer(self.mask)}[s];\n}}"
         )
+
+    def loops(self, array):
+        """See `Operation`."""
+        s = f"k*{self.columns} + {self.offset} + k"
+        value = f"{array(self.weights)}[{s}]*{array(self.mask)}[{s}]"
+        return Loops((Loop(self.size, f"{array(self.result)}[k] = {value};"),))
