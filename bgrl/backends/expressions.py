@@ -6,6 +6,8 @@ integers without a division or a power. The functions are those of ``templates/b
 
 import ast
 
+import numpy as np
+
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*"}
 _COMPARISONS = {
     ast.Lt: "<",
@@ -101,6 +103,8 @@ class Translator:
             case ast.BinOp(left=left, op=op, right=right):
                 return self._operation(self._write(left), op, self._write(right))
             case ast.Call(func=ast.Name(id=name), args=arguments):
+                if name in self._tables:
+                    return self._row(name, arguments[1:]), False
                 return self._called(name, [self._write(a) for a in arguments])
         raise TypeError(f"no C++ for {ast.unparse(node)!r}")
 
@@ -132,13 +136,15 @@ class Translator:
                 return f"modulo(real({a}), {b})", False
         return f"({a} {_OPERATORS[type(op)]} {b})", integer
 
+    def _row(self, name, column):
+        """The value of a table in this step; the last row for ever after."""
+        steps, columns = np.shape(self._tables[name])
+        index = self._write(column[0])[0]
+        return f"table_{name}[(step < {steps} ? step : {steps - 1})*{columns} + (int)({index})]"
+
     def _called(self, name, arguments):
         values = [value for value, _ in arguments]
         integer = all(kind for _, kind in arguments)
-        if name in self._tables:
-            steps, columns = self._tables[name].shape
-            column = values[1] if len(values) > 1 else "0"
-            return f"table_{name}[(step < {steps} ? step : {steps - 1})*{columns} + {column}]", False
         if name == "int":
             return (values[0], True) if integer else (f"whole({values[0]})", True)
         if name in ("counter_uniform", "clip", "where"):

@@ -359,11 +359,14 @@ class Kernel:
         for piece in pieces:
             lines.append(f"static __device__ __noinline__ void {piece.name}({parameters})")
             lines.append(f"{{\n{piece.text}\n}}")
+        number = 0
         for mode, learn in (("learn", True), ("evaluate", False)):
             order = self.schedule(learn)
             lines.append(f"static __device__ void {mode}({parameters})\n{{")
             for piece, barrier in zip(order, barriers(order), strict=True):
-                lines += [f"{barrier}();"] if barrier else []
+                if barrier:
+                    lines.append(f"BARRIER({number}, {barrier});")
+                    number += 1
                 lines.append(f"PIECE({piece.name}) {piece.name}(global_memory, step);")
             lines.append("}")
         events = [name for name in self._layout if name.startswith(EVENT)]

@@ -3,8 +3,8 @@
 // Blocks run one after the other. With one thread, barriers do nothing. With more, the threads of a block
 // are run in turn, each until it has to wait; BGRL_ORDER is the order: 0 forwards, 1 backwards, 2 changing.
 // A barrier that only some threads reach ends the program. With -DRACES every access of an array is noted,
-// and two of different threads that no barrier keeps apart are printed, if one of them writes.
-// Memory that nothing was written into holds NaN.
+// and two of different threads that no barrier keeps apart are printed, if one of them writes; BGRL_SKIP
+// is the number of a barrier between pieces that is left out. Memory that nothing was written into holds NaN.
 #pragma once
 #include <algorithm>
 #include <csetjmp>
@@ -13,10 +13,12 @@
 #include <cstdlib>
 #include <cstring>
 #include <ucontext.h>
-#include <unordered_map>
+#include <vector>
+#ifdef RACES
 #include <set>
 #include <string>
-#include <vector>
+#include <unordered_map>
+#endif
 #define __device__
 #define __global__ static
 #define __shared__
@@ -202,6 +204,8 @@ template <typename T> struct Noted {
 };
 #define ARRAY(type, start) (Noted<type>{(type*)(start)})
 #define PIECE(name) threads[ME].piece = #name;
+#define BARRIER(number, wait) if (number != skipped) wait()
+static const int skipped = getenv("BGRL_SKIP") ? atoi(getenv("BGRL_SKIP")) : -1;
 #endif
 
 // The host's calls --------------------------------------------------------------------------------------
@@ -215,28 +219,27 @@ static const char* cudaGetErrorString(const cudaError_t error)
 {
     return error == cudaErrorMemoryAllocation ? "out of memory" : "invalid argument";
 }
-// Blocks of memory of the card, to refuse copies that leave them.
-static std::unordered_map<char*, size_t>& allocated()
-{
-    static std::unordered_map<char*, size_t> found;
-    return found;
-}
+// What was allocated of the memory of the card, to refuse copies that leave it.
+struct Allocated { const char* place; size_t bytes; };
+static std::vector<Allocated> allocated;
 static cudaError_t cudaMalloc(void** const place, const size_t bytes)
 {
     if (!(*place = malloc(bytes))) return cudaErrorMemoryAllocation;
     memset(*place, 0xff, bytes);
-    allocated()[(char*)*place] = bytes;
+    allocated.push_back({(char*)*place, bytes});
     return cudaSuccess;
 }
 static cudaError_t cudaMemcpy2D(
     void* const to, const size_t to_pitch, const void* const from, const size_t from_pitch,
     const size_t width, const size_t height, const cudaMemcpyKind kind)
 {
-    char* const card = (char*)(kind == cudaMemcpyHostToDevice ? to : (void*)from);
+    const char* const card = (const char*)(kind == cudaMemcpyHostToDevice ? to : from);
     const size_t pitch = kind == cudaMemcpyHostToDevice ? to_pitch : from_pitch;
-    const auto found = allocated().find(card);
-    if (width > to_pitch || width > from_pitch || found == allocated().end() ||
-        (height && pitch*(height - 1) + width > found->second)) return cudaErrorInvalidValue;
+    const size_t bytes = height ? pitch*(height - 1) + width : 0;
+    bool inside = false;
+    for (const Allocated& block : allocated)
+        inside = inside || (card == block.place && bytes <= block.bytes);
+    if (width > to_pitch || width > from_pitch || !inside) return cudaErrorInvalidValue;
     for (size_t row = 0; row < height; row++)
         memcpy((char*)to + row*to_pitch, (const char*)from + row*from_pitch, width);
     return cudaSuccess;

@@ -1,11 +1,9 @@
 // A program of any number of replicates: a kernel with a block for each, and the host's side of it.
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
-#include <string>
+#include <ctime>
 #include <vector>
 #if __has_include(<sys/prctl.h>)
 #include <csignal>
@@ -91,6 +89,18 @@ template <typename T> static T* on_card(const int64_t number, const char* const 
     return found;
 }
 
+static bool put(FILE* const file, const void* const from, const size_t bytes)
+{
+    return fwrite(from, 1, bytes, file) == bytes;
+}
+
+static double now()
+{
+    timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return time.tv_sec + 1e-9*time.tv_nsec;
+}
+
 int main(int argc, char** argv)
 {
     // argv: state in, state out, replicates, first step, steps, learn (0 or 1), record every, frames,
@@ -108,9 +118,8 @@ int main(int argc, char** argv)
     int64_t total = 0;
     for (int a = 0; a < ARRAYS; a++) total += replicates*sizes[a];
     std::vector<char> state(total);
-    std::ifstream state_in(argv[1], std::ios::binary);
-    state_in.read(state.data(), total);
-    if (!state_in || state_in.peek() != EOF) {
+    FILE* const state_in = fopen(argv[1], "rb");
+    if (!state_in || (int64_t)fread(state.data(), 1, total, state_in) != total || fgetc(state_in) != EOF) {
         fprintf(stderr, "state file does not fit\n");
         return 3;
     }
@@ -130,8 +139,8 @@ int main(int argc, char** argv)
         fprintf(stderr, "unknown array to record\n");
         return 4;
     }
-    std::ofstream frames(argv[8], std::ios::binary | std::ios::app);
-    std::ofstream trials(argv[9], std::ios::binary | std::ios::app);
+    FILE *const frames = fopen(argv[8], "ab"), *const trials = fopen(argv[9], "ab");
+    bool written = frames && trials;
 
     // The most steps of a launch: their trials and frames have to fit. A trial may end in every step.
     const int64_t most_frames = std::max<int64_t>(1, BUFFER/job.frame_bytes);
@@ -162,13 +171,12 @@ int main(int argc, char** argv)
             const int64_t earlier = (job.first + job.every - 1)/job.every;
             job.steps = std::min(job.steps, (earlier + most_frames)*job.every - job.first);
         }
-        const auto started = std::chrono::steady_clock::now();
+        const double started = now();
         void* arguments[] = {&job};
         check(cudaLaunchKernel(advance, dim3(replicates), dim3(THREADS), arguments, SHARED_BYTES),
               "starting the kernel");
         check(cudaDeviceSynchronize(), "running the kernel");
-        const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
-        const double factor = LAUNCH_SECONDS/std::max(took.count(), 1e-6);
+        const double factor = LAUNCH_SECONDS/std::max(now() - started, 1e-6);
         steps = std::max<int64_t>(1, job.steps*std::min(factor, 8.0));
 
         check(cudaMemcpy(counts.data(), job.counts, replicates*sizeof(int), cudaMemcpyDeviceToHost),
@@ -184,7 +192,7 @@ int main(int argc, char** argv)
                 ordered.insert(ordered.end(), &got[r*most], &got[r*most] + counts[r]);
             std::stable_sort(ordered.begin(), ordered.end(),
                              [](const Trial& a, const Trial& b) { return a.step < b.step; });
-            trials.write((const char*)ordered.data(), ordered.size()*sizeof(Trial));
+            written = written && put(trials, ordered.data(), ordered.size()*sizeof(Trial));
         }
         if (job.every) {
             const int64_t first = (job.first + job.every - 1)/job.every;
@@ -196,16 +204,13 @@ int main(int argc, char** argv)
                 const int64_t step = k*job.every;
                 memcpy(&got_frames[(k - first)*job.frame_bytes], &step, sizeof(step));
             }
-            frames.write(got_frames.data(), got_frames.size());
+            written = written && put(frames, got_frames.data(), got_frames.size());
         }
     }
     check(cudaMemcpy(state.data(), job.state, total, cudaMemcpyDeviceToHost), "fetching the state");
-    frames.flush();
-    trials.flush();
-    std::ofstream state_out(argv[2], std::ios::binary);
-    state_out.write(state.data(), total);
-    state_out.flush();
-    if (!frames || !trials || !state_out) {
+    FILE* const state_out = fopen(argv[2], "wb");
+    written = written && state_out && put(state_out, state.data(), total);
+    if (!written || fclose(state_out) || fclose(frames) || fclose(trials)) {
         fprintf(stderr, "could not write the results\n");
         return 5;
     }

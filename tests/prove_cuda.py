@@ -1,0 +1,409 @@
+"""What can be shown of the backend `cuda` without a card: ``python tests/prove_cuda.py`` prints a table.
+
+Every case is an agent in a task, in double precision, that learns in a closed loop. The source of its
+kernel is compiled by a C++ compiler with a stand-in for CUDA (backend `cuda-emulated`), and
+
+* compared with `cpp`: states, and the trials and frames that are recorded on the way;
+* run with 1, 64 and 128 threads in three orders, with other numbers of replicates, in two chunks, and with
+  arrays in global memory, which must give the same bits;
+* searched for races: every access of an array is noted, and two of different threads that no barrier
+  keeps apart are found, if one of them writes;
+* mutated: every barrier is left out in turn, and the search must find that one is missing.
+
+With ``--nvcc`` it is compiled by NVIDIA's compiler too, in single precision, which tells registers, spilled
+bytes and the time it takes. ``--cases WORD,...`` chooses the cases whose name has one of the words, and
+``--json FILE`` keeps the table. Nothing of this needs a card, and nothing of it says how fast one is.
+"""
+
+import argparse
+import json
+import os
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import bgrl.experiments._slip  # noqa: F401 (makes its method known)
+from bgrl import models, tasks
+from bgrl.backends import cpp, cuda, load
+from bgrl.errors import InputError
+from bgrl.experiments import action_selection
+from bgrl.interventions import Intervention
+from bgrl.learning import LASTING
+from bgrl.learning.methods import METHODS
+from bgrl.learning.optimizers import OPTIMIZERS
+from bgrl.recording import Sink
+from bgrl.step.assemble import initial_state
+from bgrl.tasks.scripted import scripted
+
+REPLICATES, STEPS = 3, 200
+#: Steps of the search for races, and of each run without a barrier.
+SEARCHED = 30
+#: Of differences: relative to the largest value of an array, or to this where all are smaller.
+SMALL = 1e-6
+#: Largest difference from `cpp` that is rounding.
+TOLERANCE = 1e-9
+#: Optimisation does not matter to the bits, and takes time.
+FLAGS = ("-O1",)
+INTERVENTIONS = (
+    "inactivate cortex from 11 for 20 neurons 1",
+    "inactivate cortex->cortex from 40 for 30",
+    "gain dopamine 0.5 from trial_start for 2",
+    "drive cortex 0.3 from 5",
+    "clamp dopamine 0.1 from reward after 1 for 1",
+    "block_plasticity cortex.tau from 20 for 50",
+    "block_plasticity all from 90 for 20",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """An agent in a task."""
+
+    model: str
+    task: object = "memory_chain"
+    units: int = 12
+    learning: dict = field(default_factory=dict)
+    interventions: tuple = ()
+
+    def __str__(self):
+        task = self.task if isinstance(self.task, str) else self.task.name
+        settings = [f"{k}={v if isinstance(v, str | int | float) else '...'}" for k, v in self.learning.items()]
+        what = ["interventions"] if self.interventions else []
+        return " ".join([self.model, task, f"n={self.units}", *settings, *what])
+
+    def agent(self, replicates=REPLICATES, dtype="float64"):
+        """The agent; an `InputError` where there can be none."""
+        task = tasks.make(self.task) if isinstance(self.task, str) else self.task
+        return models.agent(self.model, task, self.units, replicates, dtype, **self.learning)
+
+    def structure(self, **settings):
+        """What its program depends on."""
+        return self.agent(**settings).structure(bool(self.interventions))
+
+
+def memory(**settings):
+    """A short task, so that many trials end."""
+    return tasks.make("memory_chain", length=3, **settings)
+
+
+def cases():
+    """All of them; those that cannot be made are left out, and are named in `refused`."""
+    slip = bgrl.experiments._slip.NAME
+    found = [
+        Case(model, memory(), 6 if model == "gpr" else 12, {"sensitivity": method, **models.STEADY})
+        for model in models.names()
+        for method in METHODS
+        if method != slip
+    ]
+    found += [Case("rtrrl", name, 6) for name in tasks.names()]
+    found += [
+        Case("gpr", action_selection.agent((0.4, 0.6), 0.2).task, 6, {"sensitivity": "none"}),
+        Case("opal", "probabilistic_selection"),
+        Case("distributional", "pavlovian"),
+        Case("basal_ganglia", "two_step", learning={"sensitivity": "rtrl"}),
+        Case("lru", "stateless_cartpole", learning={"sensitivity": "snap1"}),
+        Case("cortex_thalamus", "pendulum", learning={"sensitivity": "nucleus"}),
+        # More neurons than a warp has threads.
+        Case("rtrrl", memory(), 40),
+        Case("rtrrl", memory(), 70, {"sensitivity": "snap1"}),
+        Case("rtrrl", memory(), 40, {"sensitivity": "rtrl"}),
+        Case("rtrrl", memory(), 1),
+        Case("rtu", memory(), 12, asdict(LASTING)),
+        Case("rtrrl", memory(), 12, {"sensitivity": slip}),
+    ]
+    found += [Case("rtrrl", memory(), learning={"optimizer": name}) for name in OPTIMIZERS]
+    found += [
+        Case("rtrrl", memory(), learning=settings)
+        for settings in (
+            {"max_norm": 0.1, "optimizer": "amsgrad"},
+            {"feedback": "symmetric"},
+            {"oracle": True},
+            {"oracle": True, "sensitivity": "snap1"},
+            {"rate_average_reward": 0.01},
+            {"normalize_input": True, "scale_reward": True},
+            {"rate_half_life": 50.0, "entropy_share": 0.5, "entropy_weight": 0.1},
+            {"first_input": "action_0"},
+            {"overrides": {"cortex->cortex": "snap1", "cortex.tau": "none"}},
+        )
+    ]
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    script = scripted(rows[:, :2], rows[:, 2], np.arange(50) % 7 == 0, np.arange(50) % 4 - 1, actions=3)
+    found += [
+        Case("rtrrl", script),
+        Case("rtrrl", memory(), interventions=INTERVENTIONS),
+        Case("rtrrl", memory(), learning={"sensitivity": "rtrl"}, interventions=INTERVENTIONS),
+        Case(
+            "basal_ganglia",
+            "bernoulli_bandit",
+            8,
+            {"sensitivity": "rtrl"},
+            ("inactivate gpe from 20 for 30", "gain dopamine 0.5 from reward for 3"),
+        ),
+    ]
+    kept = []
+    for case in found:
+        try:
+            case.structure()
+            kept.append(case)
+        except InputError as error:
+            print(f"no case: {case}: {error}", file=sys.stderr)
+    return kept
+
+
+class Built(cuda.CudaProgram):
+    """A program in a folder, without the cache."""
+
+    def __init__(self, folder, structure, **environment):
+        super().__init__(folder, None, structure, 0.0)
+        self.environment_variables = environment
+
+    def _pipes(self):
+        names = {k: str(v) for k, v in self.environment_variables.items()}
+        return {"env": os.environ | names}
+
+
+def compile_emulated(folder, structure, threads, shared_memory=cuda.SHARED_MEMORY, *flags):
+    """Write and compile the sources; the kernel."""
+    folder.mkdir()
+    kernel = cuda.write_sources(structure, folder, shared_memory)
+    cpp.call(cuda.emulated_command(cpp.compiler(), threads, *FLAGS, *flags), folder)
+    return kernel
+
+
+def started(case, program, replicates=REPLICATES, seed=3):
+    """The state in which a case begins."""
+    rows = [Intervention.parse(text) for text in case.interventions]
+    return initial_state(case.agent(replicates), program.layout, seed, rows)
+
+
+def difference(found, expected):
+    """Largest difference of any array, relative to its largest value."""
+    worst = 0.0
+    for name, value in expected.items():
+        gap = np.abs(found[name].astype(float) - value.astype(float)).max(initial=0)
+        worst = max(worst, gap / max(SMALL, np.abs(value.astype(float)).max(initial=0)))
+    return float(worst)
+
+
+def same(found, expected):
+    """Whether all bits are."""
+    return all(np.array_equal(found[name], expected[name]) for name in expected)
+
+
+def recorded(program, state, folder):
+    """State after all steps, trials and frames of every third step, of some arrays."""
+    folder.mkdir()
+    names = ["dopamine.td_error", "policy.action", "task.reward", "task.seed"]
+    sink = Sink(folder, names, program.layout, 3)
+    after = program.advance(state, 0, 1, learn=False, sink=sink)
+    after = program.advance(after, 1, STEPS - 1, sink=sink)
+    frames = sink.read_frames()[:]
+    return after, sink.read_trials(), {name: frames[name] for name in frames.dtype.names}
+
+
+def prove(case, work):
+    """Everything that is measured of a case.
+
+    Parameters
+    ----------
+    case : Case
+    work : Path
+        An empty folder.
+
+    Returns
+    -------
+    dict
+    """
+    structure = case.structure()
+    reference, emulated = load("cpp", structure), load("cuda-emulated", structure)
+    state = started(case, reference)
+    expected, trials, frames = recorded(reference, state, work / "cpp")
+    found, own_trials, own_frames = recorded(emulated, state, work / "emulated")
+    of_trials = {n: trials[n] for n in trials.dtype.names}
+    result = {
+        "case": str(case),
+        "difference": difference(found, expected),
+        "trials": len(trials),
+        "recorded": len(trials) == len(own_trials)
+        and difference({n: own_trials[n] for n in of_trials}, of_trials) < TOLERANCE
+        and difference(own_frames, frames) < TOLERANCE,
+    }
+    kernel = compile_emulated(work / "64", structure, 64)
+    compile_emulated(work / "128", structure, 128)
+    compile_emulated(work / "global", structure, 64, 256)
+    compile_emulated(work / "races", structure, 64, cuda.SHARED_MEMORY, "-DRACES")
+    result |= {
+        "shared": kernel.shared_bytes,
+        "global": kernel.global_bytes,
+        "differing": identical(case, structure, work, state, found, emulated),
+    }
+    return result | raced(case, structure, work)
+
+
+def identical(case, structure, work, state, expected, emulated):
+    """Names of the ways to run a case that do not give the same bits."""
+
+    def run(program, state):
+        state = program.advance(state, 0, 1, learn=False)
+        return program.advance(state, 1, STEPS - 1)
+
+    others = {
+        f"{name} threads, order {order}": Built(work / name, structure, BGRL_ORDER=order)
+        for name in ("64", "128")
+        for order in (0, 1, 2)
+    }
+    others["global memory"] = Built(work / "global", structure)
+    wrong = [name for name, program in others.items() if not same(run(program, state), expected)]
+    half = emulated.advance(state, 0, 1, learn=False)
+    for first, steps in ((1, 70), (71, STEPS - 71)):
+        half = emulated.advance(half, first, steps)
+    wrong += [] if same(half, expected) else ["two chunks"]
+    for replicates in (1, 5):
+        program = load("cuda-emulated", structure | {"replicates": replicates})
+        more = run(program, started(case, program, replicates))
+        kept = min(replicates, REPLICATES)
+        cut = {n: v[:kept] if v.ndim else v for n, v in expected.items()}
+        found = {n: v[:kept] if v.ndim else v for n, v in more.items()}
+        wrong += [] if same(found, cut) else [f"{replicates} replicates"]
+    return wrong
+
+
+def raced(case, structure, work):
+    """Races, barriers, and those of them that are not missed when they are left out."""
+    source = (work / "races" / "step.h").read_text()
+    numbered = re.findall(r"BARRIER\((\d+), (\w+)\);\nPIECE\((\w+)\)", source)
+
+    def found(skip):
+        program = Built(work / "races", structure | {"replicates": 1}, BGRL_SKIP=skip)
+        state, printed = program._run(started(case, program, 1), 0, SEARCHED, 0)
+        printed += program._run(state, SEARCHED, SEARCHED, 1)[1]
+        return sorted(set(printed.splitlines()))
+
+    missed = [f"{wait} before {piece}" for k, wait, piece in numbered if not found(int(k))]
+    return {
+        "races": found(-1),
+        "barriers": len(numbered),
+        "of the block": sum(wait == "__syncthreads" for _, wait, _ in numbered),
+        "missed": missed,
+    }
+
+
+def compiled(case, work):
+    """What nvcc makes of a case in single precision, as much as can be said without running it."""
+    folder = work / "nvcc"
+    folder.mkdir()
+    kernel = cuda.write_sources(case.structure(dtype="float32"), folder)
+    command = cuda.nvcc_command(cuda.nvcc(), (9, 0), "-Xptxas", "-v")
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if result.returncode:
+        return {"nvcc": result.stderr.strip().splitlines()[0]}
+    spilled = re.findall(r"(\d+) bytes spill (?:stores|loads)", result.stderr)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {
+        "nvcc": "ok",
+        "registers": max(map(int, re.findall(r"Used (\d+) registers", result.stderr))),
+        "spilled": sum(map(int, spilled)),
+        "stack": max(map(int, re.findall(r"(\d+) bytes stack frame", result.stderr))),
+        "seconds": round(seconds, 1),
+        "shared, float32": kernel.shared_bytes,
+        "global, float32": kernel.global_bytes,
+    }
+
+
+def is_proved(result):
+    """Whether everything is as it must be."""
+    return (
+        result["difference"] < TOLERANCE
+        and result["recorded"]
+        and not (result["differing"] or result["races"] or result["missed"])
+        and result.get("nvcc", "ok") == "ok"
+        and not result.get("spilled")
+    )
+
+
+def line(result):
+    """A result as a line of text."""
+    wrong = [*result["differing"], *(f"race: {r}" for r in result["races"])]
+    wrong += [f"missed: {m}" for m in result["missed"]]
+    wrong += [] if result["recorded"] else ["trials or frames differ"]
+    caught = result["barriers"] - len(result["missed"])
+    text = (
+        f"{result['case']}: {result['difference']:.1e}, {result['trials']} trials, "
+        f"{caught} of {result['barriers']} barriers caught"
+    )
+    if "nvcc" in result:
+        text += f", nvcc {result['nvcc']}"
+    if "registers" in result:
+        text += (
+            f" {result['registers']} registers, {result['spilled']} bytes spilled, "
+            f"{result['seconds']} s"
+        )
+    return f"{text}{'' if is_proved(result) else '  FAILED ' + '; '.join(wrong)}"
+
+
+def summary(results):
+    """What all results say together, as lines of text."""
+    made = [r for r in results if "registers" in r]
+    barriers = sum(r["barriers"] for r in results)
+    caught = barriers - sum(len(r["missed"]) for r in results)
+    ways = 6 + 1 + 1 + 2
+    lines = [
+        f"{len(results)} cases, {STEPS} steps, {REPLICATES} replicates, float64",
+        f"largest difference from cpp: {max(r['difference'] for r in results):.1e}",
+        f"trials and frames equal: {sum(r['recorded'] for r in results)}",
+        f"same bits in {ways} other ways to run: {sum(not r['differing'] for r in results)}",
+        f"without a race: {sum(not r['races'] for r in results)}",
+        f"barriers: {barriers}, of which {sum(r['of the block'] for r in results)} of the block; "
+        f"found missing when left out: {caught}",
+    ]
+    if made:
+        lines.append(
+            f"nvcc, float32, sm_90: {len(made)} compiled, at most "
+            f"{max(r['registers'] for r in made)} registers, "
+            f"{max(r['spilled'] for r in made)} bytes spilled, "
+            f"{max(r['seconds'] for r in made)} s of processor time"
+        )
+    return lines
+
+
+def main(arguments=None):
+    """The command; exit code 1 if something is not as it must be."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cases", help="words, with commas, of the cases' names; all by default")
+    parser.add_argument("--nvcc", action="store_true", help="compile with NVIDIA's compiler too")
+    parser.add_argument("--json", metavar="FILE", help="keep the results")
+    options = parser.parse_args(arguments)
+    words = options.cases.split(",") if options.cases else [""]
+    results, started_at = [], time.monotonic()
+    for case in cases():
+        if not any(word in str(case) for word in words):
+            continue
+        with tempfile.TemporaryDirectory(prefix="bgrl-prove-") as folder:
+            result = prove(case, Path(folder))
+            if options.nvcc:
+                result |= compiled(case, Path(folder))
+        results.append(result)
+        print(line(result), flush=True)
+        if options.json:
+            Path(options.json).write_text(json.dumps(results, indent=1))
+    print("\n".join(summary(results)))
+    print(f"{time.monotonic() - started_at:.0f} s")
+    return 0 if all(map(is_proved, results)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
