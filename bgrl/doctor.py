@@ -3,16 +3,16 @@
 import argparse
 import importlib.metadata
 import importlib.util
+import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 
 from bgrl import __version__, cache
-from bgrl.backends import cpp
+from bgrl.backends import cpp, cuda
 from bgrl.cli import Parser, run_command
-from bgrl.errors import InputError
+from bgrl.errors import BlueprintError, InputError
 
 
 def checks():
@@ -28,7 +28,7 @@ def checks():
         _cache(),
         ("cores", True, str(os.cpu_count())),
         *_backends(),
-        _gpu(),
+        *_cuda(),
     ]
 
 
@@ -69,15 +69,33 @@ def _backends():
     cython = importlib.util.find_spec("Cython") is not None
     why = "Cython and a compiler" if cython and has_compiler else "needs Cython and a compiler"
     yield "cython", cython and has_compiler, why
-    yield "cpp", has_compiler and _cache()[1], "needs a compiler and a writable cache"
+    for name in ("cpp", "cuda-emulated"):
+        yield name, has_compiler and _cache()[1], "needs a compiler and a writable cache"
 
 
-def _gpu():
-    smi = shutil.which("nvidia-smi")
-    if not smi:
-        return "gpu", None, "no nvidia-smi found; nothing here needs one"
-    result = subprocess.run([smi, "-L"], capture_output=True, text=True)
-    return "gpu", None, (result.stdout.strip().splitlines() or ["none answered"])[0]
+def _cuda():
+    """What cuda needs, none of which is missing where nobody wants it; and what a card would hold."""
+    for name, look in (("nvcc", cuda.nvcc), ("gpu", cuda.card)):
+        try:
+            yield name, True, str(look())
+        except InputError as error:
+            yield name, None, str(error)
+    yield "gpu memory", None, _placement()
+
+
+def _placement():
+    """Where a card would have the state of the agent whose program was used last."""
+    found = cache.programs()
+    if not found:
+        return "says where the state of an agent would be, once one has run"
+    program = found[-1]
+    who = ", ".join(program.labels()[:3])
+    try:
+        structure = json.loads((program.folder / "structure.json").read_text())
+        placed = cuda.kernel(structure).placement()
+    except (OSError, ValueError, KeyError, TypeError, BlueprintError, InputError) as error:
+        return f"{who}: not known ({error})"
+    return f"a replicate of the agent that ran last ({who}): {placed}"
 
 
 def main(arguments=None):
@@ -90,7 +108,7 @@ def main(arguments=None):
     found = checks()
     for name, works, text in found:
         mark = {True: "ok", False: "MISSING", None: "-"}[works]
-        print(f"{name:<11} {mark:<8} {text}")
+        print(f"{name:<14} {mark:<8} {text}")
     return 0 if all(works is not False for _, works, _ in found) else 1
 
 

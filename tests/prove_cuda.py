@@ -4,15 +4,16 @@ Every case is an agent in a task, in double precision, that learns in a closed l
 kernel is compiled by a C++ compiler with a stand-in for CUDA (backend `cuda-emulated`), and
 
 * compared with `cpp`: states, and the trials and frames that are recorded on the way;
-* run with 1, 64 and 128 threads in three orders, with other numbers of replicates, in two chunks, and with
-  arrays in global memory, which must give the same bits;
+* run with 1 thread and all arrays in shared memory, with 64 and 128 in three orders and most arrays in
+  global memory, with other numbers of replicates, and in two chunks: all must give the same bits;
 * searched for races: every access of an array is noted, and two of different threads that no barrier
   keeps apart are found, if one of them writes;
 * mutated: every barrier is left out in turn, and the search must find that one is missing.
 
-With ``--nvcc`` it is compiled by NVIDIA's compiler too, in single precision, which tells registers, spilled
-bytes and the time it takes. ``--cases WORD,...`` chooses the cases whose name has one of the words, and
-``--json FILE`` keeps the table. Nothing of this needs a card, and nothing of it says how fast one is.
+With ``--nvcc`` it is compiled by NVIDIA's compiler too, in single precision, which tells registers,
+spilled bytes and the time it takes. ``--cases WORD,...`` chooses the cases whose name has one of the
+words, and ``--json FILE`` keeps the table. Nothing of this needs a card, and nothing of it says how fast
+one is.
 """
 
 import argparse
@@ -32,8 +33,9 @@ import numpy as np
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import bgrl.experiments._slip  # noqa: F401 (makes its method known)
+import bgrl.experiments._slip
 from bgrl import models, tasks
+from bgrl.agent import describe
 from bgrl.backends import cpp, cuda, load
 from bgrl.errors import InputError
 from bgrl.experiments import action_selection
@@ -52,8 +54,8 @@ SEARCHED = 30
 SMALL = 1e-6
 #: Largest difference from `cpp` that is rounding.
 TOLERANCE = 1e-9
-#: Optimisation does not matter to the bits, and takes time.
-FLAGS = ("-O1",)
+#: Bytes of shared memory of the program with many threads, so that arrays are in both memories.
+LITTLE = 2048
 INTERVENTIONS = (
     "inactivate cortex from 11 for 20 neurons 1",
     "inactivate cortex->cortex from 40 for 30",
@@ -77,7 +79,10 @@ class Case:
 
     def __str__(self):
         task = self.task if isinstance(self.task, str) else self.task.name
-        settings = [f"{k}={v if isinstance(v, str | int | float) else '...'}" for k, v in self.learning.items()]
+        settings = [
+            f"{k}={v if isinstance(v, str | int | float) else '...'}"
+            for k, v in self.learning.items()
+        ]
         what = ["interventions"] if self.interventions else []
         return " ".join([self.model, task, f"n={self.units}", *settings, *what])
 
@@ -97,7 +102,7 @@ def memory(**settings):
 
 
 def cases():
-    """All of them; those that cannot be made are left out, and are named in `refused`."""
+    """All of them, each program once; those that cannot be are left out, with a line that says why."""
     slip = bgrl.experiments._slip.NAME
     found = [
         Case(model, memory(), 6 if model == "gpr" else 12, {"sensitivity": method, **models.STEADY})
@@ -137,7 +142,9 @@ def cases():
         )
     ]
     rows = np.random.default_rng(0).normal(size=(50, 3))
-    script = scripted(rows[:, :2], rows[:, 2], np.arange(50) % 7 == 0, np.arange(50) % 4 - 1, actions=3)
+    script = scripted(
+        rows[:, :2], rows[:, 2], np.arange(50) % 7 == 0, np.arange(50) % 4 - 1, actions=3
+    )
     found += [
         Case("rtrrl", script),
         Case("rtrrl", memory(), interventions=INTERVENTIONS),
@@ -150,14 +157,13 @@ def cases():
             ("inactivate gpe from 20 for 30", "gain dopamine 0.5 from reward for 3"),
         ),
     ]
-    kept = []
+    kept = {}
     for case in found:
         try:
-            case.structure()
-            kept.append(case)
+            kept.setdefault(describe(case.structure()), case)
         except InputError as error:
             print(f"no case: {case}: {error}", file=sys.stderr)
-    return kept
+    return list(kept.values())
 
 
 class Built(cuda.CudaProgram):
@@ -172,12 +178,13 @@ class Built(cuda.CudaProgram):
         return {"env": os.environ | names}
 
 
-def compile_emulated(folder, structure, threads, shared_memory=cuda.SHARED_MEMORY, *flags):
-    """Write and compile the sources; the kernel."""
+def compile_threads(folder, structure):
+    """Write and compile the sources for any number of threads, with little shared memory."""
     folder.mkdir()
-    kernel = cuda.write_sources(structure, folder, shared_memory)
-    cpp.call(cuda.emulated_command(cpp.compiler(), threads, *FLAGS, *flags), folder)
-    return kernel
+    cuda.write_sources(structure, folder, LITTLE)
+    # Optimisation does not matter to the bits, and takes time.
+    cpp.call(cuda.emulated_command(cpp.compiler(), "-O1"), folder)
+    return folder
 
 
 def started(case, program, replicates=REPLICATES, seed=3):
@@ -238,32 +245,31 @@ def prove(case, work):
         and difference({n: own_trials[n] for n in of_trials}, of_trials) < TOLERANCE
         and difference(own_frames, frames) < TOLERANCE,
     }
-    kernel = compile_emulated(work / "64", structure, 64)
-    compile_emulated(work / "128", structure, 128)
-    compile_emulated(work / "global", structure, 64, 256)
-    compile_emulated(work / "races", structure, 64, cuda.SHARED_MEMORY, "-DRACES")
+    kernel = cuda.kernel(structure)
+    threads = compile_threads(work / "threads", structure)
     result |= {
         "shared": kernel.shared_bytes,
         "global": kernel.global_bytes,
-        "differing": identical(case, structure, work, state, found, emulated),
+        "differing": identical(case, structure, threads, state, found, emulated),
     }
-    return result | raced(case, structure, work)
+    return result | raced(case, structure, threads)
 
 
-def identical(case, structure, work, state, expected, emulated):
+def identical(case, structure, threads, state, expected, emulated):
     """Names of the ways to run a case that do not give the same bits."""
 
     def run(program, state):
         state = program.advance(state, 0, 1, learn=False)
         return program.advance(state, 1, STEPS - 1)
 
-    others = {
-        f"{name} threads, order {order}": Built(work / name, structure, BGRL_ORDER=order)
-        for name in ("64", "128")
+    ways = {
+        f"{number} threads, order {order}": Built(
+            threads, structure, BGRL_THREADS=number, BGRL_ORDER=order
+        )
+        for number in (64, 128)
         for order in (0, 1, 2)
     }
-    others["global memory"] = Built(work / "global", structure)
-    wrong = [name for name, program in others.items() if not same(run(program, state), expected)]
+    wrong = [name for name, program in ways.items() if not same(run(program, state), expected)]
     half = emulated.advance(state, 0, 1, learn=False)
     for first, steps in ((1, 70), (71, STEPS - 71)):
         half = emulated.advance(half, first, steps)
@@ -278,13 +284,13 @@ def identical(case, structure, work, state, expected, emulated):
     return wrong
 
 
-def raced(case, structure, work):
+def raced(case, structure, threads):
     """Races, barriers, and those of them that are not missed when they are left out."""
-    source = (work / "races" / "step.h").read_text()
+    source = (threads / "step.h").read_text()
     numbered = re.findall(r"BARRIER\((\d+), (\w+)\);\nPIECE\((\w+)\)", source)
 
     def found(skip):
-        program = Built(work / "races", structure | {"replicates": 1}, BGRL_SKIP=skip)
+        program = Built(threads, structure | {"replicates": 1}, BGRL_RACES=1, BGRL_SKIP=skip)
         state, printed = program._run(started(case, program, 1), 0, SEARCHED, 0)
         printed += program._run(state, SEARCHED, SEARCHED, 1)[1]
         return sorted(set(printed.splitlines()))
@@ -358,7 +364,7 @@ def summary(results):
     made = [r for r in results if "registers" in r]
     barriers = sum(r["barriers"] for r in results)
     caught = barriers - sum(len(r["missed"]) for r in results)
-    ways = 6 + 1 + 1 + 2
+    ways = 6 + 1 + 2
     lines = [
         f"{len(results)} cases, {STEPS} steps, {REPLICATES} replicates, float64",
         f"largest difference from cpp: {max(r['difference'] for r in results):.1e}",

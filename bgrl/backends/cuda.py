@@ -56,6 +56,13 @@ class Card:
     capability: tuple
     shared_memory: int
 
+    def __str__(self):
+        capability = ".".join(map(str, self.capability))
+        shared = self.shared_memory / 1024
+        return (
+            f"{self.name}, compute capability {capability}, {shared:.0f} KB shared memory a block"
+        )
+
 
 def card():
     """The card that programs run on: the first that the driver shows.
@@ -139,17 +146,29 @@ def write_sources(structure, work, shared_memory=SHARED_MEMORY):
     made = kernel(structure, shared_memory)
     (work / "structure.json").write_text(describe(structure | {"replicates": 1}))
     (work / "step.h").write_text(made.source())
-    layout = {name: [dtype, list(shape)] for name, (dtype, shape) in made.blueprint.layout().items()}
+    layout = {
+        name: [dtype, list(shape)] for name, (dtype, shape) in made.blueprint.layout().items()
+    }
     (work / "manifest.json").write_text(json.dumps({"layout": layout, "work": None}))
     for name in _SOURCES:
         shutil.copy(_TEMPLATES / name, work)
     return made
 
 
-def emulated_command(cxx, threads=1, *flags):
-    """What compiles the sources without CUDA."""
-    flags = (*_EMULATED_FLAGS, *flags, f"-DTHREADS={threads}")
-    return [cxx, *flags, "-include", "emulated.h", "-x", "c++", "main.cu", "-o", "main"]
+def emulated_command(cxx, *flags):
+    """What compiles the sources without CUDA; ``-DTHREADS=1`` is the quickest, see ``emulated.h``."""
+    return [
+        cxx,
+        *_EMULATED_FLAGS,
+        *flags,
+        "-include",
+        "emulated.h",
+        "-x",
+        "c++",
+        "main.cu",
+        "-o",
+        "main",
+    ]
 
 
 def nvcc_command(path, capability, *flags):
@@ -172,12 +191,16 @@ def load(structure, name="cuda", progress=None):
         toolchain, kind = _version(path), "CUDA compiler"
     else:
         path = cpp.compiler()
-        command, shared_memory = emulated_command(path), SHARED_MEMORY
+        command, shared_memory = emulated_command(path, "-DTHREADS=1"), SHARED_MEMORY
         toolchain, kind = cpp.toolchain(path), "C++ compiler"
 
     def generate(work):
-        write_sources(structure, work, shared_memory)
-        return cpp.digest(toolchain, *command, *((work / n).read_text() for n in (*_SOURCES, "step.h")))
+        made = write_sources(structure, work, shared_memory)
+        if progress:
+            progress(f"state of a replicate on the card: {made.placement()}")
+        return cpp.digest(
+            toolchain, *command, *((work / n).read_text() for n in (*_SOURCES, "step.h"))
+        )
 
     def build(work):
         cpp.call(command, work, kind)
@@ -186,7 +209,12 @@ def load(structure, name="cuda", progress=None):
                 file.unlink()
 
     key = cpp.digest(
-        describe(structure | {"replicates": 1}), name, _generator(), toolchain, *command, str(shared_memory)
+        describe(structure | {"replicates": 1}),
+        name,
+        _generator(),
+        toolchain,
+        *command,
+        str(shared_memory),
     )
     program, lock = cache.obtain(key, generate, build, progress)
     return CudaProgram(program, lock, structure, time.perf_counter() - started)

@@ -2,8 +2,8 @@
 
 All pieces of a step follow each other in one kernel, which goes through the steps of a launch by itself.
 Turn `k` of a loop is that of thread `k` modulo the number of threads, in every piece; where an element is
-only ever touched in its own turn, pieces need not wait for each other (`barriers`). The source is written
-for one replicate and serves any number of them.
+only ever touched in its own turn, pieces need not wait for each other (`bgrl.backends.barriers`). The
+source is written for one replicate and serves any number of them.
 """
 
 import re
@@ -12,59 +12,19 @@ from math import prod
 
 import numpy as np
 
+from bgrl.backends.barriers import Access, Piece, barriers, ordered
 from bgrl.backends.expressions import Translator
 from bgrl.errors import BlueprintError
 from bgrl.recording import EVENT
 from bgrl.step.blueprint import Code, Sum
 from bgrl.step.loops import Loop, Totals
 
-#: Threads of a warp, which wait for each other at little cost.
-WARP = 32
 #: Threads that share a sum, as in ``templates/block.h``.
 LANES = 8
 #: Bytes to which arrays are aligned.
 _ALIGNED = 16
 _TYPES = {"float32": "float", "float64": "double", "int32": "int32_t"}
 _WRITTEN = re.compile(r"\s*[-+*/]?=(?!=)")
-
-
-@dataclass(frozen=True)
-class Access:
-    """What a piece does with an array.
-
-    Attributes
-    ----------
-    array : str
-        C++ name.
-    turn : str or None
-        How the index follows from the turn of the loop, if elements of other turns are never touched:
-        ``k``, or ``i*N + k`` for a loop of N turns.
-    written : bool
-    """
-
-    array: str
-    turn: str | None
-    written: bool
-
-
-@dataclass(frozen=True)
-class Piece:
-    """A function of the kernel.
-
-    Attributes
-    ----------
-    name : str
-    text : str
-        Its body.
-    threads : int
-        How many of the first threads, at most, touch arrays.
-    accesses : frozenset of Access
-    """
-
-    name: str
-    text: str
-    threads: int
-    accesses: frozenset
 
 
 @dataclass(frozen=True)
@@ -107,9 +67,10 @@ class Kernel:
 
     Attributes
     ----------
-    pieces : dict of (item of the blueprint's id) to list of Piece
     arrays : dict of str to Stored
-        Of the state, and scratch.
+        Of the state, and scratch of operations.
+    shared_bytes, global_bytes : int
+        What a replicate takes of either memory.
     """
 
     def __init__(self, blueprint, shared_memory):
@@ -119,15 +80,15 @@ class Kernel:
         self._names, self._indices = {}, {}
         for name in self._layout:
             self._named(name)
-        self.pieces = {}
+        self._pieces = {}
         for k, (slot, item) in enumerate(blueprint.items):
             name = f"{slot}_{k}"
             if isinstance(item, Code):
-                self.pieces[id(item)] = [self._code(name, item)]
+                self._pieces[id(item)] = [self._code(name, item)]
             elif isinstance(item, Sum):
-                self.pieces[id(item)] = [self._sum(name, item)]
+                self._pieces[id(item)] = [self._sum(name, item)]
             else:
-                self.pieces[id(item)] = self._operation(name, item)
+                self._pieces[id(item)] = self._operation(name, item)
         self.arrays = self._placed()
 
     # Names and values -------------------------------------------------------------------------
@@ -187,7 +148,9 @@ class Kernel:
             if word not in group.variables:
                 continue
             if group.variables[word].shared or group.variables[word].constant is not None:
-                raise BlueprintError(f"{name}: {group.name}.{word} is the same for all, yet changes")
+                raise BlueprintError(
+                    f"{name}: {group.name}.{word} is the same for all, yet changes"
+                )
             lines.append(f"{self._named(f'{group.name}.{word}')}[k] = v_{word};")
         return self._loop(f"{name}_{group.name}", group.size, self._ends(group) + "\n".join(lines))
 
@@ -240,12 +203,11 @@ class Kernel:
         return self._loop(name, sources, text)
 
     def _operation(self, name, item):
-        def array(of):
-            return self._named(of)
-
-        made = item.loops(array)
+        made = item.loops(self._named)
         for scratch, size in made.scratch.items():
             self._sizes[scratch] = self.blueprint.dtype, size
+        if unknown := sorted(set(self._names) - set(self._sizes)):
+            raise BlueprintError(f"{name}: there is no array {unknown[0]!r}")
         return [
             (self._loop if isinstance(loop, Loop) else self._totals)(
                 f"{name}_{type(item).__name__.lower()}_{k}",
@@ -278,29 +240,27 @@ class Kernel:
 
     def _piece(self, name, body, threads, turns):
         """Find the accesses of a body, and refuse turns that touch what others write."""
-        accesses = set()
+        found = set()
         for array, index, rest in self._accesses(body):
             turn = None
-            if turns is not None and index == "k" or turns == 1 and index == "0":
+            if (turns and index == "k") or (turns == 1 and index == "0"):
                 turn = "k"
-            elif turns is not None and index == f"i*{turns} + k":
+            elif turns and index == f"i*{turns} + k":
                 turn = index
-            accesses.add(Access(array, turn, bool(_WRITTEN.match(rest))))
-        found = frozenset(accesses)
+            element = int(index) if index.isdigit() else None
+            found.add(Access(array, turn, element, bool(_WRITTEN.match(rest))))
         for access in found if threads > 1 else ():
-            alike = {(a.turn, a.written) for a in found if a.array == access.array}
-            # A sum's results are written once all has been read.
-            private = len({turn for turn, _ in alike}) == 1 and access.turn
-            if access.written and not private and (turns is not None or len(alike) > 1):
+            # The results of sums are written where all has been read.
+            others = found if turns else [a for a in found if not a.written]
+            touched = any(access.meets(a) for a in others)
+            if access.written and (touched or (turns and not access.turn)):
                 raise BlueprintError(f"{name}: turns of a loop touch {access.array} of each other")
-        return Piece(name, body, threads, found)
+        return Piece(name, body, threads, frozenset(found))
 
-    def _accesses(self, body):
-        """(array, index, what follows) of every access."""
-        known = set(self._names.values())
+    @staticmethod
+    def _accesses(body):
+        """(C++ name, index, what follows) of every access of an array."""
         for match in re.finditer(r"\b(state_\w+)\[", body):
-            if match[1] not in known:
-                raise BlueprintError(f"there is no array {match[1]}")
             depth, end = 1, match.end()
             while depth:
                 depth += {"[": 1, "]": -1}.get(body[end], 0)
@@ -321,16 +281,30 @@ class Kernel:
         self.shared_bytes, self.global_bytes = shared, used
         return found
 
+    def placement(self):
+        """Where the state of a replicate is, in words."""
+        shared, used = self.shared_bytes / 1024, self.global_bytes / 1024
+        if not used:
+            return f"{shared:.1f} KB, all in shared memory"
+        names = [name for name, array in self.arrays.items() if not array.shared]
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        return (
+            f"{shared:.1f} KB in shared memory, {used:.1f} KB in global memory "
+            f"({', '.join(names[-3:])}{more})"
+        )
+
     # Source -----------------------------------------------------------------------------------
 
     def schedule(self, learn):
-        """The pieces of a step, in order."""
-        return [
-            piece
-            for _, items in self.blueprint.schedule(learn)
-            for item in items
-            for piece in self.pieces[id(item)]
-        ]
+        """The pieces of a step, in the order in which they run."""
+        return ordered(
+            [
+                piece
+                for _, items in self.blueprint.schedule(learn)
+                for item in items
+                for piece in self._pieces[id(item)]
+            ]
+        )
 
     def source(self):
         """The text of ``step.h``."""
@@ -342,7 +316,6 @@ class Kernel:
             '#include "block.h"',
             f"static constexpr int SHARED_BYTES = {self.shared_bytes};",
             f"static constexpr size_t GLOBAL_BYTES = {self.global_bytes};",
-            "#define PARALLEL (THREADS == 1 ? 1 : THREADS/LANES)",
             *(
                 f"#define {a.name} {'SHARED' if a.shared else 'GLOBAL'}"
                 f"({_TYPES[a.dtype]}, {a.offset})"
@@ -354,7 +327,7 @@ class Kernel:
                 for name, values in self.blueprint.tables.items()
             ),
         ]
-        pieces = [piece for found in self.pieces.values() for piece in found]
+        pieces = [piece for found in self._pieces.values() for piece in found]
         parameters = "char* const global_memory, const int64_t step"
         for piece in pieces:
             lines.append(f"static __device__ __noinline__ void {piece.name}({parameters})")
@@ -401,49 +374,3 @@ class Kernel:
     def _numbers(name, integer, values):
         kind = "short" if integer and max(values) < 2**15 else "int" if integer else "real"
         return f"static __device__ const {kind} {name}[] = {{{', '.join(map(repr, values))}}};"
-
-
-def barriers(pieces):
-    """What comes before each piece of a step: nothing, ``__syncwarp`` or ``__syncthreads``.
-
-    Two accesses of an array need a barrier between them if one of them writes, unless both touch what
-    belongs to their turn only, or both are of the first thread. Where only threads of the first warp
-    touch it, the warp's barrier is enough.
-
-    Parameters
-    ----------
-    pieces : sequence of Piece
-        Of one step, after the last of which the first begins again.
-
-    Returns
-    -------
-    list of str or None
-    """
-    earlier = []  # pieces since the last barrier of the block, and whether one of the warp followed
-    for _ in range(2):  # the second time with what the end of a step leaves to the next
-        found = []
-        for piece in pieces:
-            needed = [_needed(before, piece, ordered) for before, ordered in earlier]
-            barrier = max(needed, default=None, key=(None, "__syncwarp", "__syncthreads").index)
-            if barrier == "__syncthreads":
-                earlier = []
-            elif barrier:
-                earlier = [(before, True) for before, _ in earlier]
-            earlier.append((piece, False))
-            found.append(barrier)
-    return found
-
-
-def _needed(before, piece, ordered):
-    """The barrier between two pieces, if none of the block is; `ordered` if one of the warp is."""
-    if before.threads == piece.threads == 1:
-        return None
-    for a in before.accesses:
-        for b in piece.accesses:
-            conflict = a.array == b.array and (a.written or b.written)
-            if conflict and not (a.turn and a.turn == b.turn):
-                if max(before.threads, piece.threads) > WARP:
-                    return "__syncthreads"
-                if not ordered:
-                    return "__syncwarp"
-    return None

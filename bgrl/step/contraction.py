@@ -141,6 +141,6 @@ class Comparison(Operation):
             index = f"source/{width}*{columns} + {first} + source%{width}"
             text = f"const double g = {array(gradient)}[{index}], e = {array(exact)}[{index}];"
             sums = {"product": "g*e", "square": "g*g", "exact_square": "e*e"}
-            values = {f"{array(f'oracle.{name}')}[target + {k}]": e for name, e in sums.items()}
+            values = {f"{array(f'oracle.{name}')}[{k}]": e for name, e in sums.items()}
             items.append(Totals(1, self.rows[k] * width, values, text))
         return Loops(tuple(items))

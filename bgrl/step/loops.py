@@ -3,7 +3,8 @@
 In the text of a loop, C++ statements for one turn, an array is what ``array(name)`` gives, with an index:
 ``{array("cortex.rate")}[k]``. From these accesses follows which loops have to wait for others
 (`bgrl.backends.barriers`), so every access has to stand in the text, and a loop may write nothing that
-another turn of it reads or writes.
+another turn of it reads or writes. Best is an index ``k``, or ``i*N + k`` in a loop of N turns with an
+inner loop over `i`: what is only ever accessed so needs no barrier.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Totals:
     ----------
     targets, sources : int
     values : dict of str to str
-        Element of an array, of which the index is made of ``target``, to the expression that is summed.
+        Element of an array, whose index is ``target``, or a number where there is one target only, to
+        the expression that is summed.
     text : str
         Statements before the expressions.
     """

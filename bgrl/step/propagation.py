@@ -249,7 +249,9 @@ class Propagation(Operation):
             effect = f"{array(gain)}[k/{width}]"
             if mask:
                 effect += f"*{array(mask)}[k]*{array(x)}[k%{width}]"
-            lines.append(f"{{ const int i = k/{width}; {array(block.arrays[s])}[i*{size} + k] += {effect}; }}")
+            lines.append(
+                f"{{ const int i = k/{width}; {array(block.arrays[s])}[i*{size} + k] += {effect}; }}"
+            )
         return Loop(size, "\n".join(lines))
 
 

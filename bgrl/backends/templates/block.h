@@ -3,8 +3,13 @@
 #include <cstdint>
 #include <math.h>
 #define THREAD ((int)threadIdx.x)
+#ifndef ONE_THREAD  // of the stand-in for CUDA
+#define ONE_THREAD 0
+#endif
 // Of sums: neighbouring threads that share one. With one thread alone it adds up in the same order.
 #define LANES 8
+// Sums at a time.
+#define PARALLEL (ONE_THREAD ? 1 : THREADS/LANES)
 #define UNROLLED _Pragma("unroll")
 #ifndef ARRAY  // the stand-in for CUDA may look at every access
 #define ARRAY(type, start) ((type*)(start))
@@ -55,7 +60,7 @@ template <typename Term>
 static inline __device__ auto total(const Term term, const int sources)
 {
     typedef decltype(term(0)) number;
-#if THREADS == 1
+#if ONE_THREAD
     number sums[LANES] = {};
     int first = 0;
     for (; first + LANES <= sources; first += LANES)

@@ -1,10 +1,11 @@
 // Stands in for CUDA where the same source is compiled by a C++ compiler.
 //
-// Blocks run one after the other. With one thread, barriers do nothing. With more, the threads of a block
-// are run in turn, each until it has to wait; BGRL_ORDER is the order: 0 forwards, 1 backwards, 2 changing.
-// A barrier that only some threads reach ends the program. With -DRACES every access of an array is noted,
-// and two of different threads that no barrier keeps apart are printed, if one of them writes; BGRL_SKIP
-// is the number of a barrier between pieces that is left out. Memory that nothing was written into holds NaN.
+// Blocks run one after the other. With one thread, barriers do nothing. Without -DTHREADS=1, there are as
+// many as BGRL_THREADS says. They are run in turn, each until it has to wait; BGRL_ORDER is the order: 0
+// forwards, 1 backwards, 2 changing. A barrier that only some threads reach ends the program. If BGRL_RACES
+// is 1, every access of an array is noted, and two of different threads that no barrier keeps apart are
+// printed, if one of them writes. BGRL_SKIP is the number of a barrier between pieces that is left out.
+// Memory that nothing was written into holds NaN.
 #pragma once
 #include <algorithm>
 #include <csetjmp>
@@ -14,7 +15,7 @@
 #include <cstring>
 #include <ucontext.h>
 #include <vector>
-#ifdef RACES
+#ifndef THREADS
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -25,8 +26,18 @@
 #define __noinline__ __attribute__((noinline))
 #define __align__(bytes) __attribute__((aligned(bytes)))
 #define __launch_bounds__(threads)
-#if THREADS != 1 && THREADS % 32
-#error "a block has one thread, or whole warps of 32"
+
+static int setting(const char* const name, const int otherwise)
+{
+    return getenv(name) ? atoi(getenv(name)) : otherwise;
+}
+#ifndef THREADS
+static const int THREADS = setting("BGRL_THREADS", 64);
+static const bool noting = setting("BGRL_RACES", 0);
+static const int skipped = setting("BGRL_SKIP", -1);
+#define ONE_THREAD 0
+#else
+#define ONE_THREAD 1
 #endif
 
 struct dim3 {
@@ -47,6 +58,7 @@ struct Thread {
     State state;
     double given[2];
     int parity;
+    int64_t block_barriers, warp_barriers;  // that it has passed
     const char* piece;
 };
 static std::vector<Thread> threads(THREADS);
@@ -54,30 +66,21 @@ static jmp_buf scheduler;
 static void (*kernel_body)();
 #define ME ((int)threadIdx.x)
 
-#ifdef RACES
-// Barriers of the block and of the warp that each thread has passed.
-static int64_t block_barriers[THREADS], warp_barriers[THREADS];
-#endif
-
 static void wait(const State state)
 {
-    if (THREADS == 1) return;
+    if (ONE_THREAD) return;
     threads[ME].state = state;
     if (!_setjmp(threads[ME].place)) _longjmp(scheduler, 1);
 }
 static void __syncthreads()
 {
     wait(AT_BLOCK);
-#ifdef RACES
-    block_barriers[ME]++;
-#endif
+    threads[ME].block_barriers++;
 }
 static void __syncwarp()
 {
     wait(AT_WARP);
-#ifdef RACES
-    warp_barriers[ME]++;
-#endif
+    threads[ME].warp_barriers++;
 }
 // An exchange of values is no barrier for memory.
 template <typename T> static T __shfl_xor_sync(unsigned, const T value, const int distance)
@@ -117,7 +120,7 @@ static void resume(const int t, const bool first)
 }
 static int turn(const int k)
 {
-    static const int order = getenv("BGRL_ORDER") ? atoi(getenv("BGRL_ORDER")) : 0;
+    static const int order = setting("BGRL_ORDER", 0);
     static uint64_t random = 88172645463325252ull;
     if (order == 0) return k;
     if (order == 1) return THREADS - 1 - k;
@@ -126,7 +129,7 @@ static int turn(const int k)
 }
 static void run_block()
 {
-    if (THREADS == 1) return kernel_body();
+    if (ONE_THREAD) return kernel_body();
     bool first = true;
     for (Thread& thread : threads) thread.state = READY;
     while (true) {
@@ -162,7 +165,7 @@ static void run_block()
 
 // Races -----------------------------------------------------------------------------------------------
 
-#ifdef RACES
+#if !ONE_THREAD
 struct Access {
     int thread = -1;
     int64_t block = 0, warp = 0;
@@ -180,8 +183,10 @@ static void compare(const Access& before, const Access& now, const char* kind)
 }
 static void note(const void* const address, const bool writes)
 {
+    if (!noting) return;
     History& past = histories[address];
-    const Access now = {ME, block_barriers[ME], warp_barriers[ME], threads[ME].piece};
+    const Thread& me = threads[ME];
+    const Access now = {ME, me.block_barriers, me.warp_barriers, me.piece};
     compare(past.write, now, writes ? "both write" : "the second reads");
     for (Access& read : past.reads) if (writes) compare(read, now, "the second writes");
     if (writes) {
@@ -205,7 +210,6 @@ template <typename T> struct Noted {
 #define ARRAY(type, start) (Noted<type>{(type*)(start)})
 #define PIECE(name) threads[ME].piece = #name;
 #define BARRIER(number, wait) if (number != skipped) wait()
-static const int skipped = getenv("BGRL_SKIP") ? atoi(getenv("BGRL_SKIP")) : -1;
 #endif
 
 // The host's calls --------------------------------------------------------------------------------------
@@ -268,7 +272,7 @@ template <typename Job> static cudaError_t cudaLaunchKernel(
     kernel_body = [] { body(*job); };
     for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++) {
         memset(shared_memory, 0xff, shared);
-#ifdef RACES
+#if !ONE_THREAD
         histories.clear();
 #endif
         run_block();
@@ -277,7 +281,7 @@ template <typename Job> static cudaError_t cudaLaunchKernel(
 }
 static cudaError_t cudaDeviceSynchronize()
 {
-#ifdef RACES
+#if !ONE_THREAD
     for (const std::string& race : races) printf("%s\n", race.c_str());
     races.clear();
 #endif
