@@ -48,8 +48,8 @@ from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
 
 REPLICATES, STEPS = 3, 200
-#: Steps of the search for races, and of each run without a barrier.
-SEARCHED = 30
+#: Steps of the search for races, and of each run without a barrier; trials end within them.
+SEARCHED = 12
 #: Of differences: relative to the largest value of an array, or to this where all are smaller.
 SMALL = 1e-6
 #: Largest difference from `cpp` that is rounding.
@@ -57,12 +57,12 @@ TOLERANCE = 1e-9
 #: Bytes of shared memory of the program with many threads, so that arrays are in both memories.
 LITTLE = 2048
 INTERVENTIONS = (
-    "inactivate cortex from 11 for 20 neurons 1",
-    "inactivate cortex->cortex from 40 for 30",
+    "inactivate cortex from 3 for 4 neurons 1",
+    "inactivate cortex->cortex from 8 for 30",
     "gain dopamine 0.5 from trial_start for 2",
     "drive cortex 0.3 from 5",
     "clamp dopamine 0.1 from reward after 1 for 1",
-    "block_plasticity cortex.tau from 20 for 50",
+    "block_plasticity cortex.tau from 5 for 50",
     "block_plasticity all from 90 for 20",
 )
 
@@ -154,7 +154,7 @@ def cases():
             "bernoulli_bandit",
             8,
             {"sensitivity": "rtrl"},
-            ("inactivate gpe from 20 for 30", "gain dopamine 0.5 from reward for 3"),
+            ("inactivate gpe from 5 for 30", "gain dopamine 0.5 from reward for 3"),
         ),
     ]
     kept = {}
@@ -287,20 +287,27 @@ def identical(case, structure, threads, state, expected, emulated):
 def raced(case, structure, threads):
     """Races, barriers, and those of them that are not missed when they are left out."""
     source = (threads / "step.h").read_text()
-    numbered = re.findall(r"BARRIER\((\d+), (\w+)\);\nPIECE\((\w+)\)", source)
+    modes = dict(re.findall(r"void (learn|evaluate)\([^)]*\)\n{\n(.*?)\n}", source, re.DOTALL))
+    numbered = {
+        mode: re.findall(r"BARRIER\((\d+), (\w+)\);\nPIECE\((\w+)\)", modes[mode]) for mode in modes
+    }
 
-    def found(skip):
+    def found(mode, skip=-1):
         program = Built(threads, structure | {"replicates": 1}, BGRL_RACES=1, BGRL_SKIP=skip)
-        state, printed = program._run(started(case, program, 1), 0, SEARCHED, 0)
-        printed += program._run(state, SEARCHED, SEARCHED, 1)[1]
+        state = started(case, program, 1)
+        printed = program._run(state, 0, SEARCHED, int(mode == "learn"))[1]
         return sorted(set(printed.splitlines()))
 
-    missed = [f"{wait} before {piece}" for k, wait, piece in numbered if not found(int(k))]
     return {
-        "races": found(-1),
-        "barriers": len(numbered),
-        "of the block": sum(wait == "__syncthreads" for _, wait, _ in numbered),
-        "missed": missed,
+        "races": found("learn") + found("evaluate"),
+        "barriers": sum(map(len, numbered.values())),
+        "of the block": source.count(", __syncthreads)"),
+        "missed": [
+            f"{wait} before {piece}, {mode}"
+            for mode, barriers in numbered.items()
+            for k, wait, piece in barriers
+            if not found(mode, int(k))
+        ],
     }
 
 

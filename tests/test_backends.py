@@ -172,7 +172,8 @@ def test_single_precision_on_numpy(small_agent):
 
 def test_unknown_backend(small_agent):
     with pytest.raises(
-        InputError, match="unknown backend 'fortran'; valid: cpp, cpp-plain, cython, numpy"
+        InputError,
+        match="unknown backend 'fortran'; valid: cpp, cpp-plain, cuda, cuda-emulated, cython, numpy",
     ):
         load("fortran", small_agent().structure())
 

@@ -18,7 +18,6 @@
 #ifndef THREADS
 #include <set>
 #include <string>
-#include <unordered_map>
 #endif
 #define __device__
 #define __global__ static
@@ -172,8 +171,36 @@ struct Access {
     const char* piece = "";
 };
 struct History { Access write, reads[2]; };
-static std::unordered_map<const void*, History> histories;
+#endif
+// What was allocated of the memory of the card, to refuse copies that leave it.
+struct Allocated {
+    const char* place;
+    size_t bytes;
+#if !ONE_THREAD
+    std::vector<History> histories;
+#endif
+};
+static std::vector<Allocated> allocated;
+#if !ONE_THREAD
+// Of every word of the shared memory, and of what was allocated of the card's.
+static std::vector<History> shared_histories(MOST_SHARED/4);
 static std::set<std::string> races;
+static History& history(const char* const place)
+{
+    if (place >= shared_memory && place < shared_memory + MOST_SHARED)
+        return shared_histories[(place - shared_memory)/4];
+    static Allocated* last = nullptr;
+    if (!last || place < last->place || place >= last->place + last->bytes)
+        for (Allocated& block : allocated)
+            if (place >= block.place && place < block.place + block.bytes) last = &block;
+    return last->histories[(place - last->place)/4];
+}
+static void forget()
+{
+    if (!noting) return;
+    std::fill(shared_histories.begin(), shared_histories.end(), History());
+    for (Allocated& block : allocated) block.histories.assign(block.bytes/4 + 1, History());
+}
 // Two accesses are apart if a barrier of the block lies between them, or within a warp one of the warp.
 static void compare(const Access& before, const Access& now, const char* kind)
 {
@@ -184,7 +211,7 @@ static void compare(const Access& before, const Access& now, const char* kind)
 static void note(const void* const address, const bool writes)
 {
     if (!noting) return;
-    History& past = histories[address];
+    History& past = history((const char*)address);
     const Thread& me = threads[ME];
     const Access now = {ME, me.block_barriers, me.warp_barriers, me.piece};
     compare(past.write, now, writes ? "both write" : "the second reads");
@@ -223,9 +250,6 @@ static const char* cudaGetErrorString(const cudaError_t error)
 {
     return error == cudaErrorMemoryAllocation ? "out of memory" : "invalid argument";
 }
-// What was allocated of the memory of the card, to refuse copies that leave it.
-struct Allocated { const char* place; size_t bytes; };
-static std::vector<Allocated> allocated;
 static cudaError_t cudaMalloc(void** const place, const size_t bytes)
 {
     if (!(*place = malloc(bytes))) return cudaErrorMemoryAllocation;
@@ -273,7 +297,7 @@ template <typename Job> static cudaError_t cudaLaunchKernel(
     for (blockIdx.x = 0; blockIdx.x < grid.x; blockIdx.x++) {
         memset(shared_memory, 0xff, shared);
 #if !ONE_THREAD
-        histories.clear();
+        forget();
 #endif
         run_block();
     }
