@@ -57,7 +57,7 @@ TOLERANCE = 1e-9
 #: Bytes of shared memory of the program with many threads, so that arrays are in both memories.
 LITTLE = 2048
 INTERVENTIONS = (
-    "inactivate cortex from 3 for 4 neurons 1",
+    "inactivate cortex neurons 1 from 3 for 4",
     "inactivate cortex->cortex from 8 for 30",
     "gain dopamine 0.5 from trial_start for 2",
     "drive cortex 0.3 from 5",
