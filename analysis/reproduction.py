@@ -72,6 +72,7 @@ STYLES = {
     "rtu_entropy_always": ("green", "^", "-"),
     "rtu_no_entropy": ("green", "v", ":"),
     "rtu_far": ("purple", "D", "-"),
+    "rtu_limit_ends": ("vermillion", "<", ":"),
     "rtu_amsgrad": ("purple", "P", ":"),
     "rtu_rates_only": ("grey", "X", "-"),
 }

@@ -124,6 +124,8 @@ class Method:
         What is cut off, see `bgrl.settings.edit`.
     offline : bool
         Whether the agent learns offline, by backpropagation through time (`bgrl.bptt`).
+    limit_ends : bool
+        Whether a time limit is learned as the task's original does, whatever the protocol.
     """
 
     summary: str
@@ -131,22 +133,23 @@ class Method:
     model: str = "rtrrl"
     lesions: tuple = ()
     offline: bool = False
+    limit_ends: bool = False
 
 
+_RTU = {"sensitivity": "rflo"}
 _FAR = dict.fromkeys(("discount", "trace_actor", "trace_critic", "trace_network"), 0.99)
-#: `rtu` without one remedy of `LASTING`.
+#: `rtu` without one remedy of `LASTING`. A half-life that no run reaches and a share of 1 switch off
+#: what they govern.
 WITHOUT = {
-    f"rtu_{name}": Method(summary, {"sensitivity": "rflo"} | changed, model)
-    for name, summary, changed, model in (
-        ("raw_input", "inputs as they are", {"normalize_input": False}, "rtu"),
-        ("raw_reward", "reward as it is", {"scale_reward": False}, "rtu"),
-        ("constant_rates", "rates do not fall", {"rate_half_life": None}, "rtu"),
-        ("entropy_always", "entropy encouraged at any level", {"entropy_share": None}, "rtu"),
-        ("no_entropy", "no entropy", {"entropy_weight": 0.0}, "rtu"),
-        ("far", "discount, traces .99", _FAR, "rtu"),
-        ("amsgrad", "AMSGrad", {"optimizer": "amsgrad"}, "rtu"),
-        ("rates_only", "no trace units", {}, "rtrrl"),
-    )
+    "rtu_raw_input": Method("inputs as they are", _RTU | {"normalize_input": False}, "rtu"),
+    "rtu_raw_reward": Method("reward as it is", _RTU | {"scale_reward": False}, "rtu"),
+    "rtu_constant_rates": Method("rates do not fall", _RTU | {"rate_half_life": 1e12}, "rtu"),
+    "rtu_entropy_always": Method("entropy at any level", _RTU | {"entropy_share": 1.0}, "rtu"),
+    "rtu_no_entropy": Method("no entropy", _RTU | {"entropy_weight": 0.0}, "rtu"),
+    "rtu_far": Method("discount, traces .99", _RTU | _FAR, "rtu"),
+    "rtu_limit_ends": Method("time limit is an end", _RTU, "rtu", limit_ends=True),
+    "rtu_amsgrad": Method("AMSGrad", _RTU | {"optimizer": "amsgrad"}, "rtu"),
+    "rtu_rates_only": Method("no trace units", _RTU, "rtrrl"),
 }
 METHODS = {
     "rflo": Method("RFLO", {"sensitivity": "rflo"}),
@@ -156,13 +159,15 @@ METHODS = {
     "snap1": Method("SnAp-1", {"sensitivity": "snap1"}),
     "rtrl": Method("exact RTRL", {"sensitivity": "rtrl"}),
     _slip.NAME: Method("RTRL with the official slip", {"sensitivity": _slip.NAME}),
-    "rtu": Method("trace units beside rates", {"sensitivity": "rflo"}, "rtu"),
+    "rtu": Method("trace units beside rates", _RTU, "rtu"),
     **WITHOUT,
     "lru": Method("LRU, exact", {"sensitivity": "snap1"}, "lru"),
     "frozen": Method("frozen reservoir", {"sensitivity": "none"}),
     "linear": Method("linear TD(λ)", {"sensitivity": "none"}, "linear", _NO_META),
     "linear_meta": Method("linear TD(λ), meta-RL input", {"sensitivity": "none"}, "linear"),
-    "bptt": Method("BPTT, offline", {**_PLAIN, "sensitivity": "none"}, offline=True),
+    "bptt": Method(
+        "BPTT, offline", {**_PLAIN, "sensitivity": "none"}, offline=True, limit_ends=True
+    ),
     "untrained": Method("untrained", {"sensitivity": "none", **_STILL}),
 }
 
@@ -235,8 +240,8 @@ class Config(AgentSettings):
         """The task, whose time limit may be learned as that of the protocol."""
         made = TASKS[choose("task", self.task, TASKS)].make(**self.task_options | options)
         protocol = PROTOCOLS[choose("protocol", self.protocol, PROTOCOLS)]
-        if METHODS[choose("method", self.method, METHODS)].offline:
-            return made  # BPTT knows limits as ends only
+        if METHODS[choose("method", self.method, METHODS)].limit_ends:
+            return made
         return dataclasses.replace(made, bootstraps=made.bootstraps or protocol.bootstraps)
 
     def learning(self):
