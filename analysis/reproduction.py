@@ -10,6 +10,7 @@ evaluation, `best_return` that of the best on the way, as in the paper. What the
 
 import argparse
 import csv
+import fnmatch
 import functools
 import re
 import sys
@@ -44,7 +45,7 @@ ALGORITHMS = {
     "rflo": "rtrrl_rflo_ctrnn",
     "rflo_bp": "rtrrl_rflo_ctrnn",
     "rflo_fa": "rtrrl_rflo_ctrnn",
-    "rtu": "rtrrl_rflo_ctrnn",  # its nearest relative: local gradients, a CT-RNN
+    "rtu": "rtrrl_*",  # which the paper does not have; beside it stands the best RTRRL
     "lru": "rtrrl_lru",
     "bptt": "ppo_ctrnn",
 }
@@ -106,7 +107,7 @@ def published(environment, algorithm, sources=("table 3", "table 2")):
     Parameters
     ----------
     environment, algorithm : str
-        As in ``lemmel_grosu_2025.csv``.
+        As in ``lemmel_grosu_2025.csv``; ``rtrrl_*`` is that of RTRRL with the highest median.
     sources : sequence of str
         Where in the paper; the first in which there is something counts.
 
@@ -116,10 +117,14 @@ def published(environment, algorithm, sources=("table 3", "table 2")):
         The standard deviation is NaN where the paper has none.
     """
     for source in sources:
-        for row in _published():
-            key = row["source"], row["environment"], row["algorithm"]
-            if key == (source, environment, algorithm):
-                return float(row["median"]), float(row["std"] or "nan")
+        found = [
+            (float(row["median"]), float(row["std"] or "nan"))
+            for row in _published()
+            if (row["source"], row["environment"]) == (source, environment)
+            and fnmatch.fnmatchcase(row["algorithm"], algorithm)
+        ]
+        if found:
+            return max(found, key=lambda numbers: numbers[0])
     return None
 
 
@@ -203,7 +208,8 @@ def table(data):
     Returns
     -------
     list of dict
-        What varies; `n`, replicates; `final` and `best`, median and interval; `p`, of the difference of
+        What varies; `n`, replicates; `final` and `best`, median and interval; `kept`, replicates that
+        end with at least 90 % of their best evaluation; `p`, of the difference of
         the final returns to those of the first method, NaN for that itself; `published`, median and
         standard deviation or None; `failure`; `wall_time` in s.
     """
@@ -221,6 +227,7 @@ def table(data):
                 "n": int((~np.isnan(final)).sum()),
                 "final": median_and_interval(final),
                 "best": median_and_interval(best),
+                "kept": int((final >= best - 0.1 * np.abs(best)).sum()),
                 "p": permutation_p(final, reference) if compared else float("nan"),
                 "published": published(at["task"], ALGORITHMS.get(at["method"], "")),
                 "failure": str(points["failure"].isel(here).values),
@@ -243,16 +250,18 @@ def _cells(data):
     """The table as text: head, then a row for each run."""
     known = coordinates(data)
     first = label(data, known["method"][0])
-    head = [*known, "final", "best", "paper (best)", f"p (final, against {first})"]
+    kept = "end at 90 % of best"
+    head = [*known, "final", "best", kept, "paper (best)", f"p (final, against {first})"]
     rows = [head]
     for row in table(data):
         names = [label(data, row[k]) if k == "method" else f"{row[k]}" for k in known]
         if row["failure"]:
-            rows.append([*names, f"failed: {row['failure']}", "", "", ""])
+            rows.append([*names, f"failed: {row['failure']}", "", "", "", ""])
             continue
         paper = "" if row["published"] is None else _number(row["published"][0])
         p = "" if np.isnan(row["p"]) else f"{max(row['p'], 1e-4):.2g}"
-        rows.append([*names, _interval(row["final"]), _interval(row["best"]), paper, p])
+        returned = _interval(row["final"]), _interval(row["best"])
+        rows.append([*names, *returned, f"{row['kept']} of {row['n']}", paper, p])
     return rows
 
 
@@ -492,11 +501,10 @@ def plot_memory(data, kind, *, ax=None):
         ax.vlines(x, numbers[:, 1], numbers[:, 2], color=colour, linewidth=1.2)
         style = {"linestyle": line, "marker": marker, "markersize": 4.5, "linewidth": 1.2}
         ax.plot(x, numbers[:, 0], color=colour, label=label(data, method), **style)
-        drawn[ALGORITHMS.get(method)] = colour
+        if "*" not in (algorithm := ALGORITHMS.get(method, "*")):
+            drawn[algorithm] = colour
     for algorithm, colour in drawn.items() if kind == "best_return" else ():
-        found = {
-            n: published(t, algorithm or "") for n, t in zip(lengths, known["task"], strict=True)
-        }
+        found = {n: published(t, algorithm) for n, t in zip(lengths, known["task"], strict=True)}
         found = {n: value[0] for n, value in found.items() if value}
         style = {"marker": "d", "markersize": 8, "markerfacecolor": "none", "linestyle": "none"}
         ax.plot(found.keys(), found.values(), color=colour, **style)
@@ -821,7 +829,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(
         prog="python -m analysis.reproduction",
         description="Draws every dataset of a folder anew, as NAME.svg beside it, and makes the tables "
-        "of its README.md anew; needs no compiler.",
+        "of its pages anew; needs no compiler.",
     )
     parser.add_argument("folder", nargs="?", default=FOLDER, help="docs/reproduction by default")
     options = parser.parse_args(arguments)
@@ -829,10 +837,8 @@ def main(arguments=None):
     if not found:
         print(f"error: {options.folder} has no dataset", file=sys.stderr)
         return 2
-    page = Path(options.folder) / "README.md"
-    if page.exists():
-        text = page_tables(page)
-        page.write_text(text)
+    for page in sorted(Path(options.folder).glob("*.md")):
+        page.write_text(page_tables(page))
         found.append(page)
     print("\n".join(f"wrote {path}" for path in found))
     return 0

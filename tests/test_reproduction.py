@@ -76,6 +76,8 @@ def test_published_numbers():
     both = ("table 2", "table 3")
     assert reproduction.published("BernoulliBandit", "rtrrl_rflo_ctrnn", both) == (371.7, 5.17)
     assert reproduction.published("DeepSea-4", "rtrrl_lru")[0] == 0.99
+    assert reproduction.published("RepeatPrevious", "rtrrl_*") == (1.0, 0.0)  # of the LRU
+    assert reproduction.published("BernoulliBandit", "rtrrl_*")[0] == 893.96
     median, deviation = reproduction.published("MemoryChain-64", "rtrrl_rflo_ctrnn", ("figure 4",))
     assert median == 0.27 and np.isnan(deviation)
     assert reproduction.published("Pong", "rtrrl_lru") is None
@@ -127,13 +129,25 @@ def test_table():
     assert catch_linear["p"] == pytest.approx(0.1) and catch_linear["n"] == 3
     assert swimmer_rflo["final"][0] == 450 and swimmer_linear["p"] > 0.5
     lines = reproduction.markdown(data)
-    assert lines[0] == "| task | method | final | best | paper (best) | p (final, against RFLO) |"
-    assert lines[2] == "| Catch | RFLO | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) | 1.00 |  |"
-    assert lines[3].endswith("| 0.50 (0.50 to 0.50) | 0.27 | 0.1 |")
+    assert lines[0] == (
+        "| task | method | final | best | end at 90 % of best | paper (best) "
+        "| p (final, against RFLO) |"
+    )
+    assert lines[2] == (
+        "| Catch | RFLO | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) | 3 of 3 | 1.00 |  |"
+    )
+    assert lines[3].endswith("| 0.50 (0.50 to 0.50) | 0 of 3 | 0.27 | 0.1 |")
     assert len(reproduction.summary(data)) == 6
     # RFLO reaches 1.00 of Catch, and not the 465.08 of Swimmer at the end.
     assert reproduction._reached(data, "rflo") == (1, 1, 2)
     assert "RFLO 1 at the end, 1 on the way, of 2" in reproduction._headline(data)
+
+
+def test_who_ends_at_their_best():
+    """Nine tenths of it, also where it is negative."""
+    returns = [[0, 1, 0.9], [0, 1, 0.89], [-9, -1, -1.1], [-9, -1, -1.2]]
+    row = reproduction.table(made("tables", {"Catch": {"rflo": returns}}))[0]
+    assert (row["kept"], row["n"]) == (2, 4)
 
 
 def test_normalised_return():
@@ -221,11 +235,11 @@ def test_committed_figures_are_those_of_their_datasets(path, redrawn):
     assert path.stat().st_size < 300_000
 
 
-def test_tables_of_the_page_are_those_of_the_datasets():
-    page = reproduction.FOLDER / "README.md"
-    assert reproduction.page_tables(page) == page.read_text()
+def test_tables_of_the_pages_are_those_of_the_datasets():
+    texts = {page: page.read_text() for page in reproduction.FOLDER.glob("*.md")}
+    assert {page: reproduction.page_tables(page) for page in texts} == texts
     for path in COMMITTED:
-        assert f"({path.stem}.svg)" in page.read_text()
+        assert any(f"({path.stem}.svg)" in text for text in texts.values())
 
 
 def test_a_changed_table_is_made_anew(tmp_path):
@@ -240,7 +254,9 @@ def test_a_changed_table_is_made_anew(tmp_path):
     assert (
         "old" not in found and found.startswith("text") and found.endswith("<!-- end -->\nmore\n")
     )
-    assert "| Catch | RFLO | 0.25 (0.25 to 0.25) | 0.25 (0.25 to 0.25) | 1.00 |  |" in found
+    assert (
+        "| Catch | RFLO | 0.25 (0.25 to 0.25) | 0.25 (0.25 to 0.25) | 2 of 2 | 1.00 |  |" in found
+    )
     assert "`python -m experiments.tables`" in found
 
 
