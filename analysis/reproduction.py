@@ -74,7 +74,7 @@ STYLES = {
     "rtu_no_entropy": ("green", "v", ":"),
     "rtu_far": ("purple", "D", "-"),
     "rtu_limit_ends": ("vermillion", "<", ":"),
-    "rtu_amsgrad": ("purple", "P", ":"),
+    "rtu_adam": ("purple", "P", ":"),
     "rtu_rates_only": ("grey", "X", "-"),
 }
 #: Tasks of the two suites of the paper.

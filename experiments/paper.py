@@ -148,7 +148,7 @@ WITHOUT = {
     "rtu_no_entropy": Method("no entropy", _RTU | {"entropy_weight": 0.0}, "rtu"),
     "rtu_far": Method("discount, traces .99", _RTU | _FAR, "rtu"),
     "rtu_limit_ends": Method("time limit is an end", _RTU, "rtu", limit_ends=True),
-    "rtu_amsgrad": Method("AMSGrad", _RTU | {"optimizer": "amsgrad"}, "rtu"),
+    "rtu_adam": Method("Adam without floor", _RTU | {"optimizer": "adam"}, "rtu"),
     "rtu_rates_only": Method("no trace units", _RTU, "rtrrl"),
 }
 METHODS = {

@@ -340,7 +340,7 @@ def test_a_sign_is_kept_and_a_fixed_projection_does_not_learn(small_agent):
             r"unknown sensitivity 'bptt'; valid: none, nucleus, rflo, rtrl, (\w+, )*snap1",
         ),
         ({"feedback": "both"}, "unknown feedback 'both'; valid: random, symmetric"),
-        ({"optimizer": "lion"}, "unknown optimizer 'lion'; valid: adam, amsgrad, sgd"),
+        ({"optimizer": "lion"}, "unknown optimizer 'lion'; valid: adam, adam_floor, amsgrad, sgd"),
         ({"max_norm": 0.0}, "max_norm is 0.0"),
     ],
 )

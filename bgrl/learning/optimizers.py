@@ -82,21 +82,29 @@ _CORRECTIONS = f"""
     correction_2 = -1/expm1(updates*{math.log(0.999)!r})
 """
 
-OPTIMIZERS = {
-    "sgd": Optimizer("update = gradient"),
-    # Kingma & Ba 2015, ICLR, algorithm 1.
-    "adam": Optimizer(
-        """
+
+def _adam(epsilon):
+    return Optimizer(
+        f"""
         moment_1 = 0.9*moment_1 + 0.1*gradient
         moment_2 = 0.999*moment_2 + 0.001*gradient*gradient
-        update = correction_1*moment_1/(sqrt(correction_2*moment_2) + 1e-8)
+        update = correction_1*moment_1/(sqrt(correction_2*moment_2) + {epsilon})
         """,
         state=("moment_1", "moment_2"),
         once=_CORRECTIONS,
         once_state=("updates",),
-    ),
-    # Reddi, Kale & Kumar 2018, ICLR, algorithm 2: Adam whose steps do not grow again when the TD
-    # error vanishes, which would let noise undo what was learned.
+    )
+
+
+OPTIMIZERS = {
+    "sgd": Optimizer("update = gradient"),
+    # Kingma & Ba 2015, ICLR, algorithm 1.
+    "adam": _adam("1e-8"),
+    # Adam whose steps shrink with the gradient where that is small: with the TD error gone, as in a task
+    # that is solved, noise would otherwise move every parameter as far as learning did. For rewards in
+    # standard deviations (`Learning.scale_reward`), which give gradients a unit.
+    "adam_floor": _adam("0.02"),
+    # Reddi, Kale & Kumar 2018, ICLR, algorithm 2: Adam that divides by the largest second moment so far.
     "amsgrad": Optimizer(
         """
         moment_1 = 0.9*moment_1 + 0.1*gradient

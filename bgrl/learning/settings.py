@@ -33,7 +33,7 @@ class Learning:
     feedback : {"random", "symmetric"}
         Whether the learning signal returns to what a readout reads through fixed weights of their
         own (feedback alignment: drawn, or given, in the `Readout`) or through the readout's.
-    optimizer : {"adam", "amsgrad", "sgd"} or Optimizer
+    optimizer : {"adam", "adam_floor", "amsgrad", "sgd"} or Optimizer
     discount : float
         Of future reward per task step.
     trace_actor, trace_critic, trace_network : float
@@ -144,7 +144,7 @@ class Learning:
 LASTING = Learning(
     sensitivity="rflo",
     feedback="symmetric",
-    optimizer="adam",
+    optimizer="adam_floor",
     discount=0.95,
     trace_actor=0.9,
     trace_critic=0.9,
