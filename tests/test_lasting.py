@@ -97,6 +97,24 @@ def test_rates_fall_with_age(backend):
     assert np.abs(states[-1]["cortex.bias"] - states[-2]["cortex.bias"]).max() > 0
 
 
+@pytest.mark.parametrize(("optimizer", "epsilon"), [("adam", 1e-8), ("adam_floor", 0.02)])
+def test_adam_with_and_without_a_floor(optimizer, epsilon):
+    """Kingma & Ba 2015, algorithm 1, of the gradients of a run."""
+    _, states = played(agent(optimizer=optimizer, entropy_weight=0.0))
+    moments = np.zeros((2, *states[0]["readout_drive.weight"].shape))
+    for t, (before, after) in enumerate(pairwise(states), 1):
+        error = after["dopamine.td_error"].reshape(2, *[1] * (moments.ndim - 2))
+        gradient = error * before["readout_drive.eligibility_weight"]
+        moments[0] = 0.9 * moments[0] + 0.1 * gradient
+        moments[1] = 0.999 * moments[1] + 0.001 * gradient**2
+        first, second = moments[0] / (1 - 0.9**t), moments[1] / (1 - 0.999**t)
+        moved = after["readout_drive.weight"] - before["readout_drive.weight"]
+        expected = 1e-3 * first / (np.sqrt(second) + epsilon)
+        np.testing.assert_allclose(moved, expected, rtol=0, atol=1e-12)
+    other = 1e-3 * first / (np.sqrt(second) + 0.02 + 1e-8 - epsilon)
+    assert np.abs(moved - other).max() > 1e-6
+
+
 def test_entropy_counts_only_below_its_share_of_a_choice():
     """Logits far apart in one replicate and equal in the other: 0.2 log(2) lies in between."""
     settings = {"entropy_weight": 0.3, "rate_actor": 0.0, "rate_network": 0.0}
