@@ -204,7 +204,7 @@ class _Program:
 
     def write(self, directory):
         """Write ``program.cpp`` and ``values``."""
-        used = set(re.findall(r"\b_array_\w+|\b_namespace\w+", "\n".join(self.functions)))
+        used = set(re.findall(r"\w+", "\n".join(self.functions)))
         clock = [self.network.clock.variables[name] for name in ("timestep", "t", "dt")]
         used |= {self._name(v) for v in [*self.network.variables.values(), *clock]}
         arrays = {name: self.values[name] for name in sorted(used & self.values.keys())}
