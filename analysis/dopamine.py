@@ -74,6 +74,11 @@ def known(group):
     return not any(math.isnan(result.mean) for result in results(group))
 
 
+def scored(group):
+    """Whether a finding counts: what animals show is not disputed."""
+    return group.attrs["expected"] != "disputed"
+
+
 def as_expected(group):
     """Whether that is what theory says of an error about value; not where a measure is unknown."""
     return known(group) and passes(group) == (group.attrs["expected"] == "passes")
@@ -86,16 +91,24 @@ def verdict(group):
     word = "PASS" if passes(group) else "FAIL"
     if group.attrs["expected"] == "fails":
         return f"{word} ({'as expected' if word == 'FAIL' else 'a leak'})"
-    return word
+    return word if scored(group) else f"{word} (disputed)"
 
 
 def findings(data):
-    """Name to group of the findings of a dataset."""
+    """Name to group of the findings of a dataset, with one method."""
     return {name: node.to_dataset() for name, node in data.children.items()}
+
+
+def methods(data):
+    """Name to dataset of each method that is compared in a dataset; none where there is one only."""
+    return {name: node for name, node in data.children.items() if node.children}
 
 
 def summary(data):
     """The table, as lines of text."""
+    runs = methods(data)
+    if runs:
+        return [*compared(runs), *(f"{name}: {summary(run)[-1]}" for name, run in runs.items())]
     groups = findings(data)
     replicates = next(iter(groups.values())).sizes["replicate"]
     model, method = (data.attrs.get(name, "?") for name in ("model", "sensitivity"))
@@ -110,9 +123,10 @@ def summary(data):
             numbers = f"{r.mean:7.3f} ({r.low:.3f} to {r.high:.3f})"
             published = f"; recorded: {r.published}" if r.published else ""
             lines.append(f"  {mark} {r.text:<52} {numbers}, {_bounds(r)}{published}")
-    shown = sum(map(passes, groups.values()))
+    judged = [group for group in groups.values() if scored(group)]
+    shown = sum(map(passes, judged))
     lines.append(
-        f"{shown} of {len(groups)} findings are shown; {sum(map(as_expected, groups.values()))} verdicts "
+        f"{shown} of {len(judged)} findings are shown; {sum(map(as_expected, judged))} verdicts "
         "are what is expected of an error about value"
     )
     return lines
@@ -134,8 +148,13 @@ def markdown(data):
         judged = {r.measure for r in results(group)}
         for measure, values in group.data_vars.items():
             if values.dims == ("replicate",) and measure not in judged:
-                low, high = bootstrap_interval(values.values, np.mean)
-                number = f"{float(values.mean()):.3f} ({low:.3f} to {high:.3f})"
+                kept = values.values[~np.isnan(values.values)]
+                number = "unknown"
+                if len(kept):
+                    low, high = bootstrap_interval(kept, np.mean)
+                    number = f"{kept.mean():.3f} ({low:.3f} to {high:.3f})"
+                if len(kept) < len(values):
+                    number += f", {len(kept)} of {len(values)} replicates"
                 lines.append(f"| | | {values.attrs['long_name']} | {number} | not judged | |")
     return lines
 
@@ -193,7 +212,9 @@ def plot_finding(group, *, ax=None):
     ax.set(xlabel=group["x"].attrs["long_name"], ylabel=group["curves"].attrs["long_name"])
     ax.legend(fontsize=6.5)
     title = "\n".join(textwrap.wrap(f"{verdict(group)}: {group.attrs['title']}", 46))
-    ax.set_title(title, color="black" if as_expected(group) else COLOURS["vermillion"])
+    ax.set_title(
+        title, color="black" if not scored(group) or as_expected(group) else COLOURS["vermillion"]
+    )
     first = results(group)[0]
     published = f"; recorded: {first.published}" if first.published else ""
     text = f"{first.text}: {first.mean:.3g} ({first.low:.3g} to {first.high:.3g}){published}"
@@ -209,8 +230,50 @@ def plot_finding(group, *, ax=None):
 
 
 @styled
+def plot_compared(data, *, ax=None):
+    """Findings by methods, coloured by the verdict.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+        See `methods`.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    runs = {name: findings(run) for name, run in methods(data).items()}
+    names = list(dict.fromkeys(name for groups in runs.values() for name in groups))
+    if ax is None:
+        ax = new_figure(2.6 + 1.05 * len(runs), 1.2 + 0.28 * len(names)).add_subplot()
+    for x, groups in enumerate(runs.values()):
+        for y, name in enumerate(names):
+            if name not in groups:
+                continue
+            shown, group = passes(groups[name]), groups[name]
+            colour = COLOURS["blue"] if shown else "white"
+            edge = "black" if not scored(group) or as_expected(group) else COLOURS["vermillion"]
+            ax.scatter(x, y, s=90, marker="o", color=colour, edgecolor=edge, linewidth=1.6)
+    counts = {
+        name: sum(passes(group) for group in groups.values() if scored(group))
+        for name, groups in runs.items()
+    }
+    replicates = next(iter(next(iter(runs.values())).values())).sizes["replicate"]
+    ax.set(xlim=(-0.5, len(runs) - 0.5), ylim=(len(names) - 0.5, -0.5), xlabel="method")
+    ax.set_xticks(range(len(runs)), [f"{name}\n{counts[name]} shown" for name in runs])
+    ax.set_yticks(range(len(names)), names)
+    ax.set_title(
+        f"Filled: shown; red edge: not what theory says ({replicates} replicates)", fontsize=8
+    )
+    return ax
+
+
+@styled
 def figure(data):
-    """One page: a panel for each finding."""
+    """One page: a panel for each finding; or findings by methods, where some are compared."""
+    if methods(data):
+        return plot_compared(data).figure
     groups = findings(data)
     columns = min(COLUMNS, len(groups))
     rows = math.ceil(len(groups) / columns)

@@ -141,8 +141,8 @@ def session(data, population="cortex"):
     ----------
     data : xarray.DataTree
         Traces of every step of a part of the run: `dopamine`, and what else is to be looked at.
-        Variables of the task (``task.kind``) become labels of trials, with their value in the first
-        step of each. Events are those that the task tells (``trials/event_step``).
+        Variables of the task (``task.kind``) are signals like them, and labels of trials, with their
+        value in the first step of each. Events are those that the task tells (``trials/event_step``).
     population : str
         Whose activity to take along, if it was recorded.
 
@@ -171,8 +171,7 @@ def session(data, population="cortex"):
         if name.startswith("task."):
             first = np.take_along_axis(values, index, axis=1)
             labels[name.removeprefix("task.")] = np.where(np.isnan(start), np.nan, np.round(first))
-        else:
-            signals[name] = values
+        signals[name] = values
     activity = traces[population].values if population in traces else None
     duration = data.attrs["step_duration_ms"]
     return Session(signals, events | {"start": start}, labels, duration, len(step), activity)

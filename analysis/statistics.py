@@ -56,6 +56,42 @@ def line(x, y):
     return tuple(np.array(found).T)
 
 
+def exponential(x, y, rates=None):
+    """Least-squares exponential of each replicate, y = end + change*exp(-rate*x).
+
+    Parameters
+    ----------
+    x : array (points,) or (replicate, points)
+    y : array (replicate, points)
+    rates : array, optional
+        Rates to choose from; 200 from one over ten times the range of x to ten over its mean spacing if
+        nothing is said, the same ratio apart.
+
+    Returns
+    -------
+    end, change, rate : arrays (replicate,)
+        NaN where fewer than four points are known.
+    """
+    y = np.asarray(y, float)
+    x = np.broadcast_to(np.asarray(x, float), y.shape)
+    found = []
+    for a, b in zip(x, y, strict=True):
+        known = ~(np.isnan(a) | np.isnan(b))
+        a, b = a[known], b[known]
+        if len(a) < 4 or np.ptp(a) == 0:
+            found.append((np.nan, np.nan, np.nan))
+            continue
+        tried = np.geomspace(0.1, 10 * (len(a) - 1), 200) / np.ptp(a) if rates is None else rates
+        fits = []
+        for rate in tried:
+            columns = np.column_stack([np.ones(len(a)), np.exp(-rate * a)])
+            (end, change), *_ = np.linalg.lstsq(columns, b, rcond=None)
+            error = b - columns @ (end, change)
+            fits.append((error @ error, end, change, rate))
+        found.append(min(fits)[1:])
+    return tuple(np.array(found).T)
+
+
 def logistic(x, choice, ridge=1e-3, iterations=50):
     """Logistic regression by Newton's method.
 
@@ -107,7 +143,7 @@ def psychometric(stimulus, choice):
     return centre - spread * constant / slope, slope / spread
 
 
-def stay(choice, rewarded, rare):
+def stay(choice, rewarded, rare, goes_on=None):
     """How reward and transition of the trial before decide whether a first choice is repeated.
 
     The analysis of the two-step task (Daw et al. 2011, Neuron 69:1204): log odds of staying on reward,
@@ -118,6 +154,8 @@ def stay(choice, rewarded, rare):
     ----------
     choice, rewarded, rare : arrays (trials,)
         0 or 1, in the order of the trials.
+    goes_on : array (trials,) of bool, optional
+        Whether a trial follows on the one before; the first of a session does not.
 
     Returns
     -------
@@ -128,7 +166,9 @@ def stay(choice, rewarded, rare):
     reward = 2 * np.asarray(rewarded, float)[:-1] - 1
     common = 1 - 2 * np.asarray(rare, float)[:-1]
     x = np.column_stack([reward, common, reward * common])
-    weights = logistic(x, (choice[1:] == choice[:-1]).astype(float))
+    stays = (choice[1:] == choice[:-1]).astype(float)
+    kept = slice(None) if goes_on is None else np.asarray(goes_on, bool)[1:]
+    weights = logistic(x[kept], stays[kept])
     return dict(zip(("stay", "reward", "common", "interaction"), map(float, weights), strict=True))
 
 

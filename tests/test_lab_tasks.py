@@ -11,7 +11,7 @@ from bgrl import tasks
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError
 from bgrl.tasks import pavlovian as conditioning
-from bgrl.tasks.pavlovian import Trials, exponential, fixed, normal, uniform
+from bgrl.tasks.pavlovian import Block, Trials, exponential, fixed, normal, uniform
 from tests.test_tasks import play
 
 #: Trials that start soon, in steps of 200 ms.
@@ -245,6 +245,47 @@ def test_presets_in_whole_trials():
     assert not any(row["magnitude"] for row in inhibited)
 
 
+def test_blocks_of_trials(tmp_path):
+    """Each block is of one sort, five trials long, and drawn by weight; a new phase starts a new one."""
+    sorts = tuple(
+        Block(5, (Trials("A", magnitudes=(m,), delay=fixed(20)),), w)
+        for m, w in ((0.1, 3), (1.0, 1))
+    )
+    pairs = Block(4, tuple(Trials(c, magnitudes=(0.5,), delay=fixed(20)) for c in "AB"))
+    phases = ((12, sorts), (None, (pairs,)))
+    task = tasks.make("pavlovian", phases=phases, iti=fixed(20), after=20.0, cue=20.0)
+    f = record(task, 3 * 20, tmp_path, 400)
+    # Steps of three: nothing, cue, reward.
+    size, block, since = f["size"][::3], f["block"][::3], f["since"][::3]
+    np.testing.assert_array_equal(since[:12, 0], [0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 0, 1])
+    np.testing.assert_array_equal(since[12:, 0], [0, 1, 2, 3] * 2)
+    np.testing.assert_allclose(size[:12], np.array([0.1, 1.0])[block[:12].astype(int)])
+    assert (block[:5] == block[0]).all() and (block[12:] == 2).all()
+    assert_share(block[[0, 5, 10]].ravel() == 0, 0.75)
+    np.testing.assert_allclose(f["reward"][2::3][:12], size[:12])
+    assert_share(f["shows_B"][3 * 12 :: 3].ravel() == 1, 0.5)
+
+
+def test_presets_with_blocks_are_what_is_told():
+    rows = conditioning.rows(conditioning.PRESETS["babayan_2018"]["phases"], 200.0)
+    assert [row["magnitude"] for row in rows] == [0.1, 1.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0]
+    assert [row["probability"] for row in rows[2:]] == pytest.approx(
+        np.array([39, 3, 3, 3, 3, 39]) / 90
+    )
+    assert {(row["delay"], row["width"]) for row in rows} == {(9, 2)}
+    linked = conditioning.rows(conditioning.PRESETS["bromberg_martin_2010"]["phases"], 200.0)
+    assert [(row["block"], row["cues"], row["magnitude"]) for row in linked] == [
+        *((0, "A", 1.0), (0, "B", 0.0), (1, "A", 0.0), (1, "B", 1.0))
+    ]
+    cued = conditioning.rows(conditioning.PRESETS["qian_2025_cued"]["phases"], 500.0)
+    shares = {}
+    for row in cued[-5:]:
+        shares[row["cues"], row["magnitude"]] = row["probability"]
+    assert shares == pytest.approx(
+        {("A", 1): 0.3, ("A", 0): 0.1, ("B", 0): 0.2, ("C", 1): 0.3, ("C", 0): 0.1}
+    )
+
+
 def test_sizes_of_reward(tmp_path):
     times = {"iti": fixed(500), "after": 500.0, "step": 500.0}
     task = tasks.make("pavlovian", preset="tobler_2005", **times)
@@ -348,7 +389,7 @@ def test_licking_costs_and_brings_nothing(tmp_path):
             "cues are 'A>BA'; each once",
         ),
         ({"phases": ((None, (Trials("A>B"),)),)}, "cue is infinite; cues one after the other"),
-        ({"preset": "pavlov"}, "unknown preset 'pavlov'; valid: amo_2022, dabney_2020_probability"),
+        ({"preset": "pavlov"}, "unknown preset 'pavlov'; valid: amo_2022, babayan_2018"),
         ({"after": 30.0}, "after is 30.0 ms; a positive multiple of the step of 20 ms is needed"),
         ({"after": 0.0}, "after is 0.0 ms; a positive multiple"),
         ({"step": 0.0}, "step is 0.0; a number from 0.001"),
@@ -361,6 +402,9 @@ def test_licking_costs_and_brings_nothing(tmp_path):
         ({"phases": ((5, (Trials("A"),)),)}, "the last phase lasts for good"),
         ({"phases": ((0, (Trials("A"),)), (None, (Trials("A"),)))}, "trials in phase 0 is 0"),
         ({"phases": ((None, ("A",)),)}, "phase 0 has ('A',); one or more Trials"),
+        ({"phases": ((None, (Trials("A"), Block(5, (Trials("A"),)))),)}, "or one or more Block"),
+        ({"phases": ((None, (Block(0, (Trials("A"),)),)),)}, "trials of a block in phase 0 is 0"),
+        ({"phases": ((None, (Block(5, (Trials("A+"),)),)),)}, "cues are 'A+'; letters"),
         ({"phases": ((None, (Trials("A+"),)),)}, "cues are 'A+'; letters are needed"),
         ({"phases": ((None, (Trials(""),)),)}, "phases have no cue"),
         (

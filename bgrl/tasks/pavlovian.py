@@ -96,6 +96,27 @@ class Trials:
         ]
 
 
+@dataclass(frozen=True)
+class Block:
+    """Trials in a row of the same kinds, which a phase may have instead of kinds of trial.
+
+    When a block is over the next one is drawn anew; it may be of the same sort.
+
+    Parameters
+    ----------
+    trials : int
+        How many.
+    kinds : tuple of Trials
+        What each of them can be.
+    weight : float
+        How often blocks are of this sort, relative to the others of the phase.
+    """
+
+    trials: int
+    kinds: tuple
+    weight: float = 1.0
+
+
 def _draws(name, delay, step):
     """(share, first step, further steps, exponential scale) of each point of a `Delay`."""
     if not isinstance(delay, Delay):
@@ -122,6 +143,33 @@ def _starkweather(probability):
     delays = {"A": gaussian, "B": fixed(1200.0), "C": fixed(2800.0)}
     kinds = [Trials(cue, probability, delay=delay) for cue, delay in delays.items()]
     return (*kinds, Trials("D", 0.0, delay=fixed(2000.0)))
+
+
+def _sized(magnitude):
+    """Trials of one size of reward, 2 s after the odour, give or take 0.2 s."""
+    return (Trials("A", magnitudes=(magnitude,), delay=uniform(1800.0, 2200.0)),)
+
+
+def _linked(a, b):
+    """Trials of either target, with these sizes of reward."""
+    return tuple(Trials(cue, magnitudes=(size,)) for cue, size in (("A", a), ("B", b)))
+
+
+def _qian(paid, further):
+    """Odour A with this probability of reward, B without, and further trials."""
+    common = {"delay": uniform(3500.0, 4500.0)}
+    kinds = (Trials("A", paid, weight=0.4, **common), Trials("B", 0.0, weight=0.2, **common))
+    return (*kinds, Trials(*further, weight=0.4, **common))
+
+
+def _contingency(paid, further):
+    """A preset: conditioning, and then with that probability and those further trials."""
+    return {
+        "phases": ((1000, _qian(0.75, ("", 0.0))), (None, _qian(paid, further))),
+        "iti": exponential(14_000.0, 10_000.0, 40_000.0),
+        "cue": 1000.0,
+        "reference": "Qian et al. 2025, Nat. Neurosci., doi 10.1038/s41593-025-01915-4",
+    }
 
 
 def _chain(cues):
@@ -287,6 +335,50 @@ PRESETS = {
         "cue": 1000.0,
         "reference": "Kim et al. 2020, Cell 183:1600",
     },
+    "babayan_2018": {
+        "phases": (
+            (1000, tuple(Block(5, _sized(size)) for size in (0.1, 1.0))),
+            (
+                None,
+                tuple(
+                    Block(5, _sized(size), weight)
+                    for size, weight in zip(
+                        (0.1, 0.2, 0.4, 0.6, 0.8, 1.0), (39, 3, 3, 3, 3, 39), strict=True
+                    )
+                ),
+            ),
+        ),
+        "iti": exponential(3600.0, 2000.0, 20_000.0),
+        "cue": 1000.0,
+        "reference": "Babayan, Uchida & Gershman 2018, Nat. Commun. 9:1891",
+    },
+    "bromberg_martin_2010": {
+        "phases": ((None, (Block(20, _linked(1.0, 0.0)), Block(20, _linked(0.0, 1.0)))),),
+        "iti": _EARLY_ITI,
+        "cue": math.inf,
+        "reference": "Bromberg-Martin, Matsumoto, Hong & Hikosaka 2010, J. Neurophysiol. 104:1068",
+    },
+    "qian_2025_degradation": _contingency(0.75, ("", 0.75)),
+    "qian_2025_cued": _contingency(0.75, ("C", 0.75)),
+    "qian_2025_extinction": _contingency(0.0, ("", 0.0)),
+    "jeong_2022_random": {
+        "phases": (
+            (500, (Trials("", delay=fixed(500.0)),)),
+            (None, (Trials("A", delay=fixed(3000.0)),)),
+        ),
+        "iti": exponential(11_000.0, 500.0, 60_000.0),
+        "cue": 3000.0,
+        "reference": "Jeong et al. 2022, Science 378:eabq6740, random rewards",
+    },
+    "jeong_2022_delay": {
+        "phases": (
+            (500, (Trials("A", delay=fixed(3000.0)),)),
+            (None, (Trials("A", delay=fixed(9000.0)),)),
+        ),
+        "iti": exponential(30_000.0, 1000.0, 90_000.0),
+        "cue": 1000.0,
+        "reference": "Jeong et al. 2022, Science 378:eabq6740, a longer delay",
+    },
 }
 
 
@@ -313,8 +405,8 @@ def pavlovian(
         Name of an experiment in `PRESETS`, which gives the three that follow.
     phases : tuple of (int or None, tuple of Trials), optional
         Number of trials, and what they can be, for each phase of training; the last, with None,
-        lasts for good. Trials are counted over the whole run, so an evaluation is in the phase that
-        training is in.
+        lasts for good. Instead of kinds of trial a phase may have sorts of `Block`. Trials are counted
+        over the whole run, so an evaluation is in the phase that training is in.
     iti : Delay, optional
         Time from the start of the trial to the cue; `fixed`, `uniform` or `exponential`.
     cue : float, optional
@@ -350,9 +442,18 @@ def pavlovian(
     the reward on; then flavours as expected and swapped. `amo_2022`: an odour of 1 s, reward 3 s
     after its start. `dabney_2020_probability`: rewards with probability 0.1, 0.5 and 0.9, 2 s after the
     cue. `kim_2020`: eight positions of 1 s each, reward after the last, and in a hundredth of the trials
-    each three jumps over two of them (which two is ours). Facts of these that were not read in the papers
-    themselves but are told of them, and so are not verified: all times of `hollerman_1998`,
-    `tobler_2003`, `takahashi_2017`, the duration of the odour of `amo_2022`, and 1.5 s of `waelti_2001`;
+    each three jumps over two of them (which two is ours). `babayan_2018`: blocks of five rewards of 1 or
+    10 µl, relative to the latter, then rare blocks of 2, 4, 6 and 8 among them; 2 s after the odour, as
+    in the model of Hennig et al. 2023. `bromberg_martin_2010`: two targets of which one is rewarded, the
+    other in the next block. `qian_2025_degradation`, `_cued`, `_extinction`: odour A is rewarded in
+    three of four trials, B never, a further two fifths of trials are blank; then these have rewards
+    too, or these and odour C, or there are no rewards any more; steps of 500 ms, as in the authors'
+    model. `jeong_2022_random`: rewards at random, 12 s apart, then an odour before each;
+    `jeong_2022_delay`: a reward 3 s after the cue, then 9 s (the program for ANCCR). Facts of these that
+    were not read in the papers themselves but are told of them, and so are not verified: all times of
+    `hollerman_1998`,
+    `tobler_2003`, `takahashi_2017`, `bromberg_martin_2010`, the duration of the odour of `amo_2022`, and
+    1.5 s of `waelti_2001`;
     `second_order` and the times of `preconditioning` (10 s cues in the paper) are ours.
     `kim_2020` follows another group's simulation (8 positions, 1 % teleports, 6 s between trials).
     What the papers leave open or spread over sessions is ours:
@@ -362,7 +463,8 @@ def pavlovian(
     The cue and the reward may be at no fixed time: the events `cue`, `reward` and `omission`, and the
     variables `cue_on`, `reward_on` and `omission_on`, tell the step of a cue, of a reward and of the
     absence of one that was possible in that kind of trial; `phase` and `kind` are numbers from 0, the
-    latter that of the row in `rows`.
+    latter that of the row in `rows`. Where there are blocks `block` is the sort (see `blocks`), and
+    `since` how many trials of the block came before.
     """
     chosen = PRESETS[choose("preset", preset, PRESETS)]
     phases = chosen["phases"] if phases is None else phases
@@ -392,6 +494,11 @@ def pavlovian(
     }
     for column in columns:
         parameters |= numbered(column, [row[column] for row in table])
+    sorts = blocks(phases)
+    # Without blocks of several trials, a trial is drawn for its phase.
+    blocked = len(sorts) > len(phases) or any(sort["trials"] > 1 for sort in sorts)
+    if blocked:
+        parameters |= numbered("block_upto", [sort["upto"] for sort in sorts])
     return Task(
         name="pavlovian",
         summary="cues that predict rewards",
@@ -405,12 +512,13 @@ def pavlovian(
         variables=(
             *("time", "trial", "phase", "kind", "onset", "offset", "reward_time"),
             *("size", "omitted", "cue_on", "reward_on", "omission_on"),
+            *(("block", "since", "length") if blocked else ()),
             *(f"shows_{letter}" for letter in cues),
             *(f"lag_{letter}" for letter in chained),
         ),
         parameters=parameters,
         step=_step(cues, licking),
-        reset=_reset(table, cues, chained, len(phases), spreads),
+        reset=_reset(table, cues, chained, len(phases), spreads, sorts if blocked else ()),
         events={
             "cue": "cue_on",
             "reward": "reward_on",
@@ -423,8 +531,35 @@ def pavlovian(
     )
 
 
+def blocks(phases):
+    """The sorts of block of each phase, in order; a phase without has one, of a single trial.
+
+    Parameters
+    ----------
+    phases : tuple
+        As for `pavlovian`.
+
+    Returns
+    -------
+    list of dict
+        `phase`, `trials`, `kinds`; `share` of the blocks of the phase, and `upto`, the phase plus the
+        cumulated share.
+    """
+    found = []
+    for phase, (_, kinds) in enumerate(phases):
+        sorts = kinds if isinstance(kinds[0], Block) else (Block(1, kinds),)
+        total, cumulated = sum(sort.weight for sort in sorts), 0.0
+        for sort in sorts:
+            share = sort.weight / total
+            cumulated += share
+            own = {"phase": phase, "trials": sort.trials, "kinds": sort.kinds, "share": share}
+            found.append(own | {"upto": phase + cumulated})
+        found[-1]["upto"] = phase + 1.0
+    return found
+
+
 def rows(phases, step=20.0):
-    """Everything that a trial can be, phase by phase.
+    """Everything that a trial can be, phase by phase and block by block.
 
     Parameters
     ----------
@@ -436,21 +571,27 @@ def rows(phases, step=20.0):
     Returns
     -------
     list of dict
-        phase, cues, magnitude, omits; delay, width (steps) and scale of the time to the reward;
-        probability within the phase, and `upto`, the phase plus the cumulated probability.
+        phase, block (number of its sort, see `blocks`), cues, magnitude, omits; delay, width (steps) and
+        scale of the time to the reward; probability within the phase, and `upto`, the block plus
+        the cumulated probability within it.
     """
     _check_phases(phases)
     found = []
-    for phase, (_, kinds) in enumerate(phases):
-        total, cumulated = sum(kind.weight for kind in kinds), 0.0
-        for kind in kinds:
+    for block, sort in enumerate(blocks(phases)):
+        total, cumulated = sum(kind.weight for kind in sort["kinds"]), 0.0
+        for kind in sort["kinds"]:
             for chance, *values in kind.rows(step):
-                cumulated += chance * kind.weight / total
+                within = chance * kind.weight / total
+                cumulated += within
                 names = ("cues", "magnitude", "omits", "delay", "width", "scale")
                 row = dict(zip(names, values, strict=True))
-                row |= {"phase": phase, "probability": chance * kind.weight / total}
-                found.append(row | {"upto": phase + cumulated})
-        found[-1]["upto"] = phase + 1.0
+                row |= {
+                    "phase": sort["phase"],
+                    "block": block,
+                    "probability": within * sort["share"],
+                }
+                found.append(row | {"upto": block + cumulated})
+        found[-1]["upto"] = block + 1.0
     return found
 
 
@@ -460,18 +601,30 @@ def _check_phases(phases):
     for phase, (count, kinds) in enumerate(phases):
         if phase < len(phases) - 1:
             check_count(f"number of trials in phase {phase}", count)
-        if not kinds or not all(isinstance(kind, Trials) for kind in kinds):
-            raise InputError(f"phase {phase} has {kinds!r}; one or more Trials are needed")
-        for kind in kinds:
-            shown = kind.cues.replace(">", "")
-            if not all(c.isascii() and c.isalpha() for c in shown):
-                raise InputError(f"cues are {kind.cues!r}; letters are needed, one for each cue")
-            if len(set(shown)) < len(shown) or (kind.cues and "" in kind.cues.split(">")):
-                raise InputError(
-                    f"cues are {kind.cues!r}; each once, and one or more on either side of '>' are needed"
-                )
+        if kinds and all(isinstance(kind, Block) for kind in kinds):
+            for block in kinds:
+                check_count(f"trials of a block in phase {phase}", block.trials)
+                check_number(f"weight of a block in phase {phase}", block.weight, 1e-9)
+                _check_kinds(phase, block.kinds)
+        else:
+            _check_kinds(phase, kinds)
     if phases[-1][0] is not None:
         raise InputError("the last phase lasts for good; its number of trials must be None")
+
+
+def _check_kinds(phase, kinds):
+    if not kinds or not all(isinstance(kind, Trials) for kind in kinds):
+        raise InputError(
+            f"phase {phase} has {kinds!r}; one or more Trials are needed, or one or more Block"
+        )
+    for kind in kinds:
+        shown = kind.cues.replace(">", "")
+        if not all(c.isascii() and c.isalpha() for c in shown):
+            raise InputError(f"cues are {kind.cues!r}; letters are needed, one for each cue")
+        if len(set(shown)) < len(shown) or (kind.cues and "" in kind.cues.split(">")):
+            raise InputError(
+                f"cues are {kind.cues!r}; each once, and one or more on either side of '>' are needed"
+            )
 
 
 def _place(letter, cues):
@@ -509,7 +662,7 @@ def _drawn(first, width, scale, k):
     return f"{first} + clip({whole}, 0, {width})"
 
 
-def _reset(table, cues, chained, phases, spreads):
+def _reset(table, cues, chained, phases, spreads, sorts):
     def column(name):
         return pick("kind", [f"{name}_{k}" for k in range(len(table))])
 
@@ -534,6 +687,17 @@ def _reset(table, cues, chained, phases, spreads):
         """
     # Slightly less than 1, so that in single precision a phase does not draw from the next.
     draw = "draw = phase + 0.999999*uniform(0)" if len(table) > 1 else ""
+    if sorts:
+        draw = f"""
+            since = since + 1
+            over = int(since >= length) + int({pick("block", [s["phase"] for s in sorts])} != phase)
+            over = int(over > 0)
+            next_block = phase + 0.999999*uniform(3)
+            block = block + over*({count("next_block", "block_upto", len(sorts) - 1)} - block)
+            since = since*(1 - over)
+            length = {pick("block", [s["trials"] for s in sorts])}
+            draw = block + 0.999999*uniform(0)
+        """
     return f"""
         time = 0
         phase = {count("trial", "phase_end", phases - 1)}

@@ -12,17 +12,19 @@ import dataclasses
 import importlib
 import json
 import pkgutil
+import shutil
 import time
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from bgrl import Agent, Learning, models, tasks
+from bgrl import Agent, Learning, models
 from bgrl.analysis.refit import refit_value, td_error
 from bgrl.analysis.sessions import session
-from bgrl.errors import InputError
+from bgrl.errors import InputError, choose
 from bgrl.experiments.dopamine import findings
+from bgrl.experiments.dopamine.finding import Choosing
 from bgrl.interventions import Intervention
 from bgrl.own import NamesOrFile, is_file, member
 from bgrl.recording import Record
@@ -33,13 +35,24 @@ from bgrl.simulation import Run, simulate
 ANALYSIS = "analysis.dopamine"
 QUICK = {"replicates": 6}
 #: What is recorded in every step.
-RECORDED = (*("dopamine", "value", "reward", "done", "task.kind", "task.phase"),)
+RECORDED = ("dopamine", "value", "reward", "done")
 #: The order of the table; findings that are not listed come last.
 ORDER = (
     *("shift", "early_late", "early_reset", "blocking", "second_order", "probability"),
     *("inhibition", "subtraction", "timing", "backward_shift", "contingency"),
+    *("blocks", "reversal", "distributional", "two_step", "regret"),
     *("preconditioning", "identity", "adaptive_gain", "uncertainty_ramp", "ramp"),
+    *("random_rewards", "long_delay"),
 )
+#: Methods of the table to their settings.
+METHODS = {
+    "rtrl": {"sensitivity": "rtrl"},
+    "snap1": {"sensitivity": "snap1"},
+    "rflo": {"sensitivity": "rflo"},
+    "lru": {"model": "lru", "sensitivity": "snap1"},
+    "none": {"sensitivity": "none"},
+    "basal_ganglia": {"model": "basal_ganglia", "sensitivity": "rflo"},
+}
 
 
 def names():
@@ -76,11 +89,24 @@ class Config(Settings):
     model: str = option(
         "rtrrl", "circuit, a file in models/ or FILE.py", NamesOrFile(models.names())
     )
+    methods: str = option(
+        "",
+        f"compare methods, separated by commas: {', '.join(METHODS)} (all: all of them); each has its own "
+        "model and sensitivity",
+    )
 
     def chosen(self):
         """The findings asked for."""
         given = [name.strip() for name in self.findings.split(",") if name.strip()]
         return [find(name) for name in given or names()]
+
+    def compared(self):
+        """Name of each method asked for to the experiment with its settings."""
+        given = [name.strip() for name in self.methods.split(",") if name.strip()]
+        given = list(METHODS) if given == ["all"] else given
+        for name in given:
+            choose("method", name, METHODS)
+        return {name: dataclasses.replace(self, **METHODS[name], methods="") for name in given}
 
 
 def run(config):
@@ -94,22 +120,65 @@ def run(config):
     -------
     xarray.DataTree
         A group for each finding: a variable (replicate) for each measure, the curves of its panel
-        (curve, replicate, point) and what was published; what decides is in the attributes.
+        (curve, replicate, point) and what was published; what decides is in the attributes. Where
+        methods are compared, a group for each of them that holds these.
     """
-    done, groups, attributes = {}, {}, {}
+    compared = config.compared()
+    if not compared:
+        found, attributes = judge(config)
+        return xr.DataTree.from_dict(found | {"/": xr.Dataset(attrs=attributes)})
+    tree = {}
+    for name, own in compared.items():
+        found, attributes = judge(own, name)
+        tree |= {f"/{name}": xr.Dataset(attrs=attributes)}
+        tree |= {f"/{name}{path}": group for path, group in found.items()}
+    kept = {k: v for k, v in attributes.items() if k not in ("model", "sensitivity")}
+    return xr.DataTree.from_dict(tree | {"/": xr.Dataset(attrs=kept)})
+
+
+def judge(config, method="own"):
+    """Run the findings with one method.
+
+    Findings that are done are kept in the folder of the unfinished run, so that the same command goes on
+    with the next one.
+
+    Returns
+    -------
+    (dict of str to xarray.Dataset, dict)
+        Path of a group to it; attributes of the dataset.
+    """
+    done, groups, attributes = {}, {}, {"experiment": "dopamine", "model": config.model}
     for chosen in config.chosen():
-        started = time.monotonic()
-        sessions = {}
-        for name, arm in chosen.arms.items():
-            if arm not in done:
-                done[arm], attributes = record(config, arm, f"{chosen.name}_{len(done)}")
-            sessions[name] = done[arm]
-        groups[f"/{chosen.name}"] = group(chosen, sessions, time.monotonic() - started)
-    # What differs from arm to arm is not told of them all.
-    own = ("title", "task", "configuration", "events", "step_duration_ms")
-    kept = {k: v for k, v in attributes.items() if k not in own}
-    root = xr.Dataset(attrs=kept | {"experiment": "dopamine", "model": config.model})
-    return xr.DataTree.from_dict({"/": root, **groups})
+        kept = config.work() and config.work() / f"{method}_{chosen.name}.nc"
+        found = read_group(kept, chosen)
+        if found is None:
+            started, sessions = time.monotonic(), {}
+            for name, arm in chosen.arms.items():
+                if arm not in done:
+                    done[arm], told = record(config, arm, f"{method}_{chosen.name}_{len(done)}")
+                    attributes |= told
+                sessions[name] = done[arm]
+            found = group(chosen, sessions, time.monotonic() - started)
+            found.attrs |= {"run": json.dumps(attributes)}
+            if kept:
+                found.to_netcdf(kept, engine="netcdf4")
+        attributes |= json.loads(found.attrs.pop("run"))
+        groups[f"/{chosen.name}"] = found
+    return groups, attributes
+
+
+def read_group(path, chosen):
+    """The dataset of a finding from an unfinished run, None where there is none of the same definition."""
+    if not path or not path.exists():
+        return None
+    with xr.open_dataset(path, engine="netcdf4") as found:
+        found = found.load()
+    return found if found.attrs["definition"] == definition(chosen) else None
+
+
+def definition(chosen):
+    """What a finding is, as text: what was run and what decides."""
+    return f"{chosen.arms} {chosen.criteria}"
 
 
 def record(config, arm, name):
@@ -120,24 +189,27 @@ def record(config, arm, name):
     (analysis.sessions.Session, dict)
         And the attributes of the dataset.
     """
-    task = tasks.make("pavlovian", **arm.task())
+    task = arm.task()
     learned, steps = arm.steps()
-    settings = config.learning() | dict.fromkeys(("trace_critic", "trace_network"), arm.trace)
-    settings |= dict.fromkeys(("rate_critic", "rate_network"), arm.rate)
-    settings |= {"discount": arm.discount}
+    settings = config.learning() | arm.learns()
     # Time constants of as many steps as in the paper: 0.2 to 1 s, for intervals of seconds.
     untimed = dataclasses.replace(task, step_duration=None)
-    circuit = models.circuit(config.model, untimed, config.units).stretched(task.step_duration)
+    circuit = models.circuit(arm.model or config.model, untimed, config.units)
+    if task.step_duration:
+        circuit = circuit.stretched(task.step_duration)
     agent = Agent(circuit, task, Learning(**settings), config.replicates)
     critic = agent.circuit.critic
-    population = critic.reads
-    # What is new has no value.
-    naive = agent.circuit.scale(f"{critic.reads}->{critic.name}", 0.0)
-    agent = dataclasses.replace(agent, circuit=naive)
-    names, windows = RECORDED, ((0, None),)
-    if arm.activity:
+    if critic.plastic:  # what is new has no value
+        naive = agent.circuit.scale(f"{critic.reads}->{critic.name}", 0.0)
+        agent = dataclasses.replace(agent, circuit=naive)
+    population = arm.watched or critic.reads
+    names, windows = (*RECORDED, *arm.recorded), ((0, None),)
+    if arm.watched or arm.activity:
         # Activity takes much memory and is looked at in the tests only.
-        names, windows = (*RECORDED, population), ((learned, None),)
+        names, windows = (*names, population), ((learned, None),)
+    elif isinstance(arm, Choosing):
+        # Learning takes many steps and is not looked at.
+        names, windows = (*names, "action"), ((learned, None),)
     stop = (Intervention("block_plasticity", "all", start=learned),) if arm.testing else ()
     settings = Run(
         *(steps, config.seed, config.backend, 1, 1, 1),
@@ -147,10 +219,16 @@ def record(config, arm, name):
     work = config.work() and config.work() / name
     data = simulate(agent, settings, work, config.progress, config.processes)
     found = session(data, population=population)
+    if work:
+        # All that is needed is in memory.
+        shutil.rmtree(work, ignore_errors=True)
     # Index on the time axis of the first step with plasticity off.
     tested = int(np.searchsorted(data["traces"]["step"].values, learned)) if arm.testing else steps
     found = dataclasses.replace(found, tested_from=tested)
-    return (refitted(found, arm) if arm.activity else found), data.attrs
+    # What differs from arm to arm is not told of them all.
+    own = ("title", "task", "configuration", "events", "step_duration_ms")
+    attributes = {k: v for k, v in data.attrs.items() if k not in own}
+    return (refitted(found, arm) if arm.activity else found), attributes
 
 
 def refitted(found, arm):
@@ -205,4 +283,5 @@ def group(chosen, sessions, seconds=0.0):
     ]
     attributes = {k: getattr(chosen, k) for k in ("title", "reference", "expected", "note")}
     attributes |= {"criteria": json.dumps(criteria), "seconds": float(seconds)}
+    attributes |= {"definition": definition(chosen)}
     return xr.Dataset(variables, coordinates, attributes)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bgrl import tasks
 from bgrl.analysis.alignment import trial_mean
 from bgrl.tasks.pavlovian import Delay, exponential, rows
 
@@ -38,6 +39,10 @@ class Arm:
         Whether the agents' state runs on over trials.
     activity : bool
         Whether to record the cortex in the tests, to refit and to decode.
+    model : str
+        Circuit, where that is what a finding is about; that of the experiment if empty.
+    watched : str
+        Variable of a nucleus to record all the time instead of the activity of the cortex.
     """
 
     phases: tuple
@@ -52,11 +57,25 @@ class Arm:
     rate: float = 3e-3
     unbroken: bool = False
     activity: bool = False
+    model: str = ""
+    watched: str = ""
+
+    @property
+    def recorded(self):
+        """Variables to record besides the TD error, value, reward and end of trials."""
+        names = ("kind", "phase", "block", "since")
+        return tuple(f"task.{name}" for name in names if name in self.task().variables)
 
     def task(self):
-        """Settings of the task `pavlovian`."""
+        """The task `pavlovian` of this arm."""
         names = ("phases", "cue", "iti", "after", "step", "unbroken")
-        return {name: getattr(self, name) for name in names}
+        return tasks.make("pavlovian", **{name: getattr(self, name) for name in names})
+
+    def learns(self):
+        """Settings of learning that are not those of the experiment."""
+        found = dict.fromkeys(("trace_critic", "trace_network"), self.trace)
+        found |= dict.fromkeys(("rate_critic", "rate_network"), self.rate)
+        return found | {"discount": self.discount}
 
     def kinds(self):
         """What the kinds of trial are, by number, see `bgrl.tasks.pavlovian.rows`."""
@@ -88,6 +107,51 @@ class Arm:
             mean += count * (iti + length + self.after / self.step)
             variance += count * (spread + chance @ (delay - length) ** 2)
         return mean, variance
+
+
+@dataclass(frozen=True)
+class Choosing:
+    """A group of agents that choose, in trials of many choices: what they learn about one is in their state.
+
+    Parameters
+    ----------
+    made : callable
+        () to the task.
+    learning, testing : int
+        Steps with plasticity, and those after them without.
+    recorded : tuple of str
+        Variables of the task to record in the tests.
+    discount, trace, rate, entropy : float
+        Of value per step; decay of all eligibilities; step size of actor, critic and cortex; weight
+        of entropy.
+    """
+
+    made: object
+    learning: int
+    testing: int
+    recorded: tuple = ()
+    discount: float = 0.8
+    trace: float = 0.8
+    rate: float = 1e-3
+    entropy: float = 0.01
+    unbroken: bool = False
+    activity: bool = False
+    model: str = ""
+    watched: str = ""
+
+    def task(self):
+        """The task of this arm."""
+        return self.made()
+
+    def learns(self):
+        """Settings of learning that are not those of the experiment."""
+        found = dict.fromkeys(("trace_actor", "trace_critic", "trace_network"), self.trace)
+        found |= dict.fromkeys(("rate_actor", "rate_critic", "rate_network"), self.rate)
+        return found | {"discount": self.discount, "entropy_weight": self.entropy}
+
+    def steps(self):
+        """(steps with plasticity, steps in all)."""
+        return self.learning, self.learning + self.testing
 
 
 def _moments_of(delay, step):

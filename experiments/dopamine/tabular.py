@@ -18,7 +18,9 @@ belief     probability of each time since the cue, given that no reward came yet
 import numpy as np
 
 from bgrl.analysis.sessions import Session
+from bgrl.tasks.pavlovian import blocks
 
+LABELS = ("kind", "phase", "block", "since")
 STATES = ("serial", "presence", "configural", "belief")
 
 
@@ -60,7 +62,7 @@ def simulate(arm, state="serial", replicates=4, trace=None, rate=0.1, discount=N
     signals = {k: padded(k, length, 0.0) for k in ("dopamine", "value", "reward", "done")}
     events = {k: padded(k, trials, np.nan) for k in ("start", "cue", "reward_step", "omission")}
     events["reward"] = events.pop("reward_step")
-    labels = {k: padded(k, trials, np.nan) for k in ("kind", "phase")}
+    labels = {k: padded(k, trials, np.nan) for k in LABELS}
     tested = int(max(m["tested_from"] for m in made))
     activity = padded("features", length, 0.0)
     return Session(signals, events, labels, arm.step, tested, activity)
@@ -72,9 +74,11 @@ def _replicate(arm, state, trace, rate, discount, generator):
     cue_steps = np.inf if np.isinf(arm.cue) else round(arm.cue / arm.step)
     after = round(arm.after / arm.step)
     chance = np.array([row["probability"] for row in kinds])
-    phases = np.array([row["phase"] for row in kinds])
+    sorts = blocks(arm.phases)
+    within = np.array([row["block"] for row in kinds])
     code = _coder(kinds, state, cue_steps, after)
-    names = ("start", "cue", "reward_step", "omission", "kind", "phase")
+    names = ("start", "cue", "reward_step", "omission", *LABELS)
+    block, since = None, 0
     found = {name: [] for name in names}
     features, rewards, dones = [], [], []
     tested_from = np.inf
@@ -82,7 +86,14 @@ def _replicate(arm, state, trace, rate, discount, generator):
         if trial == arm.learning:
             tested_from = len(features)
         phase = int(np.searchsorted(ends, trial, side="right"))
-        kind = generator.choice(len(kinds), p=np.where(phases == phase, chance, 0))
+        since += 1
+        if block is None or since >= sorts[block]["trials"] or sorts[block]["phase"] != phase:
+            own = [k for k, sort in enumerate(sorts) if sort["phase"] == phase]
+            share = [sorts[k]["share"] for k in own]
+            block = own[0] if len(own) == 1 else generator.choice(own, p=share)
+            since = 0
+        share = np.where(within == block, chance, 0)
+        kind = generator.choice(len(kinds), p=share / share.sum())
         row, start = kinds[kind], len(features)
         onset = _draw(arm.iti, arm.step, generator)
         delay = row["delay"] + _further(row["width"], row["scale"], generator)
@@ -99,6 +110,8 @@ def _replicate(arm, state, trace, rate, discount, generator):
         found["omission"].append(outcome if row["omits"] else np.nan)
         found["kind"].append(kind)
         found["phase"].append(phase)
+        found["block"].append(block)
+        found["since"].append(since)
     features, rewards = np.array(features), np.array(rewards)
     dones = np.array(dones)
     ended = dones * (not arm.unbroken)

@@ -4,17 +4,24 @@ Qian et al. 2025, Nat. Neurosci., doi 10.1038/s41593-025-01915-4: odour A is rew
 trials, B never; further trials are blank, then rewards come in them without a cue (degradation), or
 after odour C (cued), or all rewards stop (extinction). What matters is the value of the time between
 trials, so trials are those of a session over which the agent's state runs on.
+
+Odour C, too, comes at no known time and tells of a reward, so the time between trials gains value: exact TD
+values from a known state change by 0.31 of what uncued rewards do at these times (a test computes it). The
+third criterion, whose bound is ours, is stricter than this theory.
 """
 
 import numpy as np
 
 from bgrl.analysis.alignment import trial_mean
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, numbers
-from bgrl.tasks.pavlovian import Trials, exponential, fixed
+from bgrl.tasks.pavlovian import Trials, exponential, uniform
 
 TRIALS, TESTS = 1500, 300
-#: Odours of 1 s, reward after 1.8 s, in the authors' model 8 or 9 steps of 200 ms.
-DELAY = fixed(1800.0)
+#: As in the program of the authors' model: steps of 500 ms, reward 9 steps after the odour, give or take
+#: one, 5 steps between trials and then a constant hazard of 1/8.
+STEP = 500.0
+DELAY = uniform(4000.0, 5000.0)
+ITI = exponential(6500.0, 2500.0, 30_000.0)
 #: The further trials of each group: in 40 % of trials.
 FURTHER = {
     "conditioning": Trials("", 0.0, delay=DELAY, weight=0.4),
@@ -37,7 +44,8 @@ def arm(group):
         phases=((TRIALS, first), (None, then)),
         learning=2 * TRIALS,
         testing=TESTS,
-        iti=exponential(3600.0, 2000.0, 12_000.0),
+        iti=ITI,
+        step=STEP,
         discount=0.83,
         unbroken=True,
     )
@@ -51,13 +59,16 @@ def measure(sessions):
     at, curves, lags = {}, {}, None
     for group, session in sessions.items():
         chosen = session.chosen(tested=True, kind=numbers(ARMS[group], "A", phase=1))
-        table, lags = session.aligned("dopamine", "cue", 1000, 2600)
+        table, lags = session.aligned("dopamine", "cue", 2000, 6000)
         curves[group] = trial_mean(table, chosen)
         at[group] = trial_mean(session.response("dopamine", "cue"), chosen)
     fall = at["conditioning"] - at["degradation"]
     measures = {
         "degradation": fall,
-        "cued": abs(at["cued"] - at["conditioning"]) / fall.mean(),
+        # Groups are other agents, as they are other mice: their means are compared. The mean of absolute
+        # differences of pairs would count noise as a change.
+        "cued": (at["conditioning"] - at["cued"]) / fall.mean(),
+        "spared": at["cued"] - at["degradation"],
         "extinction": at["extinction"] - np.minimum(at["degradation"], at["cued"]),
     }
     return measures, Panel("time from odour A (s)", "TD error", lags / 1000, curves)
@@ -77,9 +88,11 @@ FINDING = Finding(
             published="p < .001",
         ),
         Criterion(
-            "cued", "cued: changes by less than a fifth of that", high=0.2, published="p = .137"
+            "cued", "cued: changes by less than a fifth of that", -0.2, 0.2, published="p = .137"
         ),
         Criterion("extinction", "it is lowest in extinction", high=0.0, published="p < .001"),
     ),
-    note="times and discount of the authors' model, not of the mice; the fifth is ours",
+    expected="fails",
+    note="times and discount of the authors' model, not of the mice; the fifth is ours, and values by TD "
+    "from a known state change by 0.31 of it at these times",
 )
