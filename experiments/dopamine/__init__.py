@@ -91,8 +91,8 @@ class Config(Settings):
     )
     methods: str = option(
         "",
-        f"compare methods, separated by commas: {', '.join(METHODS)} (all: all of them); each has its own "
-        "model and sensitivity",
+        f"compare methods, separated by commas: {', '.join(METHODS)}; all for all of them; each "
+        "has its own model and sensitivity",
     )
 
     def chosen(self):
@@ -168,7 +168,7 @@ def judge(config, method="own"):
 
 
 def read_group(path, chosen):
-    """The dataset of a finding from an unfinished run, None where there is none of the same definition."""
+    """The dataset of a finding from an unfinished run; None if there is none so defined."""
     if not path or not path.exists():
         return None
     with xr.open_dataset(path, engine="netcdf4") as found:

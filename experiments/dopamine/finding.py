@@ -111,7 +111,7 @@ class Arm:
 
 @dataclass(frozen=True)
 class Choosing:
-    """A group of agents that choose, in trials of many choices: what they learn about one is in their state.
+    """A group of agents that choose, many times in a trial: what they learn of it is in their state.
 
     Parameters
     ----------

@@ -5,9 +5,9 @@ trials, B never; further trials are blank, then rewards come in them without a c
 after odour C (cued), or all rewards stop (extinction). What matters is the value of the time between
 trials, so trials are those of a session over which the agent's state runs on.
 
-Odour C, too, comes at no known time and tells of a reward, so the time between trials gains value: exact TD
-values from a known state change by 0.31 of what uncued rewards do at these times (a test computes it). The
-third criterion, whose bound is ours, is stricter than this theory.
+Odour C, too, comes at no known time and tells of a reward, so the time between trials gains value: exact
+values from a known state change by 0.31 of what uncued rewards do at these times (a test computes it).
+The third criterion, whose bound is ours, is stricter than this theory.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ from bgrl.analysis.alignment import trial_mean
 from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, numbers
 from bgrl.tasks.pavlovian import Trials, exponential, uniform
 
-TRIALS, TESTS = 1500, 300
+TRIALS, TESTS = 3000, 300
 #: As in the program of the authors' model: steps of 500 ms, reward 9 steps after the odour, give or take
 #: one, 5 steps between trials and then a constant hazard of 1/8.
 STEP = 500.0
@@ -47,6 +47,7 @@ def arm(group):
         iti=ITI,
         step=STEP,
         discount=0.83,
+        rate=1e-3,
         unbroken=True,
     )
 

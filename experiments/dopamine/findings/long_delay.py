@@ -1,7 +1,7 @@
 """A reward that comes later than it did leaves the response to its cue what it was.
 
-Jeong et al. 2022, Science 378:eabq6740: from 3 to 9 s after the cue. A discounted value falls. The animals'
-side is disputed, so this is not in the score.
+Jeong et al. 2022, Science 378:eabq6740: from 3 to 9 s after the cue. A discounted value falls. The
+animals' side is disputed, so this is not in the score.
 """
 
 from bgrl.experiments.dopamine.finding import (
@@ -51,5 +51,5 @@ FINDING = Finding(
     measure=measure,
     criteria=(Criterion("ratio", "cue response after to before", 0.8, 1.2, published="unchanged"),),
     expected="disputed",
-    note="program for ANCCR and a summary; the bounds are ours; λ 0 and γ 0.95 are the authors' for TD",
+    note="program for ANCCR and a summary; the bounds are ours; eligibility and discount are the authors' for TD",
 )

@@ -1,8 +1,8 @@
 """Agents that learned to learn choose, and are surprised, as if they had a model of the task.
 
-Wang et al. 2018, Nat. Neurosci. 21:860: the two-step task, weights frozen. A reward after a rare transition
-speaks for the other first choice. Planners repeat a choice by reward *and* transition; their surprise at
-the second stage is about the value of places, not of what the choice brought before.
+Wang et al. 2018, Nat. Neurosci. 21:860: the two-step task, weights frozen. A reward after a rare
+transition speaks for the other first choice. Planners repeat a choice by reward *and* transition; their
+surprise at the second stage is about the value of places, not of what the choice brought before.
 """
 
 import numpy as np
@@ -36,8 +36,8 @@ def choices(session):
     Returns
     -------
     list of dict of str to array (choices,)
-        `choice`, `rare`, `place`, `rewarded`, `surprise` (δ when the place is seen), `goes_on` (whether the
-        choice before was in the same trial).
+        `choice`, `rare`, `place`, `rewarded`, `surprise` (TD error when the place is seen), `goes_on`
+        (whether the choice before was in the same trial).
     """
     found = []
     signals = session.signals
@@ -113,7 +113,7 @@ FINDING = Finding(
     measure=measure,
     criteria=(
         Criterion(
-            "interaction", "reward × transition decides on staying", low=0.0, published="yes"
+            "interaction", "reward by transition decides on staying", low=0.0, published="yes"
         ),
         Criterion("planning", "by more than reward does", low=0.0, published="reward does not"),
         Criterion(
