@@ -125,13 +125,16 @@ class Session:
         return alignment.window(table, before, low, high, total=True)
 
     def shuffled(self, seed=0):
-        """The control: the dopamine of each replicate in a random order of time."""
+        """The control: dopamine and activity of each replicate in a random order of time."""
         generator = np.random.default_rng(seed)
         signals = dict(self.signals)
         for name in ("dopamine", "refit"):
             if name in signals:
                 signals[name] = generator.permuted(signals[name], axis=1)
-        return replace(self, signals=signals)
+        activity = self.activity
+        if activity is not None:
+            activity = np.array([generator.permutation(rows) for rows in activity])
+        return replace(self, signals=signals, activity=activity)
 
 
 def session(data, population="cortex"):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bgrl.analysis.distributional import expectiles
 from bgrl.analysis.dopamine import (
     as_expected,
     compared,
@@ -18,10 +19,12 @@ from bgrl.analysis.dopamine import (
     summary,
     verdict,
 )
+from bgrl.analysis.sessions import Session
 from bgrl.errors import InputError
 from bgrl.experiments import dopamine
 from bgrl.experiments.dopamine.__main__ import arguments
-from bgrl.experiments.dopamine.finding import Criterion
+from bgrl.experiments.dopamine.finding import Arm, Criterion
+from bgrl.experiments.dopamine.findings import distributional, regret
 from bgrl.experiments.dopamine.tabular import simulate
 from bgrl.tasks.pavlovian import exponential
 
@@ -133,9 +136,11 @@ def leak(name, session, arm):
     return with_dopamine(session, error)
 
 
-@pytest.mark.parametrize(
-    "name", ["preconditioning", "identity", "adaptive_gain", "uncertainty_ramp", "ramp"]
-)
+#: What plain TD must not show: `leak` puts it in.
+LEAKS = ("preconditioning", "identity", "adaptive_gain", "uncertainty_ramp", "ramp")
+
+
+@pytest.mark.parametrize("name", LEAKS)
 def test_what_value_alone_cannot_show_fails_and_a_leak_is_seen(name):
     state = "presence" if name == "ramp" else "serial"
     made = sessions(name, state=state, rate=0.1)
@@ -143,8 +148,242 @@ def test_what_value_alone_cannot_show_fails_and_a_leak_is_seen(name):
     assert not passes(group) and as_expected(group), results(group)
     assert verdict(group) == "FAIL (as expected)"
     arm = dopamine.find(name).arms["trained"]
-    leaking = judged(name, {"trained": leak(name, made["trained"], arm)})
-    assert verdict(leaking) == "PASS (a leak)", results(leaking)
+    leaking = leak(name, made["trained"], arm)
+    group = judged(name, {"trained": leaking})
+    assert verdict(group) == "PASS (a leak)", results(group)
+    assert not passes(judged(name, {"trained": leaking.shuffled()}))
+
+
+# Findings whose TD error is written down by hand: one that shows them, one that does not -------------
+
+
+def at_events(session, event, size):
+    """TD error of this size, (replicate, trial), at an event, and 0 else."""
+    error = np.zeros_like(session.signals["dopamine"])
+    for r, steps in enumerate(session.events[event]):
+        known = np.flatnonzero(~np.isnan(steps))
+        error[r, steps[known].astype(int)] = size[r, known]
+    return with_dopamine(session, error)
+
+
+def per_trial(session, arm, name):
+    """A column of `Arm.kinds` for each trial, (replicate, trial)."""
+    column = np.array([row[name] for row in arm.kinds()])
+    return column[np.nan_to_num(session.labels["kind"]).astype(int)]
+
+
+def made_blocks(session, arm, shown):
+    """The value of later trials is that of the nearer trained size; or always the mean."""
+    size = per_trial(session, arm, "magnitude")
+    believed = np.where(size > 0.5, 1.0, 0.1) if shown else 0.55
+    return at_events(
+        session, "reward", size - np.where(session.labels["since"] > 0, believed, 0.55)
+    )
+
+
+def made_reversal(session, arm, shown):
+    """The value of a target follows from the last trial; or from the last trial of the same target."""
+    size, shows_a = per_trial(session, arm, "magnitude"), per_trial(session, arm, "cues") == "A"
+    value = np.zeros_like(size)
+    for r in range(len(size)):
+        known = np.zeros(2)
+        for k in range(size.shape[1]):
+            own = int(shows_a[r, k])
+            value[r, k] = known[own]
+            known[own] = size[r, k]
+            if shown:
+                known[1 - own] = 1 - size[r, k]
+    return at_events(session, "cue", value)
+
+
+def made_contingency(session, arm, shown):
+    """Odour A by the group, as in mice; or as if all rewards that come without it devalued it."""
+    cues, paid = ({row["cues"] for row in arm.kinds()}, len(arm.phases[1][1]))
+    later = [row for row in arm.kinds() if row["phase"] == 1]
+    uncued = any(row["magnitude"] for row in later if row["cues"] == "")
+    paid = any(row["magnitude"] for row in later if row["cues"] == "A")
+    size = 0.0 if not paid else 0.04 if uncued or ("C" in cues and not shown) else 0.1
+    wanted = per_trial(session, arm, "cues") == "A"
+    noise = 0.004 * np.random.default_rng(0).normal(size=wanted.shape)
+    return at_events(session, "cue", np.where(wanted, size + noise, 0.0))
+
+
+def made_random_rewards(session, arm, shown):
+    """The response grows over rewards and with the interval; or it falls as the reward is learned."""
+    reward = session.events["reward"]
+    interval = np.diff(reward, axis=1, prepend=np.nan) / 100
+    number = np.arange(reward.shape[1]) / reward.shape[1]
+    size = 1 + number + interval if shown else 1 - 0.5 * number + 0 * interval
+    return at_events(session, "reward", np.nan_to_num(size, nan=1.0))
+
+
+def made_long_delay(session, arm, shown):
+    """The response to the cue stays; or it is discounted."""
+    late = session.labels["phase"] == 1
+    return at_events(session, "cue", np.where(late, 0.5 if shown else 0.2, 0.5))
+
+
+#: Finding to what makes its TD error.
+MADE = {
+    "blocks": made_blocks,
+    "reversal": made_reversal,
+    "contingency": made_contingency,
+    "random_rewards": made_random_rewards,
+    "long_delay": made_long_delay,
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_verdict_on_an_error_that_is_made(name):
+    arms = dopamine.find(name).arms
+    share = 1.0 if name == "random_rewards" else 0.1 if name == "contingency" else SHARE
+    bare = sessions(name, share, rate=0.0)
+    for shown in (True, False):
+        made = {k: MADE[name](session, arms[k], shown) for k, session in bare.items()}
+        group = judged(name, made)
+        assert passes(group) == shown, results(group)
+        if shown:
+            shuffled = judged(name, {k: session.shuffled() for k, session in made.items()})
+            assert not passes(shuffled), results(shuffled)
+
+
+def test_exact_values_miss_the_bound_of_contingency():
+    """Values of a state that knows all, by their equations: cued rewards change a third as much."""
+    at = {name: exact_response(arm) for name, arm in dopamine.find("contingency").arms.items()}
+    fall = at["conditioning"] - at["degradation"]
+    assert at["extinction"] == pytest.approx(0.0, abs=1e-9) and fall > 0.1
+    assert (at["conditioning"] - at["cued"]) / fall == pytest.approx(0.31, abs=0.02)
+
+
+def exact_response(arm, trials=20_000):
+    """TD error at odour A if value is that of the last event and the time since it."""
+    generator, steps_known = np.random.default_rng(1), 60
+    rows = [row for row in arm.kinds() if row["phase"] == 1]
+    chance = [row["probability"] for row in rows]
+    (first, _), *_ = arm.iti.points
+    hazard = 1 - np.exp(-np.log1p(arm.step / arm.iti.mean))
+    state, reward, onsets, event, age = [], [], [], 0, 0
+    for kind in generator.choice(len(rows), size=trials, p=chance):
+        row = rows[kind]
+        onset = round(first / arm.step) + generator.geometric(hazard) - 1
+        delay = onset + row["delay"] + generator.integers(row["width"] + 1)
+        for time in range(1, delay + round(arm.after / arm.step) + 1):
+            age += 1
+            if time == onset and row["cues"]:
+                event, age = "ABC".index(row["cues"]) + 1, 0
+                if event == 1:
+                    onsets.append(len(state))
+            if time == delay and row["magnitude"]:
+                event, age = 4, 0
+            state.append(event * steps_known + min(age, steps_known - 1))
+            reward.append(row["magnitude"] if time == delay else 0.0)
+    state, reward = np.array(state), np.array(reward)
+    # Each state's mean reward and value of what follows: V = r + discount P V.
+    count = np.zeros((5 * steps_known,) * 2)
+    np.add.at(count, (state[:-1], state[1:]), 1)
+    total = np.maximum(count.sum(axis=1), 1)
+    gained = np.bincount(state[:-1], reward[1:], len(count)) / total
+    value = np.linalg.solve(np.eye(len(count)) - arm.discount * count / total[:, None], gained)
+    onsets = np.array(onsets)
+    return np.mean(arm.discount * value[state[onsets]] - value[state[onsets - 1]])
+
+
+def test_neurons_must_differ_and_in_the_same_way():
+    finding, sizes = dopamine.find("distributional"), np.array(distributional.SIZES)
+    arm = replace(finding.arms["trained"], learning=200, testing=1000)
+    session = simulate(arm, rate=0.0, replicates=REPLICATES)
+    generator = np.random.default_rng(0)
+    for spread, shown in ((0.8, True), (0.0, False)):
+        optimism = 0.5 + spread * np.linspace(-0.5, 0.5, 20)
+        expected = expectiles(
+            sizes, distributional.PROBABILITIES / np.sum(distributional.PROBABILITIES), optimism
+        )
+        error = session.signals["reward"][..., None] - expected
+        error *= np.where(error > 0, optimism, 1 - optimism)
+        error += 0.02 * generator.normal(size=error.shape)
+        made = replace(session, activity=error)
+        assert passes(judged("distributional", {"trained": made})) == shown
+        assert not passes(judged("distributional", {"trained": made.shuffled()}))
+
+
+def walked(planner, seed, trials=20, choices=100):
+    """Signals of a replicate of the two-step task, by one who plans or repeats what paid."""
+    generator = np.random.default_rng(seed)
+    names = ("done", "reward", "dopamine", "task.choice", "task.rare", "task.place")
+    signals = {n: [] for n in (*names, "task.second_on", "task.outcome_on")}
+    for _ in range(trials):
+        good, places, actions = generator.integers(2), np.full(2, 0.5), np.full(2, 0.5)
+        for number in range(choices):
+            planned = 0.8 * places + 0.2 * places[::-1]
+            value = planned if planner else actions
+            choice = int(generator.random() < 1 / (1 + np.exp(-6 * (value[1] - value[0]))))
+            rare = int(generator.random() < 0.2)
+            place = choice ^ rare
+            paid = int(generator.random() < (0.9 if place == good else 0.1))
+            surprise = places[place] - value[choice]
+            for step, told in enumerate(
+                ((0, 0, 0.0), (1, 0, surprise), (0, 1, paid - places[place]))
+            ):
+                second, outcome, error = told
+                at = (number == 0 and step == 0, paid * outcome, error, choice, rare, place)
+                for name, v in zip(signals, (*at, second, outcome), strict=True):
+                    signals[name].append(float(v))
+            places[place] += 0.5 * (paid - places[place])
+            actions[choice] += 0.5 * (paid - actions[choice])
+            good = 1 - good if generator.random() < 0.025 else good
+    return signals
+
+
+def played(replicates):
+    """The session of signals of replicates."""
+    signals = {name: np.array([s[name] for s in replicates]) for name in replicates[0]}
+    start = np.array([np.flatnonzero(row > 0.5) for row in signals["done"]], float)
+    return Session(signals, {"start": start}, {}, 20.0, 0)
+
+
+def test_planning_is_told_from_habit():
+    for planner in (True, False):
+        made = played([walked(planner, seed) for seed in range(REPLICATES)])
+        assert passes(judged("two_step", {"trained": made})) == planner
+        assert not passes(judged("two_step", {"trained": made.shuffled()}))
+
+
+def bandits(explores, seed, trials=60, pulls=regret.PULLS):
+    """Signals of a replicate that takes the better arm but for some pulls at first; or any arm."""
+    generator = np.random.default_rng(seed)
+    signals = {
+        n: [] for n in ("done", "reward", "dopamine", "action", "task.chance_0", "task.chance_1")
+    }
+    before = 0, 0.0
+    for _ in range(trials):
+        chances, won, lost = generator.random(2), np.ones(2), np.ones(2)
+        for pull in range(pulls):
+            wandering = pull < 4 or not explores
+            arm = generator.integers(2) if wandering else int(np.argmax(chances))
+            for name, v in zip(signals, (pull == 0, *before, arm, *chances), strict=True):
+                signals[name].append(float(v))
+            paid = int(generator.random() < chances[arm])
+            before = paid, paid - won[arm] / (won[arm] + lost[arm])
+            won[arm] += paid
+            lost[arm] += 1 - paid
+    return signals
+
+
+def test_regret_is_that_of_the_arms_pulled():
+    for explores in (True, False):
+        made = played([bandits(explores, seed) for seed in range(REPLICATES)])
+        group = judged("regret", {"trained": made})
+        assert passes(group) == explores, results(group)
+        if explores:
+            # Four pulls of any arm: half of them are of the worse one, a third of the range behind.
+            assert group["regret"].mean() == pytest.approx(4 / 2 / 3, abs=0.15)
+            assert not passes(judged("regret", {"trained": made.shuffled()}))
+        else:
+            assert group["regret"].mean() == pytest.approx(100 / 2 / 3, abs=3)
+
+
+def test_every_finding_has_its_controls():
+    assert {*SHOWN, *LEAKS, *MADE, "distributional", "two_step", "regret"} == set(dopamine.names())
 
 
 def test_interval_must_lie_within_the_bounds():
@@ -186,6 +425,8 @@ def test_table_and_page(tmp_path):
 def test_trials_take_as_many_steps_as_is_planned():
     for name in dopamine.names():
         for arm in dopamine.find(name).arms.values():
+            if not isinstance(arm, Arm):
+                continue
             short = shorter(arm, 0.3)
             made = simulate(short, "serial", 1, rate=0.0)
             learned, steps = short.steps()

@@ -219,15 +219,15 @@ def record(config, arm, name):
     work = config.work() and config.work() / name
     data = simulate(agent, settings, work, config.progress, config.processes)
     found = session(data, population=population)
-    if work:
-        # All that is needed is in memory.
-        shutil.rmtree(work, ignore_errors=True)
     # Index on the time axis of the first step with plasticity off.
     tested = int(np.searchsorted(data["traces"]["step"].values, learned)) if arm.testing else steps
     found = dataclasses.replace(found, tested_from=tested)
     # What differs from arm to arm is not told of them all.
     own = ("title", "task", "configuration", "events", "step_duration_ms")
     attributes = {k: v for k, v in data.attrs.items() if k not in own}
+    if work:
+        # All that is needed is in memory.
+        shutil.rmtree(work, ignore_errors=True)
     return (refitted(found, arm) if arm.activity else found), attributes
 
 

@@ -1,6 +1,6 @@
 """Dopamine neurons reverse at different sizes of reward, the optimists at larger ones.
 
-Dabney et al. 2020, Nature 577:671, in the task of Eshel et al. 2015: a cue and one of seven sizes. Neurons
+Dabney et al. 2020, Nature 577:671, in the task of Eshel et al. 2015: a cue, one of seven sizes. Neurons
 of `models.distributional` scale errors above and below what they expect by different factors. One TD
 error for all neurons has one reversal point, so the circuit is part of the finding.
 """

@@ -51,5 +51,5 @@ FINDING = Finding(
     measure=measure,
     criteria=(Criterion("ratio", "cue response after to before", 0.8, 1.2, published="unchanged"),),
     expected="disputed",
-    note="program for ANCCR and a summary; the bounds are ours; eligibility and discount are the authors' for TD",
+    note="program for ANCCR and a summary; bounds are ours, eligibility and discount the authors'",
 )

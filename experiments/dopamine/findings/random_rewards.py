@@ -1,7 +1,7 @@
 """Rewards at random times: the response to them grows, and grows with the time since the last one.
 
-Jeong et al. 2022, Science 378:eabq6740: sucrose at random, 12 s apart in the mean, to naive mice. They take
-it as evidence against errors of value, by which a reward that comes as often as before is predicted
+Jeong et al. 2022, Science 378:eabq6740: sucrose at random, 12 s apart in the mean, to naive mice. They
+take it as evidence against errors of value, by which a reward that comes as often as before is predicted
 ever better, whatever the time since the last one. The animals' side is disputed, so this is not in the
 score.
 """
@@ -54,5 +54,5 @@ FINDING = Finding(
         Criterion("interval", "and correlate with the interval", low=0.0, published="positive"),
     ),
     expected="disputed",
-    note="program for ANCCR and a summary; eligibility and discount are the authors' for TD",
+    note="program for ANCCR and a summary; eligibility and discount the authors'",
 )

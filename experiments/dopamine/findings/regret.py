@@ -1,7 +1,8 @@
 """With frozen weights agents find the better arm of a new bandit, and are surprised less and less.
 
 Wang et al. 2016 (arXiv 1611.05763) and 2018 (Nat. Neurosci. 21:860): two arms whose probabilities of
-reward are drawn anew, 100 pulls. Regret is what the better arm would have paid on average beyond the one pulled.
+reward are drawn anew, 100 pulls. Regret is what the better arm would have paid on average beyond the
+one that was pulled.
 """
 
 import numpy as np
