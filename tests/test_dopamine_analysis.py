@@ -214,3 +214,25 @@ def test_tested_trials_start_with_plasticity_off_and_the_first_is_left_out():
     np.testing.assert_array_equal(found.chosen(tested=False), [[0, 0, 0, 0, 0]])
     np.testing.assert_array_equal(found.chosen(kind=1), [[0, 1, 0, 1, 0]])
     assert np.nanmax(abs(found.response("dopamine", "cue"))) == 0  # the baseline is taken off
+
+
+def test_exponential_is_that_which_made_the_data():
+    x = np.arange(200.0)
+    y = [0.5 + 2.5 * np.exp(-0.04 * x), 1.0 - 0.7 * np.exp(-0.01 * x)]
+    noise = 0.02 * np.random.default_rng(4).normal(size=(2, 200))
+    end, change, rate = statistics.exponential(x, y + noise)
+    np.testing.assert_allclose(end, [0.5, 1.0], atol=0.05)
+    np.testing.assert_allclose(change, [2.5, -0.7], atol=0.06)
+    np.testing.assert_allclose(rate, [0.04, 0.01], rtol=0.08)
+    assert np.isnan(statistics.exponential(x[:4], [[1.0, NAN, NAN, 2.0]])).all()
+
+
+def test_stay_regression_leaves_out_what_does_not_follow():
+    """Ten sessions of two choices: the second repeats a rewarded one; over sessions nothing does."""
+    choice = np.array([0, 0, 1, 1] * 10)
+    goes_on = np.arange(40) % 2 == 1
+    always = np.ones(40, int)
+    found = statistics.stay(choice, always, 0 * always, goes_on)
+    assert found["stay"] + found["reward"] + found["common"] + found["interaction"] > 3
+    mixed = statistics.stay(choice, always, 0 * always)
+    assert mixed["stay"] + mixed["reward"] + mixed["common"] + mixed["interaction"] < 1

@@ -173,7 +173,14 @@ def read_group(path, chosen):
         return None
     with xr.open_dataset(path, engine="netcdf4") as found:
         found = found.load()
-    return found if found.attrs["definition"] == definition(chosen) else None
+    if found.attrs["definition"] != definition(chosen):
+        return None
+    return found.assign_attrs(texts(chosen))
+
+
+def texts(chosen):
+    """What is told of a finding, and whether it is expected."""
+    return {k: getattr(chosen, k) for k in ("title", "reference", "expected", "note")}
 
 
 def definition(chosen):
@@ -281,7 +288,6 @@ def group(chosen, sessions, seconds=0.0):
         {k: None if v in (np.inf, -np.inf) else v for k, v in dataclasses.asdict(c).items()}
         for c in chosen.criteria
     ]
-    attributes = {k: getattr(chosen, k) for k in ("title", "reference", "expected", "note")}
-    attributes |= {"criteria": json.dumps(criteria), "seconds": float(seconds)}
+    attributes = texts(chosen) | {"criteria": json.dumps(criteria), "seconds": float(seconds)}
     attributes |= {"definition": definition(chosen)}
     return xr.Dataset(variables, coordinates, attributes)

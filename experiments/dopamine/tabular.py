@@ -165,6 +165,8 @@ def learn(features, reward, done, discount, trace, rate, until=np.inf):
     In a step with `done` an episode has ended: the step is the first of the next one, in which its
     eligibility starts anew and its TD error counts no future.
     """
+    if not rate:
+        return np.zeros(len(features)), np.array(reward, float)
     weights = np.zeros(features.shape[1])
     eligibility = np.zeros_like(weights)
     value, error = np.zeros(len(features)), np.zeros(len(features))

@@ -6,7 +6,7 @@ after odour C (cued), or all rewards stop (extinction). What matters is the valu
 trials, so trials are those of a session over which the agent's state runs on.
 
 Odour C, too, comes at no known time and tells of a reward, so the time between trials gains value: exact
-values from a known state change by 0.31 of what uncued rewards do at these times (a test computes it).
+values from a known state change by 0.27 of what uncued rewards do at these times (a test computes it).
 The third criterion, whose bound is ours, is stricter than this theory.
 """
 
@@ -95,5 +95,5 @@ FINDING = Finding(
     ),
     expected="fails",
     note="times and discount of the authors' model, not of the mice; the fifth is ours, and values by TD "
-    "from a known state change by 0.31 of it at these times",
+    "from a known state change by 0.27 of it at these times",
 )
