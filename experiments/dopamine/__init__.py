@@ -162,6 +162,8 @@ def judge(config, method="own"):
             found.attrs |= {"run": json.dumps(attributes)}
             if kept:
                 found.to_netcdf(kept, engine="netcdf4")
+                for folder in kept.parent.glob(f"{kept.stem}_?"):
+                    shutil.rmtree(folder)
         attributes |= json.loads(found.attrs.pop("run"))
         groups[f"/{chosen.name}"] = found
     return groups, attributes
@@ -232,9 +234,6 @@ def record(config, arm, name):
     # What differs from arm to arm is not told of them all.
     own = ("title", "task", "configuration", "events", "step_duration_ms")
     attributes = {k: v for k, v in data.attrs.items() if k not in own}
-    if work:
-        # All that is needed is in memory.
-        shutil.rmtree(work, ignore_errors=True)
     return (refitted(found, arm) if arm.activity else found), attributes
 
 
