@@ -168,7 +168,7 @@ def run_point(experiment, config, failure=None):
     return None
 
 
-def _prepare(client, interpreted):
+def _prepare(client, imports_brian2):
     """Let scheduler and workers find this checkout; import Brian2 where it runs in the worker."""
     from distributed import WorkerPlugin
 
@@ -181,7 +181,7 @@ def _prepare(client, interpreted):
     class Preparation(WorkerPlugin):
         def setup(self, worker):
             find_checkout()
-            if interpreted:
+            if imports_brian2:
                 # It can only be imported in the main thread of a process; tasks run in another.
                 importlib.import_module("brian2")
             if own:
@@ -212,7 +212,7 @@ def run_points(experiment, points, client, bar):
     """
     from distributed import as_completed
 
-    _prepare(client, not all(BACKENDS[point.backend].separate for point in points))
+    _prepare(client, any(BACKENDS[point.backend].imports_brian2 for point in points))
     module = importlib.import_module(f"bgrl.experiments.{experiment}")
     failures, programs, futures = {}, {}, {}
     for point in points:

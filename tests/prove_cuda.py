@@ -35,7 +35,6 @@ if __name__ == "__main__":
 
 import bgrl.experiments._slip
 from bgrl import models, tasks
-from bgrl.agent import describe
 from bgrl.backends import cpp, cuda, load
 from bgrl.errors import InputError
 from bgrl.experiments import action_selection
@@ -56,6 +55,8 @@ SMALL = 1e-6
 TOLERANCE = 1e-9
 #: Bytes of shared memory of the program with many threads, so that arrays are in both memories.
 LITTLE = 2048
+#: Bytes of trials and of frames that it may hold back: few, so that launches end because of them.
+BUFFER = 4000
 INTERVENTIONS = (
     "inactivate cortex neurons 1 from 3 for 4",
     "inactivate cortex->cortex from 8 for 30",
@@ -102,7 +103,7 @@ def memory(**settings):
 
 
 def cases():
-    """All of them, each program once; those that cannot be are left out, with a line that says why."""
+    """All of them, each kernel once; those that cannot be are left out, with a line that says why."""
     slip = bgrl.experiments._slip.NAME
     found = [
         Case(model, memory(), 6 if model == "gpr" else 12, {"sensitivity": method, **models.STEADY})
@@ -160,7 +161,7 @@ def cases():
     kept = {}
     for case in found:
         try:
-            kept.setdefault(describe(case.structure()), case)
+            kept.setdefault(cuda.kernel(case.structure()).source(), case)
         except InputError as error:
             print(f"no case: {case}: {error}", file=sys.stderr)
     return list(kept.values())
@@ -183,7 +184,7 @@ def compile_threads(folder, structure):
     folder.mkdir()
     cuda.write_sources(structure, folder, LITTLE)
     # Optimisation does not matter to the bits, and takes time.
-    cpp.call(cuda.emulated_command(cpp.compiler(), "-O1"), folder)
+    cpp.call(cuda.emulated_command(cpp.compiler(), "-O1", f"-DBUFFER={BUFFER}"), folder)
     return folder
 
 
@@ -207,11 +208,14 @@ def same(found, expected):
     return all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
-def recorded(program, state, folder):
-    """State after all steps, trials and frames of every third step, of some arrays."""
+#: What is recorded: one number for all, one and several of each replicate.
+RECORDED = ("dopamine.td_error", "policy.action", "task.reward", "task.seed")
+
+
+def recorded(program, state, folder, names=RECORDED, every=3):
+    """State after all steps, trials and frames."""
     folder.mkdir()
-    names = ["dopamine.td_error", "policy.action", "task.reward", "task.seed"]
-    sink = Sink(folder, names, program.layout, 3)
+    sink = Sink(folder, names, program.layout, every)
     after = program.advance(state, 0, 1, learn=False, sink=sink)
     after = program.advance(after, 1, STEPS - 1, sink=sink)
     frames = sink.read_frames()[:]

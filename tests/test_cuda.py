@@ -227,6 +227,26 @@ def test_threads_and_their_order_make_no_difference(agent, threads):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("names", "every"), [(prove_cuda.RECORDED, 3), (("cortex.rate",), 1)])
+def test_what_is_recorded_does_not_depend_on_how_much_is_held_back(
+    agent, threads, tmp_path, names, every
+):
+    """A launch ends where trials would fill the buffer, or frames."""
+    structure = agent.structure()
+    one, little = load("cuda-emulated", structure), prove_cuda.Built(threads[0], structure)
+    start = initial_state(agent, one.layout, 3)
+    (_, trials, frames), (_, own_trials, own_frames) = (
+        prove_cuda.recorded(program, start, tmp_path / name, names, every)
+        for name, program in (("one", one), ("little", little))
+    )
+    room = agent.replicates * prove_cuda.STEPS * trials.itemsize
+    held = sum(values.nbytes for values in frames.values())
+    assert max(room, held) > 5 * prove_cuda.BUFFER and (held > room) == (every == 1)
+    np.testing.assert_array_equal(trials, own_trials)
+    assert prove_cuda.same(own_frames, frames)
+
+
+@pytest.mark.slow
 def test_no_race_is_found_and_every_missing_barrier_is(agent, threads):
     result = prove_cuda.raced(prove_cuda.Case("rtrrl", units=12), agent.structure(), threads[0])
     assert result["races"] == [] and result["missed"] == []

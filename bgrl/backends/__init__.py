@@ -24,11 +24,14 @@ class Backend:
         For people, in a few words.
     separate : bool
         Whether a program runs in a process of its own, so that several can run at once.
+    imports_brian2 : bool
+        Whether this process does, to make a program. It can only in its main thread.
     """
 
     loader: object
     summary: str
     separate: bool = False
+    imports_brian2: bool = True
 
     def program(self, structure, name, progress):
         """A program, see `load`."""
@@ -43,12 +46,16 @@ BACKENDS = {
     "numpy": Backend("bgrl.backends.runtime:load", "interpreted; for tests and for looking inside"),
     "cython": Backend("bgrl.backends.runtime:load", "Brian2's runtime mode, compiled piecewise"),
     "cpp": Backend(
-        "bgrl.backends.cpp:load", "C++ standalone with dense kernels; the default", separate=True
+        "bgrl.backends.cpp:load",
+        "C++ standalone with dense kernels; the default",
+        separate=True,
+        imports_brian2=False,
     ),
     "cpp-plain": Backend(
         "bgrl.backends.cpp:load",
         "C++ standalone as Brian2 writes it, to compare with",
         separate=True,
+        imports_brian2=False,
     ),
     "cuda": Backend("bgrl.backends.cuda:load", "one kernel on an NVIDIA card"),
     "cuda-emulated": Backend(

@@ -71,7 +71,9 @@ __global__ void __launch_bounds__(THREADS) advance(const Job job)
 // The host's side -----------------------------------------------------------------------------------
 
 // Bytes that the card holds back of trials, and of frames, before they are fetched.
-static const int64_t BUFFER = 1 << 25;
+#ifndef BUFFER
+#define BUFFER (1 << 28)
+#endif
 // A display's watchdog ends a kernel that takes too long.
 static const double LAUNCH_SECONDS = 0.25;
 
@@ -143,9 +145,9 @@ int main(int argc, char** argv)
     bool written = frames && trials;
 
     // The most steps of a launch: their trials and frames have to fit. A trial may end in every step.
-    const int64_t most_frames = std::max<int64_t>(1, BUFFER/job.frame_bytes);
-    job.capacity = std::max<int64_t>(1, BUFFER/(replicates*(int64_t)sizeof(Trial)));
-    job.capacity = std::min<int64_t>(job.capacity, end - atoll(argv[4]));
+    const int64_t all = end - atoll(argv[4]), of_step = replicates*(int64_t)sizeof(Trial);
+    job.capacity = std::min(all, std::max<int64_t>(1, BUFFER/of_step));
+    const int64_t most_frames = std::min(all, std::max<int64_t>(1, BUFFER/job.frame_bytes));
     job.number_recorded = recorded.size();
     const char* const memory = "memory of the card for the state of all replicates";
     job.state = on_card<char>(total, memory);
