@@ -6,6 +6,7 @@ only ever touched in its own turn, pieces need not wait for each other (`bgrl.ba
 source is written for one replicate and serves any number of them.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from math import prod
@@ -129,7 +130,7 @@ class Kernel:
         """C++ of numbers that follow from `base`, and whether they are integers."""
         integer = values.dtype.kind in "iub"
         if (values == values[0]).all():
-            return (repr(int(values[0])), True) if integer else (f"real({values[0]!r})", False)
+            return _number(values[0]) if integer else f"real({_number(values[0])})", integer
         if integer and (values == values[0] + np.arange(len(values))).all():
             return (base if values[0] == 0 else f"({base} + {int(values[0])})"), True
         key = integer, tuple(values.tolist())
@@ -208,13 +209,14 @@ class Kernel:
             self._sizes[scratch] = self.blueprint.dtype, size
         if unknown := sorted(set(self._names) - set(self._sizes)):
             raise BlueprintError(f"{name}: there is no array {unknown[0]!r}")
-        return [
-            (self._loop if isinstance(loop, Loop) else self._totals)(
-                f"{name}_{type(item).__name__.lower()}_{k}",
-                *((loop.size, loop.text) if isinstance(loop, Loop) else (loop,)),
-            )
-            for k, loop in enumerate(made.items)
-        ]
+        pieces = []
+        for k, loop in enumerate(made.items):
+            own = f"{name}_{type(item).__name__.lower()}_{k}"
+            if isinstance(loop, Loop):
+                pieces.append(self._loop(own, loop.size, loop.text))
+            else:
+                pieces.append(self._totals(own, loop))
+        return pieces
 
     def _loop(self, name, size, text):
         body = f"for (int k = THREAD; k < {size}; k += THREADS) {{\n{text}\n}}"
@@ -308,31 +310,28 @@ class Kernel:
 
     def source(self):
         """The text of ``step.h``."""
-        stored = [self.arrays[name] for name in self._layout]
-        per = [int(bool(shape)) for _, shape in self._layout.values()]
-        names = ", ".join(f'"{name}"' for name in self._layout)
         lines = [
             f"typedef {_TYPES[self.blueprint.dtype]} real;",
             '#include "block.h"',
             f"static constexpr int SHARED_BYTES = {self.shared_bytes};",
             f"static constexpr size_t GLOBAL_BYTES = {self.global_bytes};",
-            *(
-                f"#define {a.name} {'SHARED' if a.shared else 'GLOBAL'}"
-                f"({_TYPES[a.dtype]}, {a.offset})"
-                for a in self.arrays.values()
-            ),
-            *(self._numbers(name, *key) for key, name in self._indices.items()),
-            *(
-                self._numbers(f"table_{name}", False, np.ravel(values).tolist())
-                for name, values in self.blueprint.tables.items()
-            ),
         ]
-        pieces = [piece for found in self._pieces.values() for piece in found]
+        for array in self.arrays.values():
+            where = "SHARED" if array.shared else "GLOBAL"
+            lines.append(f"#define {array.name} {where}({_TYPES[array.dtype]}, {array.offset})")
+        for (integer, values), name in self._indices.items():
+            lines.append(_numbers("int" if integer else "real", name, values))
+        for name, values in self.blueprint.tables.items():
+            lines.append(_numbers("real", f"table_{name}", np.ravel(values)))
+        return "\n".join([*lines, *self._step(), *self._trial(), *self._state(), ""])
+
+    def _step(self):
+        """The pieces, and what calls them in a step with learning and in one without."""
+        lines, number = [], 0
         parameters = "char* const global_memory, const int64_t step"
-        for piece in pieces:
+        for piece in (piece for found in self._pieces.values() for piece in found):
             lines.append(f"static __device__ __noinline__ void {piece.name}({parameters})")
             lines.append(f"{{\n{piece.text}\n}}")
-        number = 0
         for mode, learn in (("learn", True), ("evaluate", False)):
             order = self.schedule(learn)
             lines.append(f"static __device__ void {mode}({parameters})\n{{")
@@ -342,35 +341,48 @@ class Kernel:
                     number += 1
                 lines.append(f"PIECE({piece.name}) {piece.name}(global_memory, step);")
             lines.append("}")
+        return lines
+
+    def _trial(self):
+        """Whether a trial ended in a step, and what is recorded of it."""
+        value = {name: f"{self._names[name]}[0]" for name in self._layout}
         events = [name for name in self._layout if name.startswith(EVENT)]
         numbers = ["task.trial_return", "task.trial_length", "task.terminated", *events]
         ended = "task.ended" if "task.ended" in self._layout else "task.done"
-        value = {name: f"{self._names[name]}[0]" for name in self._layout}
-        lines += [
-            f"static constexpr int NUMBERS = {len(numbers)};",
-            "struct Trial { int64_t step, replicate; double numbers[NUMBERS]; };",
-            "// Whether a trial ended in this step, and what is recorded of it.",
+        told = ", ".join(f"(double){value[name]}" for name in numbers)
+        return [
+            f"struct Trial {{ int64_t step, replicate; double numbers[{len(numbers)}]; }};",
             "static __device__ bool ended(char* const global_memory)",
             f"{{ return {value[ended]} > 0 && {value['task.trial_length']} > 0; }}",
             "static __device__ Trial trial(char* const global_memory, const int64_t step)",
-            f"{{ return {{step, {value['task.replicate']}, "
-            f"{{{', '.join(f'(double){value[name]}' for name in numbers)}}}}}; }}",
+            f"{{ return {{step, {value['task.replicate']}, {{{told}}}}}; }}",
+        ]
+
+    def _state(self):
+        """The arrays of a state file: names, bytes of a replicate, whether it has its own, and where."""
+        stored = [self.arrays[name] for name in self._layout]
+        columns = {
+            "ARRAY_BYTES": [_bytes(a.dtype, a.size) for a in stored],
+            "ARRAY_OWN": [int(bool(shape)) for _, shape in self._layout.values()],
+            "ARRAY_SHARED": [int(a.shared) for a in stored],
+            "ARRAY_OFFSET": [a.offset for a in stored],
+        }
+        names = ", ".join(f'"{name}"' for name in self._layout)
+        return [
             f"static constexpr int ARRAYS = {len(stored)};",
             f"static const char* const NAMES[] = {{{names}}};",
-            "// Bytes of a replicate, whether replicates have their own, in shared memory, and where.",
-            *(
-                f"#define {name} {{{', '.join(map(str, values))}}}"
-                for name, values in (
-                    ("ARRAY_BYTES", [_bytes(a.dtype, a.size) for a in stored]),
-                    ("ARRAY_OWN", per),
-                    ("ARRAY_SHARED", [int(a.shared) for a in stored]),
-                    ("ARRAY_OFFSET", [a.offset for a in stored]),
-                )
-            ),
+            *(f"#define {k} {{{', '.join(map(str, values))}}}" for k, values in columns.items()),
         ]
-        return "\n".join([*lines, ""])
 
-    @staticmethod
-    def _numbers(name, integer, values):
-        kind = "short" if integer and max(values) < 2**15 else "int" if integer else "real"
-        return f"static __device__ const {kind} {name}[] = {{{', '.join(map(repr, values))}}};"
+
+def _numbers(kind, name, values):
+    """An array of constants."""
+    kind = "short" if kind == "int" and max(values) < 2**15 else kind
+    return f"static __device__ const {kind} {name}[] = {{{', '.join(map(_number, values))}}};"
+
+
+def _number(value):
+    """A number in C++."""
+    if value != value or value in (math.inf, -math.inf):
+        return "NAN" if value != value else "INFINITY" if value > 0 else "-INFINITY"
+    return repr(value.item() if isinstance(value, np.generic) else value)
