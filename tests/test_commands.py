@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import models
+from analysis import style
 from bgrl import dataset, experiment, tasks
 from bgrl.circuit import Circuit
 from bgrl.cli import run_command
@@ -89,9 +90,13 @@ def test_train_records_what_is_asked(tmp_path):
 
 
 def run_here(monkeypatch, *words, module=memory_chain):
-    """An experiment's command in this process; how often something was computed for it."""
+    """An experiment's command in this process; how often something was computed for it.
+
+    Its figure is a file without a picture: drawing one takes longer than such a run.
+    """
     ran, run = [], module.run
     with monkeypatch.context() as patch:
+        patch.setattr(style, "save_figure", lambda figure, path: path.write_text("a figure"))
         patch.setattr(module, "run", lambda config: ran.append(config) or run(config))
         name = module.__name__.rpartition(".")[2]
         assert main(name, module, list(map(str, short_but(*words)))) == 0
@@ -278,6 +283,7 @@ def test_gradient_quality_compares_methods(tmp_path):
     output = tmp_path / "quality.nc"
     words = ("--quick", "--steps", 300, "--lengths", "3,5", "--units", 6, "--output", output)
     words += ("--model", "cortex_thalamus", "--backend", "numpy")
+    words += ("--evaluations", 1, "--evaluation-trials", 2, "--final-trials", 2)
     result = command("experiments.gradient_quality", *words)
     assert result.returncode == 0, result.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["quality.nc", "quality.png"]

@@ -2,6 +2,7 @@
 
 import brian2 as b2
 import numpy as np
+from brian2.codegen import translation
 from brian2.codegen.generators import base
 from brian2.utils.stringtools import get_identifiers
 
@@ -12,7 +13,9 @@ from bgrl.step.blueprint import Code, Sum
 
 # Brian2 keeps the statements of each piece of code under a key of all variables that it can see. With
 # hundreds of variables the key takes longer than the statements, and what is kept never goes.
-base.make_statements = getattr(base.make_statements, "__wrapped__", base.make_statements)
+_make_statements = translation.make_statements
+_make_statements = getattr(_make_statements, "__wrapped__", _make_statements)
+base.make_statements = translation.make_statements = _make_statements
 
 _BRIAN_SLOTS = ("start", "groups", "thresholds", "synapses", "resets")
 
