@@ -183,8 +183,7 @@ def compile_threads(folder, structure):
     """Write and compile the sources for any number of threads, with little shared memory."""
     folder.mkdir()
     cuda.write_sources(structure, folder, LITTLE)
-    # Optimisation does not matter to the bits, and takes time.
-    cpp.call(cuda.emulated_command(cpp.compiler(), "-O1", f"-DBUFFER={BUFFER}"), folder)
+    cpp.call(cuda.emulated_command(cpp.compiler(), f"-DBUFFER={BUFFER}"), folder)
     return folder
 
 
