@@ -102,8 +102,16 @@ def memory(**settings):
     return tasks.make("memory_chain", length=3, **settings)
 
 
-def cases():
-    """All of them, each kernel once; those that cannot be are left out, with a line that says why."""
+def cases(words=("",)):
+    """Those whose names have one of the words, each kernel once.
+
+    Yields
+    ------
+    case : Case
+        Those that cannot be are left out, with a line that says why.
+    source : str
+        Of its kernel.
+    """
     slip = bgrl.experiments._slip.NAME
     found = [
         Case(model, memory(), 6 if model == "gpr" else 12, {"sensitivity": method, **models.STEADY})
@@ -158,13 +166,18 @@ def cases():
             ("inactivate gpe from 5 for 30", "gain dopamine 0.5 from reward for 3"),
         ),
     ]
-    kept = {}
+    sources = set()
     for case in found:
+        if not any(word in str(case) for word in words):
+            continue
         try:
-            kept.setdefault(cuda.kernel(case.structure()).source(), case)
+            source = cuda.kernel(case.structure()).source()
         except InputError as error:
             print(f"no case: {case}: {error}", file=sys.stderr)
-    return list(kept.values())
+            continue
+        if source not in sources:
+            yield case, source
+        sources.add(source)
 
 
 class Built(cuda.CudaProgram):
@@ -434,10 +447,8 @@ def main(arguments=None):
     words = options.cases.split(",") if options.cases else [""]
     kept = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
     results = []
-    for case in cases():
-        if not any(word in str(case) for word in words):
-            continue
-        key = cpp.digest(str(case), cuda.kernel(case.structure()).source())
+    for case, source in cases(words):
+        key = cpp.digest(str(case), source)
         result = kept.setdefault(key, {})
         with tempfile.TemporaryDirectory(prefix="bgrl-prove-") as folder:
             if "difference" not in result:
