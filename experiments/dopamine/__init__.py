@@ -12,6 +12,7 @@ import dataclasses
 import importlib
 import json
 import pkgutil
+import re
 import shutil
 import time
 from dataclasses import dataclass
@@ -187,7 +188,8 @@ def texts(chosen):
 
 def definition(chosen):
     """What a finding is, as text: what was run and what decides."""
-    return f"{chosen.arms} {chosen.criteria}"
+    # A function's place in memory is another in every process.
+    return re.sub(r" at 0x[0-9a-f]+", "", f"{chosen.arms} {chosen.criteria}")
 
 
 def record(config, arm, name):
@@ -232,7 +234,7 @@ def record(config, arm, name):
     tested = int(np.searchsorted(data["traces"]["step"].values, learned)) if arm.testing else steps
     found = dataclasses.replace(found, tested_from=tested)
     # What differs from arm to arm is not told of them all.
-    own = ("title", "task", "configuration", "events", "step_duration_ms")
+    own = ("title", "task", "configuration", "events", "step_duration_ms", "chance_return")
     attributes = {k: v for k, v in data.attrs.items() if k not in own}
     return (refitted(found, arm) if arm.activity else found), attributes
 
