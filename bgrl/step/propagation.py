@@ -219,10 +219,12 @@ class Propagation(Operation):
     def _column(self, block, array):
         size = prod(block.shape)
         start = dict(zip(self.rows, np.cumsum([0, *self.rows.values()]).tolist(), strict=False))
-        lines = [f"real column[{sum(self.rows.values())}];"]
+        rows = sum(self.rows.values())
+        loop = "for" if rows <= IN_REGISTERS else "ROLLED for"
+        lines = [f"real column[{rows}];"]
         for s, n in self.rows.items():
             value = f"{array(block.arrays[s])}[i*{size} + k]"
-            lines.append(f"for (int i = 0; i < {n}; i++) column[{start[s]} + i] = {value};")
+            lines.append(f"{loop} (int i = 0; i < {n}; i++) column[{start[s]} + i] = {value};")
         for s, n in self.rows.items():
             to = f"{array(block.arrays[s])}[i*{size} + k]"
             sums = [f"real sum[{STRIP}] = {{}};"]
@@ -230,7 +232,7 @@ class Propagation(Operation):
                 if c.target == s:
                     matrix = array(f"{self.name}.matrix_{k}")
                     sums.append(
-                        f"for (int l = 0; l < {self.rows[c.source]}; l++) UNROLLED "
+                        f"{loop} (int l = 0; l < {self.rows[c.source]}; l++) UNROLLED "
                         f"for (int i = 0; i < {STRIP}; i++) "
                         f"sum[i] += {matrix}[l*{_whole(n)} + first + i]*column[{start[c.source]} + l];"
                     )
@@ -239,7 +241,7 @@ class Propagation(Operation):
                 for target, source, jacobian in self.diagonals
                 if target == s
             )
-            lines.append(f"for (int first = 0; first < {n}; first += {STRIP}) {{")
+            lines.append(f"{loop} (int first = 0; first < {n}; first += {STRIP}) {{")
             lines += sums
             lines.append(f"UNROLLED for (int j = 0; j < {STRIP}; j++) {{")
             lines.append(f"const int i = first + j; if (i < {n}) {to} = sum[j]{own};")
@@ -255,8 +257,8 @@ class Propagation(Operation):
         return Loop(size, "\n".join(lines))
 
 
-#: Rows that a thread sums up at once, in registers.
-STRIP = 8
+#: Rows that a thread sums up at once, in registers, and the most of which it has all there.
+STRIP, IN_REGISTERS = 8, 32
 
 
 def _whole(n):

@@ -11,6 +11,7 @@
 // Sums at a time.
 #define PARALLEL (ONE_THREAD ? 1 : THREADS/LANES)
 #define UNROLLED _Pragma("unroll")
+#define ROLLED _Pragma("unroll 1")
 #ifndef ARRAY  // the stand-in for CUDA may look at every access
 #define ARRAY(type, start) ((type*)(start))
 #endif
