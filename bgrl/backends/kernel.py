@@ -334,7 +334,7 @@ class Kernel:
             lines.append(f"{{\n{piece.text}\n}}")
         for mode, learn in (("learn", True), ("evaluate", False)):
             order = self.schedule(learn)
-            lines.append(f"static __device__ void {mode}({parameters})\n{{")
+            lines.append(f"static __device__ __noinline__ void {mode}({parameters})\n{{")
             for piece, barrier in zip(order, barriers(order), strict=True):
                 if barrier:
                     lines.append(f"BARRIER({number}, {barrier});")
