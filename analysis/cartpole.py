@@ -9,11 +9,14 @@ from .style import (
     COLOURS,
     PERIODS,
     axes_or_new,
+    legend_below,
+    legend_beside,
     letter,
     median_and_quartiles,
     new_figure,
     styled,
 )
+from .train import plot_trials
 from .trials import (
     final_return,
     nan_mean,
@@ -31,27 +34,6 @@ BEFORE_FALL = 25
 def summary(data):
     """The outcome as lines of text."""
     return summary_table(data)
-
-
-@styled
-def plot_trial_length(data, *, ax=None, bins=40):
-    """Length of the trials during learning, binned over steps."""
-    ax = axes_or_new(ax)
-    trials = data["trials"]
-    end, length = trials["end_step"].values, trials["length"].values
-    edges = np.linspace(0, np.nanmax(end, initial=1), bins + 1)
-    table = np.full((len(end), bins), np.nan)
-    for r in range(len(end)):
-        valid = end[r] >= 0
-        which = np.clip(np.digitize(end[r][valid], edges) - 1, 0, bins - 1)
-        count = np.bincount(which, minlength=bins)
-        total = np.bincount(which, length[r][valid], minlength=bins)
-        table[r, count > 0] = total[count > 0] / count[count > 0]
-    centres = (edges[:-1] + edges[1:]) / 2000
-    median_and_quartiles(ax, centres, table, colour=COLOURS["green"], singles=True)
-    ax.set(xlabel="steps learned (thousands)", ylabel="trial length (steps)")
-    ax.set_title("Trials while learning")
-    return ax
 
 
 @styled
@@ -89,7 +71,7 @@ def plot_policy_against_angle(data, *, ax=None, bins=13):
     unit = " (rad)" if channel == "theta" else ""
     ax.set(xlabel=f"{channel}{unit}", ylabel="P(push right)", ylim=(-0.03, 1.03))
     ax.set_title(f"P(push right) late: {low:.2f} at\n{channel} < 0, {high:.2f} at {channel} > 0")
-    ax.legend(loc="best")
+    legend_beside(ax)
     return ax
 
 
@@ -99,7 +81,7 @@ def figure(data):
     fig = new_figure(10.5, 7.4)
     grid = fig.add_gridspec(3, 3)
     curve = plot_learning_curve(data, ax=fig.add_subplot(grid[0, :2]))
-    length = plot_trial_length(data, ax=fig.add_subplot(grid[0, 2]))
+    length = plot_trials(data, "length", ax=fig.add_subplot(grid[0, 2]))
     dopamine = fig.add_subplot(grid[1, 0])
     value = fig.add_subplot(grid[1, 1])
     for ax, name, event, step in (
@@ -109,16 +91,17 @@ def figure(data):
         early, late = (typical(data, name, "fall", period, step) for period in PERIODS)
         title = f"{name.capitalize()} {event}:\n{early:.2f} early, {late:.2f} late"
         plot_event_aligned(data, name, "fall", before=BEFORE_FALL, after=0, ax=ax, title=title)
-    dopamine.legend(loc="best")
     policy = plot_policy_against_angle(data, ax=fig.add_subplot(grid[1, 2]))
     heat = fig.add_subplot(grid[2, :])
     _last_trial(data, heat)
     for ax, text in zip((curve, length, dopamine, value, policy, heat), "ABCDEF", strict=True):
         letter(ax, text)
     task = data.attrs["task"]
+    legend_below(fig)
     fig.suptitle(
-        f"Real-time recurrent reinforcement learning of {task}, {len(final_return(data))} replicates",
-        fontsize=11,
+        f"Real-time recurrent reinforcement learning of {task}, {len(final_return(data))} replicates\n"
+        "Curves and bands: median and quartiles over replicates",
+        fontsize=10.5,
     )
     return fig
 

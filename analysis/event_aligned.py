@@ -1,7 +1,14 @@
 """A signal around an event of the trial, early against late in learning."""
 
-from .style import PERIODS, axes_or_new, median_and_quartiles, styled
-from .trials import aligned, recorded, replicate_means
+from .style import (
+    PERIODS,
+    axes_or_new,
+    captioned,
+    median_and_quartiles,
+    quartiles_of,
+    styled,
+)
+from .trials import aligned, recorded, replicate_means, typical
 
 #: Outcome of the trial to how its curve is drawn.
 OUTCOME_LINES = {"rewarded": "-", "unrewarded": ":"}
@@ -9,7 +16,17 @@ OUTCOME_LINES = {"rewarded": "-", "unrewarded": ":"}
 
 @styled
 def plot_event_aligned(
-    data, variable, event, *, before, after, by_outcome=False, ax=None, title=None
+    data,
+    variable,
+    event,
+    *,
+    before,
+    after,
+    by_outcome=False,
+    ax=None,
+    title=None,
+    colour=None,
+    label=None,
 ):
     """Mean over trials, then median and quartiles over replicates.
 
@@ -26,6 +43,8 @@ def plot_event_aligned(
         Draw trials with a positive return apart from the others.
     ax : matplotlib Axes, optional
     title : str, optional
+    colour, label : optional
+        Of one curve: that of the trials late in learning alone, to be compared with other runs.
 
     Returns
     -------
@@ -44,16 +63,16 @@ def plot_event_aligned(
             f"{variable!r} has a value for each {own}; plot_activity draws it, or choose one: "
             f"data['traces'][{variable!r}][..., 0]"
         )
-    for period, colour in PERIODS.items():
+    for period, shade in {"late": colour}.items() if colour else PERIODS.items():
         table = aligned(data, variable, event, before, after, period)
-        for label, line, part in _parts(table, period, by_outcome):
+        for name, line, part in _parts(table, period, by_outcome):
             if part.sizes["trial"]:
                 median_and_quartiles(
                     ax,
                     part["lag"].values,
                     replicate_means(part),
-                    label,
-                    colour,
+                    (label or name) if name == period else f"{label or ''} {name}".strip(),
+                    shade,
                     linestyle=line,
                     marker="o",
                     markersize=3,
@@ -64,6 +83,12 @@ def plot_event_aligned(
     ax.set(xlabel=f"time from {event} (ms)", ylabel=long_name)
     if title:
         ax.set_title(title)
+    if label:
+        at = typical(data, variable, event, "late")
+        count = data["traces"].sizes["replicate"]
+        captioned(
+            ax, f"{long_name} at {event}: {at:.2f}", f"late in learning; {quartiles_of(count)}"
+        )
     return ax
 
 

@@ -7,7 +7,16 @@ import numpy as np
 from .activity import colour_limit, plot_activity, replicate_activity
 from .event_aligned import plot_event_aligned
 from .learning_curve import plot_learning_curve
-from .style import COLOURS, PERIODS, axes_or_new, letter, new_figure, styled
+from .style import (
+    COLOURS,
+    PERIODS,
+    axes_or_new,
+    legend_below,
+    legend_beside,
+    letter,
+    new_figure,
+    styled,
+)
 from .trials import aligned, final_return, replicate_means, summary_table, typical
 
 
@@ -51,7 +60,7 @@ def plot_policy_at_query(data, *, ax=None):
     title = f"The memory decides: {early:.2f} early, {late:.2f} late"
     ax.set(xticks=[0, 1], xticklabels=["cue 0", "cue 1"], ylim=(-0.03, 1.03), xlim=(-0.5, 1.5))
     ax.set(ylabel="P(right report) at the query", title=title)
-    ax.legend(loc="lower center", ncols=2)
+    legend_beside(ax)
     return ax
 
 
@@ -72,7 +81,7 @@ def figure(data):
     letter(policy, "B")
     near = min(length, 4)
     titles = {
-        "dopamine": ("|TD error| at the outcome", "outcome"),
+        "dopamine": ("|Dopamine| at the outcome", "outcome"),
         "value": ("Value at the query", "query"),
         "reward": ("Reward at the outcome", "outcome"),
     }
@@ -89,15 +98,14 @@ def figure(data):
         query.set_ylabel("")
         query.tick_params(labelleft=False)
         letter(cue, "CDE"[k])
-        if name != "value":
-            place = "lower left" if name == "dopamine" else "upper right"
-            cue.legend(loc=place, fontsize=6.5, handlelength=1.5, borderaxespad=0.1)
     _heat_maps(data, fig, grid, length)
+    legend_below(fig)
     solved = int((final_return(data) >= 0.95).sum())
     fig.suptitle(
         f"Memory of one bit over {length} steps, learned online: "
-        f"{solved} of {len(final_return(data))} replicates end at 0.95 or more",
-        fontsize=11,
+        f"{solved} of {len(final_return(data))} replicates end at 0.95 or more\n"
+        "Curves and bands: median and quartiles over replicates; dots: replicates",
+        fontsize=10.5,
     )
     return fig
 

@@ -1,18 +1,17 @@
 """Redraws figures from a data file: ``python -m analysis.plot FILE.nc [--kind K]``.
 
-What is at --figure is kept unless --overwrite is given; FILE-KIND.png is this command's own and drawn
-anew.
+Several files, ``python -m analysis.plot A.nc B.nc --kind learning_curve``, are compared: what differs
+between their settings labels them. What is at --figure is kept unless --overwrite is given; FILE-KIND.png
+is this command's own and drawn anew.
 """
 
 import argparse
 import errno
+import functools
 import importlib.util
-import json
 import os
 import sys
 from pathlib import Path
-
-import xarray as xr
 
 try:
     import matplotlib  # noqa: F401
@@ -44,8 +43,11 @@ from . import (
     task_gallery,
     train,
 )
+from .event_aligned import plot_event_aligned
 from .learning_curve import plot_learning_curve
-from .style import new_figure, save_figure
+from .runs import open as open_runs
+from .runs import plot_compare, read
+from .style import as_paper, new_figure, save_figure
 
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {
@@ -73,11 +75,16 @@ def _overview(data):
 
 
 def _single(plot):
+    """A figure of one pair of axes, and of several runs; `plot` draws into axes."""
+
     def draw(data):
-        figure = new_figure(5.0, 3.4)
+        if "run" in data.dims:
+            return plot_compare(data, plot)
+        figure = new_figure(5.4, 3.4)
         plot(data, ax=figure.add_subplot())
         return figure
 
+    draw.compares = True  # several files as well
     return draw
 
 
@@ -86,11 +93,15 @@ KINDS = {
     "overview": _overview,
     "train": train.figure,
     "learning_curve": _single(plot_learning_curve),
-    "trial_length": _single(cartpole.plot_trial_length),
+    "trial_return": _single(functools.partial(train.plot_trials, variable="trial_return")),
+    "trial_length": _single(functools.partial(train.plot_trials, variable="length")),
+    "traces": _single(train.plot_traces),
     "policy_at_query": _single(memory_chain.plot_policy_at_query),
     "policy_against_angle": _single(cartpole.plot_policy_against_angle),
     "circuit": circuit.figure,
 }
+#: Steps before and after the event that VARIABLE@EVENT draws.
+AROUND = 10
 
 
 #: Errors of the machine, not of what was given: exit code 1.
@@ -103,11 +114,17 @@ def _fail(text, code=2):
 
 
 def _drawing(kind):
-    """What draws a kind of figure: one of `KINDS`, or `figure` of a Python file of the user's own."""
+    """What draws a kind of figure: one of `KINDS`, VARIABLE@EVENT, or `figure` of a user's own file."""
     if kind in KINDS:
         return KINDS[kind]
+    variable, _, event = kind.partition("@")
+    if variable and event:
+        around = {"variable": variable, "event": event, "before": AROUND, "after": AROUND}
+        return _single(functools.partial(plot_event_aligned, **around))
     if not kind.endswith(".py"):
-        raise ValueError(f"unknown kind {kind!r}; valid: {', '.join(KINDS)}, FILE.py")
+        raise ValueError(
+            f"unknown kind {kind!r}; valid: {', '.join(KINDS)}, VARIABLE@EVENT, FILE.py"
+        )
     if not Path(kind).is_file():
         raise ValueError(f"{kind}: no such file")
     spec = importlib.util.spec_from_file_location(f"own_{Path(kind).stem}", kind)
@@ -121,7 +138,11 @@ def _drawing(kind):
 def _target(options):
     """Where the figure goes; `ValueError` if it cannot, or something is there that is to be kept."""
     if options.figure is None:
-        return Path(f"{Path(options.file).with_suffix('')}-{Path(options.kind).stem}.png")
+        names = [Path(options.files[0]).with_suffix("").as_posix()]
+        names += [Path(file).stem for file in options.files[1:4]]
+        names += ["more"] if len(options.files) > 4 else []
+        suffix = ".svg" if options.style == "paper" else ".png"
+        return Path(f"{'-'.join([*names, Path(options.kind).stem])}{suffix}")
     target = Path(options.figure)
     if target.suffix not in (".png", ".svg", ".pdf"):
         raise ValueError(f"{target}: the name must end in .png or .svg or .pdf")
@@ -136,35 +157,24 @@ def _target(options):
     return target
 
 
-def read(path):
-    """Open a data file, of which what a figure looks at is read; to be closed.
-
-    Raises
-    ------
-    ValueError
-        If it is missing, truncated, or of something else.
-    """
-    if not Path(path).is_file():
-        raise ValueError(f"{path}: no such file")
-    try:
-        data = xr.open_datatree(path, engine="netcdf4")
-        json.loads(data.attrs["configuration"])
-    except Exception as error:  # the readers raise whatever their C libraries think of
-        raise ValueError(f"{path}: not a bgrl data file ({type(error).__name__})") from None
-    return data
-
-
 def main(arguments=None):
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {__package__}.plot", description=__doc__.strip()
     )
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
-    parser.add_argument("file", metavar="FILE.nc", help="data file of an experiment")
+    parser.add_argument("files", metavar="FILE.nc", nargs="+", help="data file of an experiment")
     parser.add_argument(
         "--kind",
         action="append",
-        help=f"one of {', '.join(KINDS)} (default overview), or FILE.py with a function figure(data)",
+        help=f"one of {', '.join(KINDS)} (default overview); VARIABLE@EVENT, a trace around an event of "
+        "the trial (dopamine@reward); or FILE.py with a function figure(data)",
+    )
+    parser.add_argument(
+        "--style",
+        choices=("screen", "paper"),
+        default="screen",
+        help="paper: one or two columns wide (89, 183 mm), type of 5 to 8 points, SVG by default",
     )
     parser.add_argument(
         "--figure",
@@ -179,33 +189,41 @@ def main(arguments=None):
         if len(given) > 1:
             return _fail(f"--{name} is given twice; give it one value")
         setattr(options, name, given[0])
+    files = ", ".join(options.files)
     try:
         draw, target = _drawing(options.kind), _target(options)
+        if len(options.files) > 1 and not hasattr(draw, "compares"):
+            valid = [name for name, one in KINDS.items() if hasattr(one, "compares")]
+            raise ValueError(
+                f"{options.kind} draws one file; of several: {', '.join(valid)}, VARIABLE@EVENT"
+            )
     except ValueError as error:
         return _fail(error)
     except Exception as error:  # of the user's own file
         return _fail(f"{options.kind}: {type(error).__name__}: {error}")
     try:
-        with read(options.file) as data:
+        with read(files) if len(options.files) == 1 else open_runs(options.files) as data:
             figure = draw(data)
+        if options.style == "paper":
+            as_paper(figure)
     except KeyError as error:
-        return _fail(f"{options.file} lacks {error}")
+        return _fail(f"{files} lacks {error}")
     except RuntimeError as error:  # the netCDF library, on contents it cannot read
-        return _fail(f"{options.file} is damaged ({error})")
+        return _fail(f"{files} is damaged ({error})")
     except (ValueError, OSError) as error:
-        return _fail(error if options.file in str(error) else f"{options.file}: {error}")
+        return _fail(error if any(f in str(error) for f in options.files) else f"{files}: {error}")
     except MemoryError as error:
-        return _fail(f"{options.file}: there is not enough memory ({error})", 1)
+        return _fail(f"{files}: there is not enough memory ({error})", 1)
     except Exception as error:  # a file without what the figure shows, of another task or too short
         reason = f"{type(error).__name__}: {error}"
-        return _fail(f"{options.file} has not what {options.kind!r} draws ({reason})")
+        return _fail(f"{files} has not what {options.kind!r} draws ({reason})")
     try:
         save_figure(figure, target)
     except OSError as error:
         code = 1 if error.errno in _EXHAUSTED else 2
         return _fail(f"cannot write {target}: {error.strerror}", code)
     except (ValueError, RuntimeError) as error:  # what is drawn is made only now
-        return _fail(f"{options.file} has not what {options.kind!r} draws ({error})")
+        return _fail(f"{files} has not what {options.kind!r} draws ({error})")
     print(f"wrote {target}")
     return 0
 

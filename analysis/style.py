@@ -5,8 +5,11 @@ import os
 from pathlib import Path
 
 import matplotlib
+import matplotlib.font_manager
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
 
 #: Okabe & Ito 2008, "Color Universal Design".
 COLOURS = {
@@ -18,6 +21,8 @@ COLOURS = {
     "sky": "#56B4E9",
     "grey": "#7F7F7F",
 }
+#: Line styles, where there are more curves than colours.
+LINES = ("-", "--", "-.", ":")
 #: Periods of learning.
 PERIODS = {"early": COLOURS["orange"], "late": COLOURS["blue"]}
 
@@ -35,6 +40,12 @@ RC = {
     "figure.constrained_layout.use": True,
 }
 
+#: Widths of one and two columns of a journal, and the height of a page, in mm.
+COLUMNS_MM, TALLEST_MM, MM = (89, 183), 247, 25.4
+#: Faces of type that journals ask for, the first that is installed.
+FACES = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
+TEXT_AS_TEXT = {"svg.fonttype": "none", "svg.hashsalt": "bgrl", "pdf.fonttype": 42}
+
 
 def new_figure(width, height, layout="constrained"):
     """An empty figure in this look; sizes in inches; `layout` "none" leaves margins to the caller."""
@@ -42,8 +53,36 @@ def new_figure(width, height, layout="constrained"):
         return Figure(figsize=(width, height), dpi=RC["figure.dpi"], layout=layout)
 
 
+def as_paper(figure):
+    """Give a figure the size and the type of a printed one.
+
+    One or two columns wide (89 or 183 mm), type from 5 to 8 points in a sans-serif face, thin lines.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Is changed.
+    """
+    width, height = figure.get_size_inches()
+    columns = COLUMNS_MM[0] if width <= 5.5 else COLUMNS_MM[1]
+    factor = columns / MM / width
+    figure.set_size_inches(columns / MM, min(height * factor, TALLEST_MM / MM))
+    face = next((f for f in FACES if _installed(f)), "sans-serif")
+    for text in figure.findobj(Text):
+        size = min(max(text.get_fontsize() * factor, 5.0), 8.0)
+        text.set(fontsize=size, fontfamily=face)
+    for line in figure.findobj(Line2D):
+        line.set(
+            linewidth=max(0.4, line.get_linewidth() * 0.6), markersize=line.get_markersize() * 0.6
+        )
+
+
+def _installed(face):
+    return face in matplotlib.font_manager.get_font_names()
+
+
 def save_figure(figure, path):
-    """Write a figure, whole or not at all; in SVG, text stays text and equal figures equal bytes.
+    """Write a figure, whole or not at all; text stays text in SVG and PDF, equal figures are equal bytes.
 
     Raises
     ------
@@ -54,9 +93,9 @@ def save_figure(figure, path):
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    metadata = {"Date": None} if path.suffix == ".svg" else None
+    metadata = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix)
     try:
-        with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "bgrl"}):
+        with matplotlib.rc_context(TEXT_AS_TEXT):
             figure.savefig(temporary, metadata=metadata)
         temporary.replace(path)
     finally:
@@ -91,6 +130,72 @@ def letter(ax, text):
         fontweight="bold",
         fontsize=11,
     )
+
+
+def captioned(ax, title, caption):
+    """Set a title, and below it in small type what is drawn: the band and how many are in it.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    title, caption : str
+    """
+    for text in [t for t in ax.texts if t.get_gid() == "caption"]:
+        text.remove()
+    lines = caption.count("\n") + 1
+    ax.set_title(title, pad=6 + 9 * lines)
+    style = {"fontsize": 7, "color": COLOURS["grey"], "va": "bottom", "gid": "caption"}
+    ax.annotate(caption, (0, 1), (0, 4), "axes fraction", textcoords="offset points", **style)
+
+
+def quartiles_of(count):
+    """What a band says of itself."""
+    return f"median and quartiles, n = {count} replicate{'s' if count != 1 else ''}"
+
+
+def legend_beside(ax, **options):
+    """A legend at the right of the axes, where it hides no curve."""
+    return ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **options)
+
+
+def legend_below(figure, **options):
+    """One legend below all axes of a figure, in the place of theirs.
+
+    Parameters
+    ----------
+    figure : matplotlib Figure
+    **options
+        Of `matplotlib.figure.Figure.legend`.
+    """
+    entries = {}
+    for ax in figure.axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+        if ax.get_legend():
+            ax.get_legend().remove()
+    options = {"ncols": len(entries), "fontsize": 8} | options
+    return figure.legend(entries.values(), entries.keys(), loc="outside lower center", **options)
+
+
+def unbroken(x, values, step):
+    """A trace for drawing, in which no line crosses a gap of the recording.
+
+    Parameters
+    ----------
+    x : array (points,)
+    values : array (points,)
+    step : array (points,) of int
+        Steps that were recorded; a distance larger than the least is a gap.
+
+    Returns
+    -------
+    (x, values) : arrays
+        With a NaN in each gap.
+    """
+    apart = np.diff(step)
+    gaps = np.flatnonzero(apart > apart.min(initial=np.iinfo(np.int64).max)) + 1
+    x, values = np.asarray(x, float), np.asarray(values, float)
+    return np.insert(x, gaps, x[gaps]), np.insert(values, gaps, np.nan)
 
 
 def median_and_quartiles(ax, x, values, label=None, colour=None, singles=False, **kwargs):

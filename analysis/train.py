@@ -4,8 +4,19 @@ import itertools
 
 import numpy as np
 
-from .learning_curve import plot_learning_curve
-from .style import COLOURS, axes_or_new, letter, median_and_quartiles, new_figure, styled
+from .learning_curve import mark_interventions, plot_learning_curve
+from .style import (
+    COLOURS,
+    axes_or_new,
+    captioned,
+    legend_beside,
+    letter,
+    median_and_quartiles,
+    new_figure,
+    quartiles_of,
+    styled,
+    unbroken,
+)
 from .trials import final_return, summary_table
 
 #: Windows into which learning is divided, and steps that are drawn.
@@ -19,13 +30,22 @@ def summary(data):
 
 
 @styled
-def plot_trials(data, variable, *, ax=None, windows=WINDOWS):
+def plot_trials(
+    data, variable="trial_return", *, ax=None, windows=WINDOWS, colour=COLOURS["blue"], label=None
+):
     """Return or length of the trials of each window of learning, median and quartiles.
 
     Parameters
     ----------
     data : xarray.DataTree
     variable : {"trial_return", "length"}
+    ax : matplotlib Axes, optional
+    windows : int
+    colour, label : of the curve
+
+    Returns
+    -------
+    matplotlib Axes
     """
     ax = axes_or_new(ax)
     # One replicate at a time, for a long run has millions of trials; they are in order of time.
@@ -40,7 +60,8 @@ def plot_trials(data, variable, *, ax=None, windows=WINDOWS):
             if after > first:
                 means[r, k] = one[variable][first:after].values.mean()
     middle = (edges[1:] + edges[:-1]) / 2000
-    median_and_quartiles(ax, middle, means, "median, quartiles", COLOURS["blue"], singles=True)
+    median_and_quartiles(ax, middle, means, label, colour, singles=True)
+    done = mark_interventions(data, ax=ax, **({"colour": colour} if label else {}))
     texts = {
         "trial_return": ("return per trial", "Return"),
         "length": ("steps per trial", "Length"),
@@ -49,7 +70,9 @@ def plot_trials(data, variable, *, ax=None, windows=WINDOWS):
     known = means[:, ~np.isnan(means).all(axis=0)]
     ends = [np.nanmedian(known[:, k]) for k in (0, -1)] if known.size else [np.nan] * 2
     ax.set(xlabel="steps learned (thousands)", ylabel=label)
-    ax.set_title(f"{name} while learning: {ends[0]:.3g} at first, {ends[1]:.3g} at last")
+    caption = f"{quartiles_of(len(means))}, each thin; means of {windows} windows"
+    title = f"{name} while learning: {ends[0]:.3g} at first, {ends[1]:.3g} at last"
+    captioned(ax, title, "\n".join(filter(None, (caption, done))))
     return ax
 
 
@@ -73,23 +96,33 @@ def plot_traces(data, *, ax=None, steps=STEPS):
         ax.set_axis_off()
         ax.text(0.5, 0.5, "neither dopamine nor value was recorded", ha="center")
         return ax
+    step = traces["step"].values
     time = traces["time"].values - traces["time"].values[:1]
-    if "done" in traces and (np.diff(traces["step"].values) == 1).all():
+    if "done" in traces and (np.diff(step) == 1).all():
         for k, end in enumerate(time[traces["done"].values > 0]):
             label = "trial ends" if not k else None
             style = {"color": COLOURS["grey"], "linewidth": 0.6, "alpha": 0.6}
             ax.axvline(end, label=label, **style)
+    for k, name in enumerate(
+        traces["intervention_name"].values if "intervention" in traces else ()
+    ):
+        active = traces["intervention"].values[:, k] > 0
+        colour = (COLOURS["grey"], COLOURS["sky"], COLOURS["purple"])[k % 3]
+        style = {"color": colour, "alpha": 0.2, "linewidth": 0, "label": str(name)}
+        bottom = ax.get_xaxis_transform()
+        ax.fill_between(time, 0, 1, where=active, step="mid", transform=bottom, **style)
     if "value" in traces:
-        ax.plot(time, traces["value"].values, color=COLOURS["blue"], label="value")
+        ax.plot(*unbroken(time, traces["value"].values, step), color=COLOURS["blue"], label="value")
     title = "Value late in learning"
     if "dopamine" in traces:
         dopamine = traces["dopamine"].values
         style = {"color": COLOURS["vermillion"], "linestyle": "--", "linewidth": 1.1}
-        ax.plot(time, dopamine, label="TD error", **style)
+        ax.plot(*unbroken(time, dopamine, step), label="dopamine", **style)
         title = f"Dopamine late in learning, s.d. {float(np.std(dopamine)):.2g}"
     ax.axhline(0, color="black", linewidth=0.6)
-    ax.set(xlabel="time (s)", ylabel="value, TD error (reward)", title=title)
-    ax.legend(loc="best", ncols=3)
+    ax.set(xlabel="time (s)", ylabel="value, dopamine (TD error)")
+    captioned(ax, title, f"replicate {median}, that of the median final return")
+    legend_beside(ax)
     return ax
 
 

@@ -35,6 +35,7 @@ _FACE = {
     "simulate": "simulation",
     "tasks": "tasks",
     "models": "models",
+    "open": "analysis.runs",
     "wiring": "circuit.wiring",
     "write": "dataset",
 }

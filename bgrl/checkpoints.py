@@ -17,6 +17,10 @@ from bgrl.errors import InputError, RunError, from_system
 _CHECKPOINT = re.compile(r"(?:state|weights)-0*[1-9]\d*\.npz")
 
 
+#: Name of the log that a command keeps in the folder of its run.
+LOG = "log.txt"
+
+
 class Work:
     """The folder in which a run keeps what it needs to go on.
 
@@ -98,7 +102,7 @@ class Work:
 
         Nothing is removed where something was learned, or that another process may be using.
         """
-        names = {self._marker.name, "run.json", "progress.json", "frames.bin", "trials.bin"}
+        names = {self._marker.name, "run.json", "progress.json", "frames.bin", "trials.bin", LOG}
         with contextlib.suppress(OSError):
             mine = self._lock is not None and not has_learned(self.path)
             for path in self.path.iterdir() if mine else ():

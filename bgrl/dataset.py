@@ -301,9 +301,15 @@ def _learned(agent):
         for key, parameter in p.parameters.items():
             if parameter.trainable:
                 (place,) = known[f"{name}.{key}"]
-                label = key if len(circuit.populations) == 1 else f"{name}.{key}"
                 text = f"{key} of {name}"
-                yield label, place.array, place.index, (f"post_{name}",), text, parameter.unit
+                yield (
+                    f"{name}.{key}",
+                    place.array,
+                    place.index,
+                    (f"post_{name}",),
+                    text,
+                    parameter.unit,
+                )
     for readout, _ in agent.readouts():
         places = known[f"{readout.reads}->{readout.name}"]
         for state, place in zip(readout.states(), places, strict=True):

@@ -6,6 +6,7 @@ are the same whichever was given. What else must hold (ranges, names) the descri
 """
 
 import functools
+import importlib
 import inspect
 import types
 import typing
@@ -60,7 +61,13 @@ def description(cls=None, /, **options):
         init(*given.args, **given.kwargs)
 
     cls.__init__ = checked
+    cls._repr_html_ = _html
     return cls
+
+
+def _html(self):
+    """What a notebook shows; by its name, since it draws and this module is imported by all."""
+    return importlib.import_module("bgrl.notebook").html(self)
 
 
 @functools.cache

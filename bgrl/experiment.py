@@ -11,11 +11,14 @@ varies it.
 """
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import json
+import logging
 import os
 import re
+import shlex
 import shutil
 import sys
 import tempfile
@@ -23,15 +26,18 @@ import types
 import typing
 from pathlib import Path
 
+from tqdm.auto import tqdm
+
 from bgrl.agent import describe
-from bgrl.checkpoints import Work
+from bgrl.checkpoints import LOG, Work
 from bgrl.cli import Parser, run_command, typed
 from bgrl.errors import InputError, RunError, from_system
+from bgrl.estimate import DryRun
 from bgrl.settings import AgentSettings, options_of
 from bgrl.simulation import Stopped
 
 #: Settings that change nothing in what is found.
-_IMMATERIAL = ("output", "progress", "processes", "workers")
+_IMMATERIAL = ("output", "progress", "processes", "workers", "dry_run")
 #: Settings that are texts with numbers in them, and a number there.
 _WITH_NUMBERS = (
     *("circuit_options", "scales", "lesions", "intervene"),
@@ -89,13 +95,21 @@ def make_parser(name, module, description=None):
             "(cortex.size=64, cortex.tau=40, dt=10); may be given again",
         )
         add_edits(parser)
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            default=None,
+            help="say what the run would cost (time from a measured second, memory, disk) and end",
+        )
     parser.add_argument("--figure", metavar="FILE.png", help="figure, beside the data by default")
     parser.add_argument(
         "--overwrite",
         action="store_true",
         help="replace what is at --output, also a finished run of other settings",
     )
-    quick = ", ".join(f"{k} {v}" for k, v in module.QUICK.items())
+    quick = (
+        ", ".join(f"{k} {v}" for k, v in module.QUICK.items()) or "see the experiment's own help"
+    )
     parser.add_argument("--quick", action="store_true", help=f"a short run to try it out: {quick}")
     return parser
 
@@ -120,10 +134,70 @@ def command(name, module):
     sys.exit(run_command(lambda: main(name, module)))
 
 
+def typed_command(module, words):
+    """What is typed to run a module's command with some words.
+
+    Parameters
+    ----------
+    module : module
+        Of `bgrl.experiments`, or a user's own file.
+    words : sequence of str
+
+    Returns
+    -------
+    str
+    """
+    start = typed(module.__name__.removeprefix("bgrl."))
+    if not module.__name__.startswith("bgrl."):
+        start = f"{typed('experiments')} {shlex.quote(module.__file__)}"
+    return f"{start} {shlex.join(words)}".strip()
+
+
+class _Log(logging.FileHandler):
+    """What happens in a run, with its time; it begins with the first event, and says then where it is."""
+
+    def __init__(self, path, command, progress):
+        super().__init__(path, delay=True)
+        self._path, self._command, self._progress = path, command, progress
+        self.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+
+    def emit(self, record):
+        """Write a line."""
+        if self.stream is None:
+            if self._progress:
+                tqdm.write(f"log: {self._path}")
+            super().emit(logging.makeLogRecord({"msg": self._command}))
+        super().emit(record)
+
+
+@contextlib.contextmanager
+def logged(config, command):
+    """Keep what happens in the log of a run's folder; that of a run which goes on is continued.
+
+    Parameters
+    ----------
+    config : Settings
+    command : str
+    """
+    handler = _Log(config.work() / LOG, command, config.progress)
+    log, level = logging.getLogger("bgrl"), logging.getLogger("bgrl").level
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        handler.close()
+
+
 def main(name, module, arguments=None):
     """The command of an experiment; `arguments` are those of the command line by default."""
-    options = vars(make_parser(name, module).parse_args(arguments))
+    words = sys.argv[1:] if arguments is None else arguments
+    options = vars(make_parser(name, module).parse_args(words))
     config, figure_path = configure(name, module, options)
+    if options.get("dry_run"):
+        return tell_cost(module, config)
     check_matplotlib()
     settings = {"experiment": name, **described(config)}
     before = finished_settings(config.output, options["overwrite"])
@@ -132,12 +206,14 @@ def main(name, module, arguments=None):
     if before is not None:
         refuse_other(config.output, before, settings)
     check_figure(figure_path, config.output, options)
-    with Work(config.work(), settings, "command.json"):
+    command = typed_command(module, words)
+    with Work(config.work(), settings, "command.json"), logged(config, command):
         try:
             data, failure = module.run(config), None
         except Stopped as error:
             data, failure = error.data, error
-        data.attrs["settings"] = describe(settings)
+        data.attrs |= {"settings": describe(settings), "command": command}
+        keep_log(config)
         # What can go on from where it stopped keeps its folder.
         save(data, config.output, None if failure and failure.resumes else config.work())
     if failure:
@@ -151,6 +227,24 @@ def main(name, module, arguments=None):
     with xr.open_datatree(config.output, engine="netcdf4") as data:
         report(importlib.import_module(module.ANALYSIS), data, config.output, figure_path)
     return 0
+
+
+def keep_log(config):
+    """Put the log of a run, if there is one, beside its data file, below those of runs before it."""
+    log = config.work() / LOG
+    if log.exists():
+        with open(Path(config.output).with_suffix(".log"), "a") as file:
+            file.write(log.read_text())
+
+
+def tell_cost(module, config):
+    """Print what an experiment would cost; returns the exit code."""
+    try:
+        module.run(dataclasses.replace(config, dry_run=True))
+    except DryRun as found:
+        print(found)
+        return 0
+    raise InputError("this experiment runs nothing whose cost could be told")
 
 
 def check_matplotlib():
@@ -339,7 +433,7 @@ def configure(name, module, options, varied=()):
     InputError
         For a setting that cannot be, or a file that cannot be written.
     """
-    others = ("figure", "quick", "set", "scale", "lesion", "overwrite")
+    others = ("figure", "quick", "set", "scale", "lesion", "overwrite", "dry_run")
     given = {k: v for k, v in options.items() if v is not None and k not in others}
     settings = {"output": f"results/{name}.nc", "progress": True}
     settings |= (module.QUICK if options["quick"] else {}) | given
@@ -384,6 +478,9 @@ def report(analysis, data, output, figure_path=None, line=None):
             raise RunError(f"{output} has not what its figure shows ({why})") from None
         write_figure(drawn, figure_path)
         print(f"wrote {figure_path}")
+    log = Path(output).with_suffix(".log")
+    if log.exists():
+        print(f"log: {log}")
 
 
 def save(data, output, work):

@@ -102,7 +102,7 @@ _OF_GRADIENTS = {
 }
 #: Name in the dataset to what is recorded. A new variable is one entry.
 VARIABLES = {
-    "dopamine": Recorded("dopamine.td_error", "TD error"),
+    "dopamine": Recorded("dopamine.td_error", "dopamine (TD error)"),
     "firing": Recorded("dopamine.firing", "firing of dopamine neurons", "spikes/s"),
     "value": Recorded("dopamine.value", "value"),
     "reward": Recorded("task.reward", "reward"),

@@ -21,6 +21,7 @@ from bgrl.backends import BACKENDS
 from bgrl.circuit.clock import agree, check_duration
 from bgrl.cli import typed
 from bgrl.errors import InputError, check_count, choose
+from bgrl.estimate import DryRun, estimate
 from bgrl.learning import FEEDBACKS, METHODS, OPTIMIZERS, RATES, Learning
 from bgrl.own import NamesOrFile, is_file, member
 from bgrl.recording import Record
@@ -116,6 +117,8 @@ class EvaluatedSettings(Settings):
 class AgentSettings(EvaluatedSettings, ABC):
     """Settings of an experiment in which agents of one kind learn one task."""
 
+    #: Whether to say what the run would cost, instead of running it; set by the command line.
+    dry_run: bool = False
     #: Settings of `bgrl.learning.Learning` besides the experiment's own; and `learning_rate`, which
     #: is that of actor, critic and network, unless theirs is given.
     learning_options: dict = field(default_factory=dict)
@@ -250,6 +253,11 @@ class AgentSettings(EvaluatedSettings, ABC):
         Returns
         -------
         xarray.DataTree
+
+        Raises
+        ------
+        bgrl.estimate.DryRun
+            With what it would cost, if that was asked for.
         """
         if record is TRACES and "cortex" not in agent.circuit.populations:
             raise InputError(
@@ -257,6 +265,8 @@ class AgentSettings(EvaluatedSettings, ABC):
                 f"{typed('experiments.train')} takes any circuit"
             )
         run = self.evaluated_run(record, interventions)
+        if self.dry_run:
+            raise DryRun(estimate(agent, run, self.processes))
         return simulate(agent, run, self.work(), self.progress, self.processes)
 
 

@@ -7,6 +7,7 @@ stopped.
 
 import contextlib
 import hashlib
+import logging
 import os
 import shutil
 import tempfile
@@ -14,10 +15,10 @@ import time
 from dataclasses import asdict, field
 
 import numpy as np
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from bgrl import __version__
-from bgrl.agent import MAX_SEED, Agent
+from bgrl.agent import MAX_SEED, Agent, describe
 from bgrl.backends import BACKENDS, load
 from bgrl.bridge.connection import EnvironmentFailed
 from bgrl.checkpoints import Work
@@ -29,6 +30,8 @@ from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink, TemporaryFolder
 from bgrl.step.assemble import initial_state
 
+#: What a command keeps beside its data file; see `bgrl.experiment`.
+log = logging.getLogger(__name__)
 #: Seconds of computing between two looks at the clock, and between two checkpoints.
 CHUNK_SECONDS = 1.0
 SAVE_SECONDS = 5.0
@@ -57,6 +60,21 @@ class Stopped(RunError):
     def __init__(self, message, data, resumes=False):
         super().__init__(message)
         self.data, self.resumes = data, resumes
+
+
+class Interrupted(KeyboardInterrupt):
+    """A run was interrupted, by Ctrl-C or the stop button of a notebook.
+
+    Attributes
+    ----------
+    data : xarray.DataTree
+        What it had until then. The same `simulate` again goes on from there, in this process also
+        where no folder was given.
+    """
+
+    def __init__(self, message, data):
+        super().__init__(message)
+        self.data = data
 
 
 class _Diverged(RunError):
@@ -139,7 +157,7 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         Folder to keep the unfinished run in. If it holds this run already, that goes on from its
         last checkpoint. A temporary one if nothing is said.
     progress : bool
-        Show a progress bar, if the output is a terminal.
+        Show a progress bar, if the output is a terminal or a notebook.
     processes : int
         Among how many processes the replicates are shared, see `bgrl.backends.load`. It changes
         nothing in the results, so a run may go on with another number.
@@ -159,6 +177,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         For settings that cannot be, or a recording that would not fit.
     Stopped
         If the state becomes NaN or infinite, or the environment fails.
+    Interrupted
+        If it is interrupted; it has what was done until then, and the same call goes on from there.
     RunError
         If the program fails.
     """
@@ -167,9 +187,14 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     try:
         if work is not None:
             return _simulate(agent, run, work, progress, processes, weights)
-        folder = TemporaryFolder("bgrl-run-")
+        which = describe({"agent": agent.to_dict(), "run": asdict(run)}), id(weights)
+        folder, _ = _interrupted.pop(which, (None, None))
+        folder = folder or TemporaryFolder("bgrl-run-")
         try:
             return _simulate(agent, run, folder, progress, processes, weights)
+        except Interrupted:
+            _interrupted[which] = folder, weights
+            raise
         except Stopped:
             raise
         except BaseException:
@@ -180,6 +205,11 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         raise RunError(str(from_system(where, error))) from None
 
 
+#: Runs that were interrupted in this process and had no folder: what they are, to their folder and the
+#: weights that they started from.
+_interrupted = {}
+
+
 def _simulate(agent, run, folder, progress, processes, weights):
     say = (lambda text: tqdm.write(text)) if progress else None
     changes(agent, run.interventions)  # refuses what cannot be before anything is built
@@ -188,12 +218,12 @@ def _simulate(agent, run, folder, progress, processes, weights):
     if say:
         say(_evaluation_cost(run))
     program = load(run.backend, structure, say, processes)
-    with _environments(agent) as environments:
-        return _learn(agent, run, folder, progress, program, environments, say, weights)
+    with environments(agent) as opened:
+        return _learn(agent, run, folder, progress, program, opened, say, weights)
 
 
 @contextlib.contextmanager
-def _environments(agent):
+def environments(agent):
     """Connections for learning and for evaluation, where the task is outside of the program."""
     if agent.task.environment is None:
         yield {}
@@ -221,7 +251,7 @@ def _learn(agent, run, folder, progress, program, environments, say, weights):
         from bgrl.dataset import set_weights
 
         set_weights(agent, initial, weights)
-        learned = b"".join(v.tobytes() for v in _plastic(agent, initial).values())
+        learned = b"".join(v.tobytes() for v in plastic(agent, initial).values())
         configuration["weights"] = hashlib.sha256(learned).hexdigest()
     with Work(folder, configuration) as work:
         return _go_on(agent, run, names, initial, work, progress, program, environments, say)
@@ -244,25 +274,26 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
     else:
         (saved, state), step = stored, stored[0]["step"]
         evaluations = saved["evaluations"]
-        work.check(saved, state, program.layout, _plastic(agent, initial), sink)
+        work.check(saved, state, program.layout, plastic(agent, initial), sink)
         if say and step:
             say(f"going on from step {step} of {run.steps}")
-    with tqdm(
-        total=run.steps, initial=step, unit="step", disable=None if progress else True
-    ) as bar:
+        log.info("going on from step %d of %d", step, run.steps)
+    with tqdm(total=run.steps, initial=step, unit="step", disable=hidden(progress)) as bar:
         for first, last in () if stopped else _segments(run, step, evaluations):
             if first == last:
                 program.environment = environments.get("evaluation")
                 try:
                     result = _evaluate(agent, program, state, run, first)
-                except (EnvironmentFailed, _Diverged) as error:
+                except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                     work.save(first, state, sink, evaluations)
                     stopped = error
                     break
                 program.environment = environments.get("learning")
                 evaluations.append({"step": first, **result})
-                work.save(first, state, sink, evaluations, _plastic(agent, state))
-                bar.set_postfix_str(f"return {np.median(result['mean_return']):.2f}")
+                work.save(first, state, sink, evaluations, plastic(agent, state))
+                middle = np.median(result["mean_return"])
+                bar.set_postfix_str(f"return {middle:.2f}")
+                log.info("step %d of %d: median return %.4g", first, run.steps, middle)
                 continue
             recorded = any(
                 a <= first - 1 and last - 1 <= b for a, b in run.record.ranges(run.steps)
@@ -272,16 +303,32 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
                 state = _advance(
                     agent, program, state, first, last, target, work, sink, evaluations, bar
                 )
-            except (EnvironmentFailed, _Diverged) as error:
+            except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                 stopped = error
                 break
     from bgrl.dataset import assemble
 
-    reason = str(stopped) if stopped else None
+    reason = None
+    if stopped:
+        interrupted = isinstance(stopped, KeyboardInterrupt)
+        reason = "interrupted" if interrupted else str(stopped)
+        log.info("stopped: %s", reason)
     data = assemble(agent, run, names, sink, evaluations, work, reason)
     if stopped:
+        if interrupted:
+            again = "the same call goes on from there; what was done is in the exception's `data`"
+            raise Interrupted(f"after {bar.n} of {run.steps} steps; {again}", data) from None
         raise Stopped(reason, data, isinstance(stopped, EnvironmentFailed) and bool(evaluations))
     return data
+
+
+def hidden(progress):
+    """Whether a bar of tqdm is hidden: None where it is if the output is no terminal.
+
+    A notebook is no terminal, but shows bars of its own.
+    """
+    notebook = any(kind.__name__ == "tqdm_notebook" for kind in tqdm.__mro__)
+    return False if progress and notebook else None if progress else True
 
 
 def _segments(run, step, evaluations):
@@ -307,7 +354,7 @@ def _advance(agent, program, state, first, last, target, work, sink, evaluations
         before, sizes = state, target.sizes()
         try:
             state = program.advance(before, first, steps, sink=target)
-        except EnvironmentFailed:
+        except (EnvironmentFailed, KeyboardInterrupt):
             target.cut(sizes)
             work.save(first - 1, before, sink, evaluations)
             raise
@@ -407,7 +454,7 @@ def _evaluate(agent, program, state, run, step):
     return found
 
 
-def _plastic(agent, state):
+def plastic(agent, state):
     """The arrays that learning changes."""
     places = (place for name in agent.pathways() for place in agent.plan.places[name])
     return {place.array: state[place.array] for place in places}

@@ -20,6 +20,7 @@ import shutil
 import signal
 import sys
 import threading
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,9 +33,10 @@ from bgrl.agent import describe
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
 from bgrl.checkpoints import Work, has_learned
-from bgrl.cli import Parser, run_command, typed
+from bgrl.cli import run_command, typed
 from bgrl.dataset import UNFINISHED, read_attributes, write
 from bgrl.errors import InputError, RunError, check_count, choose
+from bgrl.estimate import MEASURED, DryRun, duration, size
 from bgrl.experiment import (
     check_figure,
     check_matplotlib,
@@ -47,6 +49,7 @@ from bgrl.experiment import (
     report,
     save,
     show,
+    typed_command,
 )
 from bgrl.settings import AgentSettings
 from bgrl.simulation import check_cost
@@ -435,7 +438,9 @@ def _explained(experiment, points, name):
     return {"long_name": name.removeprefix("task.").replace("_", " "), "units": units}
 
 
-def sweep(experiment, config, variations, workers=None, scheduler=None, overwrite=False):
+def sweep(
+    experiment, config, variations, workers=None, scheduler=None, overwrite=False, command=""
+):
     """Run all points that are not finished yet, and combine them.
 
     Points are kept in ``OUTPUT.points``, also those of earlier sweeps, and while the sweep runs in
@@ -455,6 +460,8 @@ def sweep(experiment, config, variations, workers=None, scheduler=None, overwrit
         Address of a dask scheduler to use instead.
     overwrite : bool
         Compute also the points that earlier sweeps have finished.
+    command : str
+        What was typed, for the file.
 
     Returns
     -------
@@ -479,6 +486,7 @@ def sweep(experiment, config, variations, workers=None, scheduler=None, overwrit
             "experiment": "sweep",
             "configuration": describe(settings),
             "settings": describe(settings),
+            **({"command": command} if command else {}),
         }
         data.attrs.setdefault("task", "several")
         if failures:
@@ -577,16 +585,39 @@ def main(arguments=None):
     words = sys.argv[1:] if arguments is None else arguments
     valid = sweepable()
     if not words or words[0].startswith("-"):
-        parser = Parser(
-            prog=typed("experiments.sweep"),
-            usage="%(prog)s EXPERIMENT --vary NAME=VALUE,VALUE,... [options]",
-            description=__doc__,
-        )
-        parser.add_argument("EXPERIMENT", help=f"one of {', '.join(valid)}")
-        parser.parse_args(words)
+        _parser_of_all(valid).parse_args(words)
     experiment = choose("experiment to sweep", words[0], valid)
     module = valid[experiment]
     parser = make_parser(f"sweep {experiment}", module, __doc__)
+    _add_own(parser)
+    options = vars(parser.parse_args(words[1:]))
+    vary, workers, scheduler = (options.pop(k) for k in ("vary", "workers", "scheduler"))
+    if workers is not None:
+        check_count("workers", workers)
+    variations = read_variations(vary)
+    config, figure_path = configure("sweep", module, options, variations)
+    if options["dry_run"]:
+        return tell_cost(experiment, config, variations, workers)
+    check_matplotlib()
+    coordinates, points = expand(config, variations, "")
+    settings = settings_of(experiment, config, coordinates)
+    before = finished_settings(config.output, options["overwrite"])
+    if before == settings:
+        return show(ANALYSIS, config.output, figure_path, options)
+    if before is not None and not _has_all_of(config.output, points):
+        refuse_other(config.output, before, settings)
+    check_figure(figure_path, config.output, options)
+    # The module is called __main__ where it is run as a program.
+    command = typed_command(importlib.import_module("bgrl.experiments.sweep"), words)
+    data = sweep(experiment, config, variations, workers, scheduler, options["overwrite"], command)
+    report(importlib.import_module(ANALYSIS), data, config.output, figure_path)
+    if "stopped" in data.attrs:
+        raise RunError(f"{data.attrs['stopped']}; given again, the command tries them again")
+    return 0
+
+
+def _add_own(parser):
+    """Add the options of a sweep to those of the experiment."""
     parser.add_argument(
         "--vary",
         metavar="NAME=VALUE,VALUE,...",
@@ -597,25 +628,42 @@ def main(arguments=None):
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--workers", type=int, help="processes (default: one for each core)")
     where.add_argument("--scheduler", metavar="ADDRESS", help="a dask scheduler that runs already")
-    options = vars(parser.parse_args(words[1:]))
-    vary, workers, scheduler = (options.pop(k) for k in ("vary", "workers", "scheduler"))
-    if workers is not None:
-        check_count("workers", workers)
-    variations = read_variations(vary)
-    config, figure_path = configure("sweep", module, options, variations)
-    check_matplotlib()
-    coordinates, points = expand(config, variations, "")
-    settings = settings_of(experiment, config, coordinates)
-    before = finished_settings(config.output, options["overwrite"])
-    if before == settings:
-        return show(ANALYSIS, config.output, figure_path, options)
-    if before is not None and not _has_all_of(config.output, points):
-        refuse_other(config.output, before, settings)
-    check_figure(figure_path, config.output, options)
-    data = sweep(experiment, config, variations, workers, scheduler, options["overwrite"])
-    report(importlib.import_module(ANALYSIS), data, config.output, figure_path)
-    if "stopped" in data.attrs:
-        raise RunError(f"{data.attrs['stopped']}; given again, the command tries them again")
+
+
+def _parser_of_all(valid):
+    """The parser of what any sweep takes; an experiment's own options are in the help of its sweep."""
+    common = types.SimpleNamespace(Config=AgentSettings, QUICK={}, __doc__=__doc__)
+    parser = make_parser("sweep", common)
+    own = f"{typed('experiments.sweep')} EXPERIMENT --help"
+    parser.epilog = f"{own} shows the experiment's own options as well."
+    parser.usage = "%(prog)s EXPERIMENT --vary NAME=VALUE,VALUE,... [options]"
+    parser.add_argument("EXPERIMENT", help=f"one of {', '.join(valid)}")
+    _add_own(parser)
+    return parser
+
+
+def tell_cost(experiment, config, variations, workers=None):
+    """Print what a sweep would cost, a measured second for each of its programs; the exit code."""
+    module = importlib.import_module(f"bgrl.experiments.{experiment}")
+    _, points = unfinished(config, variations)
+    todo = [point for point in points if not Path(point.output).exists()]
+    measured, total = {}, 0.0
+    for point in todo:
+        program = describe(module.agent(point).structure())
+        if program not in measured:
+            try:
+                module.run(replace(point, dry_run=True))
+            except DryRun as found:
+                measured[program] = found.estimate
+        own = measured[program]
+        total += point.steps / own.rate + own.evaluation_steps / own.evaluation_rate
+    together = min(workers or cores(), max(len(todo), 1))
+    built = sum(own.build_seconds > MEASURED for own in measured.values())
+    disk = max((own.file_bytes for own in measured.values()), default=0) * len(todo)
+    print(f"points   {len(points)}, of which {len(points) - len(todo)} are finished")
+    print(f"programs {len(measured)}, of which {built} were built now and are kept")
+    print(f"time     {duration(total / together)} at most with {together} workers")
+    print(f"disk     {size(disk)} at most")
     return 0
 
 

@@ -9,7 +9,6 @@ import xarray as xr
 
 from analysis import (
     activity,
-    cartpole,
     event_aligned,
     gradient_quality,
     learning_curve,
@@ -219,11 +218,6 @@ def test_activity_is_the_mean_over_trials():
     np.testing.assert_allclose(image, table.mean("trial").values[:, ::-1].T)
 
 
-def test_trial_length_is_binned():
-    ax = cartpole.plot_trial_length(by_hand(), bins=4)
-    np.testing.assert_allclose(ax.lines[-1].get_ydata(), LENGTH)
-
-
 @pytest.mark.parametrize("missing", [np.nan, -1])
 def test_trials_are_averaged_by_window(missing):
     """In files of earlier versions, what is missing is -1."""
@@ -253,9 +247,9 @@ def test_traces_are_drawn_as_far_as_they_were_recorded():
     def labels(axes):
         return [text.get_text() for text in axes.get_legend().get_texts()]
 
-    assert labels(drawn("value", "dopamine", "done")) == ["trial ends", "value", "TD error"]
+    assert labels(drawn("value", "dopamine", "done")) == ["trial ends", "value", "dopamine"]
     assert labels(drawn("value", "done", every=2)) == ["value"]
-    assert labels(drawn("dopamine")) == ["TD error"]
+    assert labels(drawn("dopamine")) == ["dopamine"]
     (text,) = drawn("done").texts
     assert text.get_text() == "neither dopamine nor value was recorded"
 

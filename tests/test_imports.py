@@ -31,8 +31,8 @@ ROOMS = (
     ("agent", "interventions"),
     ("recording", "step"),
     ("backends", "cache"),
-    ("checkpoints", "dataset", "experiment", "settings", "simulation"),
-    ("bptt", "doctor", "task_check", "verify"),
+    ("checkpoints", "dataset", "estimate", "experiment", "settings", "simulation"),
+    ("bptt", "doctor", "notebook", "task_check", "verify"),
 )
 
 

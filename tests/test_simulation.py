@@ -55,7 +55,7 @@ def test_dataset_has_the_documented_form(small_agent):
         "pre_cortex",
     )
     assert weights["cortex->dorsal_striatum"].shape == (2, 3, 2, 5)
-    assert weights["tau"].attrs["units"] == "ms"
+    assert weights["cortex.tau"].attrs["units"] == "ms"
     for group in data.children.values():
         for variable in group.data_vars.values():
             assert variable.attrs["units"] and variable.attrs["long_name"]
