@@ -99,7 +99,7 @@ def estimate(agent, run, processes=1):
     state = initial_state(agent, program.layout, run.seed, run.interventions)
     with (
         tempfile.TemporaryDirectory(prefix="bgrl-estimate-") as folder,
-        environments(agent) as opened,
+        environments(agent, program) as opened,
     ):
         program.environment = opened.get("learning")
         sink = Sink(folder, names.values(), program.layout, run.record.every)

@@ -7,6 +7,7 @@ stopped.
 
 import contextlib
 import hashlib
+import itertools
 import logging
 import os
 import shutil
@@ -218,23 +219,26 @@ def _simulate(agent, run, folder, progress, processes, weights):
     if say:
         say(_evaluation_cost(run))
     program = load(run.backend, structure, say, processes)
-    with environments(agent) as opened:
+    with environments(agent, program) as opened:
         return _learn(agent, run, folder, progress, program, opened, say, weights)
 
 
 @contextlib.contextmanager
-def environments(agent):
+def environments(agent, program):
     """Connections for learning and for evaluation, where the task is outside of the program."""
     if agent.task.environment is None:
         yield {}
         return
     opened = {}
     try:
+        groups = getattr(program, "groups", None)
         for purpose in ("learning", "evaluation"):
-            opened[purpose] = agent.task.environment.open(agent.replicates)
-        yield opened
+            parts = opened[purpose] = []
+            for group in groups or [slice(0, agent.replicates)]:
+                parts.append(agent.task.environment.open(group.stop - group.start, group.start))
+        yield opened if groups else {purpose: parts[0] for purpose, parts in opened.items()}
     finally:
-        for connection in opened.values():
+        for connection in itertools.chain.from_iterable(opened.values()):
             connection.close()
 
 

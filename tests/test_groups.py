@@ -219,9 +219,6 @@ def test_processes_are_refused_where_there_can_be_only_one(small_agent):
     for backend in ("numpy", "cython"):
         with pytest.raises(InputError, match=f"processes is 2; backend '{backend}' runs in one"):
             load(backend, structure, processes=2)
-    with pytest.raises(InputError, match="processes is 2; a Gymnasium environment runs in one"):
-        outside = structure | {"task": structure["task"] | {"external": True}}
-        load("cpp", outside, processes=2)
     for wrong in (-1, 1.5, "two"):
         with pytest.raises(InputError, match=f"processes is {wrong!r}; an integer of 0 or more"):
             simulate(small_agent(), Run(10, backend="numpy"), processes=wrong)

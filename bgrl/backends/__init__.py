@@ -77,15 +77,16 @@ def load(name, structure, progress=None, processes=1):
         Called with a line of text when something takes long.
     processes : int
         Among how many processes the replicates are shared, at most one for each; 0 is one for each
-        core. Results are the same. Only compiled programs run in processes of their own, and only
-        tasks inside of the program: a Gymnasium environment is the work of one other process.
+        core. Results are the same. Only compiled programs run in processes of their own; each has a
+        process of its own for its environments, where the task is one of Gymnasium.
 
     Returns
     -------
     program
         With ``layout`` (dict of str to (dtype, shape)), ``build_seconds``, ``processes`` (in how
         many it runs), ``environment`` (a `bgrl.bridge.connection.Connection`, to be set where the task is
-        outside of the program) and ``advance(state, start, steps, learn=True, sink=None)``, which
+        outside of the program; in several processes, which have their replicates in ``groups``, a list of
+        them) and ``advance(state, start, steps, learn=True, sink=None)``, which
         returns the state after `steps` more steps, the first of which has number `start`;
         recordings go to the `Sink`.
 
@@ -97,18 +98,16 @@ def load(name, structure, progress=None, processes=1):
     """
     backend = BACKENDS[choose("backend", name, BACKENDS)]
     replicates = structure["replicates"]
-    size = -(-replicates // min(replicates, _processes(name, structure, processes)))
+    size = -(-replicates // min(replicates, _processes(name, processes)))
     program = backend.program(structure | {"replicates": size}, name, progress)
     return program if size == replicates else GroupedProgram(program, replicates)
 
 
-def _processes(name, structure, wanted):
+def _processes(name, wanted):
     """How many processes there are to be."""
     wanted = check_integer("processes", wanted, 0)
-    external = structure["task"]["external"]
-    if BACKENDS[name].separate and not external:
+    if BACKENDS[name].separate:
         return wanted or cores()
     if wanted > 1:
-        what = "a Gymnasium environment" if external else f"backend {name!r}"
-        raise InputError(f"processes is {wanted}; {what} runs in one only; valid: 0, 1")
+        raise InputError(f"processes is {wanted}; backend {name!r} runs in one only; valid: 0, 1")
     return 1

@@ -7,6 +7,7 @@ the one before it is computed twice and taken once.
 """
 
 import contextlib
+import copy
 import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
@@ -33,21 +34,19 @@ class GroupedProgram:
     Parameters
     ----------
     program : program
-        Of one group: as many replicates as run in one process. Its `advance` is called from several
-        threads at once.
+        Of one group: as many replicates as run in one process. Copies of it share what it is made of,
+        and each advances in a thread of its own.
     replicates : int
         In all groups together, no fewer than in one.
     """
-
-    #: A task outside of the program is served by one process, so there is none here.
-    environment = None
 
     def __init__(self, program, replicates):
         self._program = program
         size = program.layout["task.replicate"][1][0]
         firsts = [min(first, replicates - size) for first in range(0, replicates, size)]
-        self._groups = [slice(first, first + size) for first in firsts]
-        self.processes = len(self._groups)
+        #: Replicates of each group.
+        self.groups = [slice(first, first + size) for first in firsts]
+        self.processes = len(self.groups)
         #: What is taken of each group: the last one leaves out what the one before it has.
         shared = self.processes * size - replicates
         self._taken = [slice(None)] * (self.processes - 1) + [slice(shared, None)]
@@ -56,10 +55,23 @@ class GroupedProgram:
             for name, (dtype, shape) in program.layout.items()
         }
         self.build_seconds = program.build_seconds
+        self._programs = [copy.copy(program) for _ in self.groups]
+
+    @property
+    def environment(self):
+        """Where the task is outside of the program: a `Connection` for each group."""
+        return [program.environment for program in self._programs]
+
+    @environment.setter
+    def environment(self, connections):
+        for program, connection in zip(
+            self._programs, connections or [None] * self.processes, strict=True
+        ):
+            program.environment = connection
 
     def advance(self, state, start, steps, learn=True, sink=None):
         """See `bgrl.backends.load`."""
-        states = [self._part(state, group) for group in self._groups]
+        states = [self._part(state, group) for group in self.groups]
         with contextlib.ExitStack() as stack:
             sinks = [None] * self.processes
             if sink:
@@ -68,8 +80,8 @@ class GroupedProgram:
                 sinks = self._sinks(Path(stack.enter_context(folder)), sink)
             with ThreadPoolExecutor(self.processes) as pool:
                 jobs = [
-                    pool.submit(self._program.advance, part, start, steps, learn, own)
-                    for part, own in zip(states, sinks, strict=True)
+                    pool.submit(program.advance, part, start, steps, learn, own)
+                    for program, part, own in zip(self._programs, states, sinks, strict=True)
                 ]
             # All have ended. If some failed, the first of them raises before anything is appended.
             parts = [job.result() for job in jobs]

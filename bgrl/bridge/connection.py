@@ -48,9 +48,9 @@ class Environment:
     actions: int
     settings: dict = field(default_factory=dict)
 
-    def open(self, replicates):
-        """Start a process with an environment for each replicate."""
-        return Connection(self, replicates)
+    def open(self, replicates, first=0):
+        """Start a process with an environment for each replicate, of which the first has number `first`."""
+        return Connection(self, replicates, first)
 
 
 def check_connected(structure, environment):
@@ -67,7 +67,7 @@ def check_connected(structure, environment):
 
 
 class Connection:
-    """A process with the environments of all replicates, and what a program needs to reach it.
+    """A process with the environments of some replicates, and what a program needs to reach it.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Connection:
         write to, and of the one that ends with the environments.
     """
 
-    def __init__(self, environment, replicates):
+    def __init__(self, environment, replicates, first=0):
         self.environment, self.replicates = environment, replicates
         self._sizes = message_sizes(replicates, environment.actions, len(environment.observed))
         shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
@@ -92,7 +92,7 @@ class Connection:
         }
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._reason = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        words = [environment.name, environment.settings, environment.observed, replicates]
+        words = [environment.name, environment.settings, environment.observed, replicates, first]
         given = (theirs_in, theirs_out, self._file.fileno(), self._reason.fileno())
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bgrl.bridge.serve", *map(str, given), json.dumps(words)],

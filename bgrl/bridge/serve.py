@@ -16,9 +16,9 @@ class _NotAnAction(RunError):
     """What the agent sends is no number."""
 
 
-def serve(bell, end, shared, name, settings, observed, replicates):
+def serve(bell, end, shared, name, settings, observed, replicates, first):
     """Answer requests until nobody can ask any more; the process of a `Connection`."""
-    places = [_Place(name, settings, observed, r) for r in range(replicates)]
+    places = [_Place(name, settings, observed, first + r) for r in range(replicates)]
     actions = places[0].actions.size
     memory = SharedMemory(shared, *message_sizes(replicates, actions, len(observed)))
     while os.read(bell, 4096):
