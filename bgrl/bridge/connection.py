@@ -49,7 +49,7 @@ class Environment:
     settings: dict = field(default_factory=dict)
 
     def open(self, replicates, first=0):
-        """Start a process with an environment for each replicate, of which the first has number `first`."""
+        """Start a process with an environment for each replicate, numbered from `first` on."""
         return Connection(self, replicates, first)
 
 

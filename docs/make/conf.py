@@ -20,11 +20,10 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "sphinx_gallery.gen_gallery",
     "sphinx-mathjax-offline",
 ]
-exclude_patterns = ["_build", "make", "gallery", "newcomer"]
+exclude_patterns = ["_build", "make", "gallery", "newcomer", "notebooks"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 html_theme = "furo"
 html_title = f"bgrl {release}"
@@ -37,6 +36,7 @@ myst_enable_extensions = ["colon_fence", "dollarmath"]
 default_role = "py:obj"
 napoleon_google_docstring = False
 napoleon_use_rtype = False
+napoleon_use_ivar = True
 napoleon_custom_sections = render.SECTIONS
 autosummary_generate = True
 autodoc_member_order = "bysource"
@@ -58,8 +58,9 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "capture_repr": (),
 }
-# The gallery's settings hold a function, which is no value to compare with that of the build before.
-suppress_warnings = ["config.cache"]
+# The gallery's settings hold a function, which is no value to compare with that of the build before; and
+# a name in a docstring may be that of fields of several classes.
+suppress_warnings = ["config.cache", "ref.python"]
 
 
 def setup(app):

@@ -26,6 +26,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jupytext
+import nbclient
 import pytest
 
 from bgrl.backends import BACKENDS
@@ -96,6 +98,38 @@ def test_page(page, tmp_path, monkeypatch):
             shell(text, tmp_path, page.name)
         elif kind == "text" and printed is not None:
             same(text, printed, page.name)
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("notebooks/*.py")), ids=lambda p: p.stem)
+def test_notebook(path, tmp_path, monkeypatch):
+    """Cells run in a kernel; drawings, tables and bars are what they show."""
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    notebook = jupytext.read(path)
+    client = nbclient.NotebookClient(
+        notebook, timeout=120, resources={"metadata": {"path": tmp_path}}
+    )
+    client.execute()
+    shown = [
+        kind
+        for cell in notebook.cells
+        for output in cell.get("outputs", ())
+        for kind in output.get("data", ())
+    ]
+    if path.stem == "first":
+        assert shown.count("text/html") >= 4 and "application/vnd.jupyter.widget-view+json" in shown
+        assert "image/png" in shown
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("newcomer/*.py")), ids=lambda p: p.stem)
+def test_newcomer(path, tmp_path):
+    """What a newcomer does from the page that the script names."""
+    page = re.search(r"^Page: (\S+)$", path.read_text(), re.M)[1]
+    assert (HERE / page).exists()
+    done = subprocess.run(
+        [sys.executable, path], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "done"
 
 
 def commands():
