@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test docs lint figures clean
+.PHONY: run test docs wheel lint figures clean
 
 # The install is repeated when the metadata changes.
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -26,6 +26,11 @@ $(VENV)/documented: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[docs]
 	touch $@
 
+# Into dist/; with what the virtual environment has, so that nothing is fetched but `build` itself.
+wheel: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'build>=1.2,<2'
+	$(BIN)/python -m build --wheel --no-isolation
+
 # From the datasets of docs/reproduction/; needs no compiler.
 figures: $(VENV)/installed
 	$(BIN)/python -m analysis.reproduction
@@ -35,4 +40,4 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 
 clean:
-	rm -rf $(VENV) results docs/_build docs/generated
+	rm -rf $(VENV) results docs/_build docs/generated build dist

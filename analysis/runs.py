@@ -113,18 +113,21 @@ def join(datasets, files):
     labels = _labels(differing, files)
     sizes = [{g.path: dict(g.sizes) for g in data.subtree} for data in datasets]
     own = [{k: _plain(v) for k, v in data.attrs.items()} for data in datasets]
+    varied = {name: ("run", _column(values)) for name, values in differing.items()}
     root = xr.Dataset(
         {
             "file": _text("run", files, "data file"),
             "attributes": _text("run", map(json.dumps, own), "root attributes of the run, as JSON"),
             "sizes": _text("run", map(json.dumps, sizes), "sizes of the run's dimensions, as JSON"),
         },
-        {"run": ("run", labels)}
-        | {name: ("run", _column(values)) for name, values in differing.items()},
+        {"run": ("run", labels), **varied},
         {k: v for k, v in own[0].items() if all(k in o and o[k] == v for o in own)},
     )
     paths = dict.fromkeys(g.path for data in datasets for g in data.subtree if g.path != "/")
-    groups = {path: _joined([_group(data, path) for data in datasets]) for path in paths}
+    groups = {
+        path: _joined([_group(data, path) for data in datasets]).assign_coords(varied)
+        for path in paths
+    }
     return xr.DataTree.from_dict({"/": root, **groups})
 
 
@@ -143,6 +146,7 @@ def select(runs, run):
     xarray.DataTree
     """
     root = runs.to_dataset().isel(run=run)
+    labels = [name for name, values in runs.coords.items() if values.dims == ("run",)]
     sizes = json.loads(root["sizes"].item())
     groups = {"/": xr.Dataset(attrs=json.loads(root["attributes"].item()))}
     for path, own in sizes.items():
@@ -150,7 +154,7 @@ def select(runs, run):
             group = runs[path].to_dataset(inherit=False)
             group = group.isel(run=run) if "run" in group.dims else group
             group = group.isel({dim: slice(n) for dim, n in own.items() if dim in group.dims})
-            groups[path] = group.drop_vars("run", errors="ignore")
+            groups[path] = group.drop_vars(labels, errors="ignore")
     return xr.DataTree.from_dict(groups)
 
 
@@ -191,11 +195,9 @@ def differences(datasets):
     found = [read(data) for data in datasets]
     names = dict.fromkeys(name for own in found for name in own)
     columns = {name: [own.get(name) for own in found] for name in names}
-    return {
-        name: values
-        for name, values in columns.items()
-        if any(value != values[0] for value in values)
-    }
+    found = {k: v for k, v in columns.items() if any(value != v[0] for value in v)}
+    # A lesion is told by what it took, not by what it left as well.
+    return {k: v for k, v in found.items() if f"{k.removesuffix('.mask')}.lesioned" not in found}
 
 
 def _configured(data):
@@ -248,9 +250,11 @@ def _shown(value):
         else:
             text = ", ".join(f"{v:g}" for v in numbers.flat)
             if len(text) > _LONG:
-                text = f"array (mean {numbers.mean():.3g})"
+                text = f"mean {numbers.mean():.3g}"
     elif isinstance(value, dict):
-        text = " ".join(str(v) for v in value.values() if v is not None)
+        # An intervention by what is done; anything else by its values.
+        kept = [value[k] for k in ("kind", "target", "value") if k in value] or value.values()
+        text = " ".join(str(v) for v in kept if v is not None)
     else:
         text = str(value)
     return text if len(text) <= _LONG else f"{text[: _LONG - 3]}..."

@@ -1,4 +1,4 @@
-"""What the README and the documentation name exists; blocks of pages run in docs/test_pages.py."""
+"""What the README and the documentation name exists; blocks of pages run in docs/make."""
 
 import importlib
 import re
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import bgrl
 from bgrl import tasks
 
 ROOT = Path(__file__).parents[1]
@@ -30,6 +31,13 @@ def test_every_task_is_on_its_page():
         actions = f"{len(task.actions)}{' continuous' if task.continuous else ''}"
         row = f"| `{name}` | {task.summary} | {len(task.observations)} | {actions} |"
         assert row in text, row
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = (ROOT / "CITATION.cff").read_text()
+    assert re.search(r"^version: (\S+)$", citation, re.M)[1] == bgrl.__version__
+    assert f"\n## {bgrl.__version__}\n" in (ROOT / "CHANGELOG.md").read_text()
+    assert "version = attr: bgrl.__version__" in (ROOT / "setup.cfg").read_text()
 
 
 def known(name):

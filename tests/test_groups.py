@@ -6,7 +6,7 @@ import threading
 import numpy as np
 import pytest
 
-from bgrl import simulation
+from bgrl import simulation, tasks
 from bgrl.backends import groups, load
 from bgrl.backends.groups import GroupedProgram
 from bgrl.checkpoints import Work
@@ -109,6 +109,38 @@ def test_any_grouping_gives_the_same_bits(tmp_path, replicates, size, processes)
     check_same(played(grouped, tmp_path / "grouped", one.initial_state()), expected)
     assert len(group.calls) == 4 * processes
     assert {len(numbers) for numbers in group.calls} == {size}
+
+
+def test_each_group_has_environments_of_its_own():
+    """Copies of the program, so that each has a connection; of its own replicates, by their numbers."""
+    grouped = GroupedProgram(Pretended(2), 5)
+    assert [(group.start, group.stop) for group in grouped.groups] == [(0, 2), (2, 4), (3, 5)]
+    assert grouped.environment == [None] * 3
+    grouped.environment = ["a", "b", "c"]
+    assert grouped.environment == ["a", "b", "c"]
+    grouped.environment = None
+    assert grouped.environment == [None] * 3
+
+
+def test_a_replicate_meets_the_same_trials_in_any_group():
+    pytest.importorskip("gymnasium")
+    environment = tasks.make("gymnasium:CartPole-v1").environment
+    ask = [
+        0,
+        7,
+        0,
+        *[1, 0] * 3,
+    ]  # step, seed, whether a cut trial waits; restart and an action each
+    whole, part = environment.open(3), environment.open(1, first=2)
+    try:
+        both = whole.exchange(np.array(ask, float)), part.exchange(np.array(ask[:5], float))
+    finally:
+        whole.close()
+        part.close()
+    seen = [answer.reshape(-1, 8)[-1] for answer in both]
+    assert np.abs(seen[0][4:]).max() > 0
+    np.testing.assert_array_equal(*seen)
+    assert not np.array_equal(both[0].reshape(-1, 8)[0], seen[0])
 
 
 def test_frames_are_joined_a_block_at_a_time(tmp_path, monkeypatch):

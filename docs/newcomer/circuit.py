@@ -29,7 +29,14 @@ striatum = Population(
     parameters={"tau": Parameter(50.0, unit="ms", trainable=True, minimum=20.0)},
     functions={"gate": Function(("x",), "int(x > 0.05)*x", derivatives=("1/(1 + x**2)",))},
 )
-cortex = Population(size=8, equations="drate/dt = (-rate + tanh(drive))/(60*ms) : 1")
+cortex = Population(
+    size=8,
+    equations="""
+        drate/dt = (-rate + tanh(drive))/tau : 1
+        tau : second
+    """,
+    parameters={"tau": Parameter(60.0, unit="ms")},
+)
 circuit = Circuit(
     dt=20.0,
     substeps=1,
