@@ -47,7 +47,8 @@ def read(path):
         raise ValueError(f"{path}: no such file")
     try:
         data = xr.open_datatree(path, engine="netcdf4")
-        json.loads(data.attrs["configuration"])
+        data.attrs["schema_version"]
+        json.loads(data.attrs.get("configuration", "{}"))
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise ValueError(f"{path}: not a bgrl data file ({type(error).__name__})") from None
     return data

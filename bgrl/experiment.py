@@ -212,7 +212,8 @@ def main(name, module, arguments=None):
             data, failure = module.run(config), None
         except Stopped as error:
             data, failure = error.data, error
-        data.attrs |= {"settings": describe(settings), "command": command}
+        data.attrs["settings"] = describe(settings)
+        data.attrs.setdefault("command", command)
         keep_log(config)
         # What can go on from where it stopped keeps its folder.
         save(data, config.output, None if failure and failure.resumes else config.work())
