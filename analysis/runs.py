@@ -47,8 +47,7 @@ def read(path):
         raise ValueError(f"{path}: no such file")
     try:
         data = xr.open_datatree(path, engine="netcdf4")
-        data.attrs["schema_version"]
-        json.loads(data.attrs.get("configuration", "{}"))
+        json.loads(data.attrs.get("configuration") or data.attrs["settings"])
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise ValueError(f"{path}: not a bgrl data file ({type(error).__name__})") from None
     return data

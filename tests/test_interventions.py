@@ -66,7 +66,7 @@ def distance(a, b):
 
 
 def plastic(agent, state):
-    return simulation._plastic(agent, state)
+    return simulation.plastic(agent, state)
 
 
 # Nothing else -------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ def test_evaluation_has_plasticity_off(small_agent):
     program = simulation.load("numpy", agent.structure())
     state = program.advance(initial_state(agent, program.layout, 0), 0, 1, learn=False)
     after = program.advance(state, 1, 40, learn=False)
-    kept = simulation._plastic(agent, state)
+    kept = simulation.plastic(agent, state)
     assert len(kept) == 5
     for name, value in kept.items():
         np.testing.assert_array_equal(after[name], value)
@@ -255,7 +255,7 @@ def finished(small_agent, tmp_path_factory):
     simulate(agent, run(), folder)
     layout = simulation.load("numpy", agent.structure()).layout
     names = RECORD.resolve(agent.circuit, layout).values()
-    learned = list(simulation._plastic(agent, layout))
+    learned = list(simulation.plastic(agent, layout))
 
     def resume(path):
         with Work(path, json.loads((folder / "run.json").read_text())) as work:

@@ -11,6 +11,7 @@ import numpy as np
 import sympy
 import xarray as xr
 from matplotlib.figure import Figure
+from sympy.codegen.cfunctions import expm1
 
 from bgrl import models, tasks
 from bgrl.analysis.circuit import plot_circuit
@@ -172,7 +173,7 @@ def _symbol(name):
 
 
 def _latex(expression):
-    found = to_sympy(expression)
+    found = to_sympy(expression).replace(expm1, lambda x: sympy.exp(x) - 1)
     names = {s: _symbol(str(s)) for s in found.free_symbols}
     return re.sub(r"int_\{?", "int", sympy.latex(found, symbol_names=names, order="none"))
 
