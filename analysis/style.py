@@ -1,6 +1,7 @@
 """One look for all figures: sizes, colours that colour-blind readers can tell apart, panel letters."""
 
 import functools
+import io
 import os
 from pathlib import Path
 
@@ -47,10 +48,19 @@ FACES = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 TEXT_AS_TEXT = {"svg.fonttype": "none", "svg.hashsalt": "bgrl", "pdf.fonttype": 42}
 
 
+class ShownFigure(Figure):
+    """A figure that notebooks show; pyplot, which would see to that, is not used here."""
+
+    def _repr_png_(self):
+        file = io.BytesIO()
+        self.savefig(file, format="png")
+        return file.getvalue()
+
+
 def new_figure(width, height, layout="constrained"):
     """An empty figure in this look; sizes in inches; `layout` "none" leaves margins to the caller."""
     with matplotlib.rc_context(RC):
-        return Figure(figsize=(width, height), dpi=RC["figure.dpi"], layout=layout)
+        return ShownFigure(figsize=(width, height), dpi=RC["figure.dpi"], layout=layout)
 
 
 def as_paper(figure):

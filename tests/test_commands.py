@@ -57,7 +57,7 @@ def test_memory_chain_writes_data_and_figure(tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""  # no progress bar where there is no terminal
     assert "of 2 replicates end at 0.95 or more" in result.stdout
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.nc", "run.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.log", "run.nc", "run.png"]
     data = dataset.read(output)
     assert data.attrs["task"] == "memory_chain"
     configuration = dataset.configuration(data)
@@ -112,7 +112,7 @@ def test_a_finished_run_is_not_computed_again(tmp_path, monkeypatch, capsys):
     (tmp_path / "run.png").unlink()
     assert run_here(monkeypatch, *words) == 0
     again = capsys.readouterr().out
-    assert "median" in again and set(again.splitlines()[:-2]) <= set(first.splitlines())
+    assert "median" in again and set(again.splitlines()[:-3]) <= set(first.splitlines())
     assert f"{output} holds this run already" in again and "--overwrite computes it anew" in again
     assert output.read_bytes() == before and (tmp_path / "run.png").exists()
     # The number of processes and where it is shown change nothing in what is found.
@@ -122,7 +122,7 @@ def test_a_finished_run_is_not_computed_again(tmp_path, monkeypatch, capsys):
     output.write_bytes(before)
     assert dataset.read(output).identical(dataset.read(tmp_path / "anew.nc"))
     (tmp_path / "anew.nc").unlink()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.nc", "run.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["run.log", "run.nc", "run.png"]
 
 
 def test_a_finished_run_is_not_replaced_by_another_unasked(tmp_path, monkeypatch):
@@ -286,7 +286,11 @@ def test_gradient_quality_compares_methods(tmp_path):
     words += ("--evaluations", 1, "--evaluation-trials", 2, "--final-trials", 2)
     result = command("experiments.gradient_quality", *words)
     assert result.returncode == 0, result.stderr
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["quality.nc", "quality.png"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "quality.log",
+        "quality.nc",
+        "quality.png",
+    ]
     data = dataset.read(output)
     group = data["gradients"]
     assert group["method"].values.tolist() == ["rflo", "snap1", "nucleus", "rtrl"]

@@ -22,6 +22,7 @@ import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -125,8 +126,9 @@ def test_newcomer(path, tmp_path):
     """What a newcomer does from the page that the script names."""
     page = re.search(r"^Page: (\S+)$", path.read_text(), re.M)[1]
     assert (HERE / page).exists()
+    own = shutil.copy(path, tmp_path)  # beside what it writes
     done = subprocess.run(
-        [sys.executable, path], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
+        [sys.executable, own], cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "done"
@@ -146,9 +148,11 @@ def test_long_commands():
     checked = 0
     for page, line in commands():
         name, *words = shlex.split(line, comments=True)
-        if name in ("NAME", "benchmark", "draw", "sweep", "dopamine"):
+        if name in ("NAME", "sweep", "dopamine"):
             continue
         module = importlib.import_module(f"bgrl.experiments.{name}")
+        if not hasattr(module, "Config"):  # of its own options
+            continue
         try:
             with contextlib.redirect_stderr(io.StringIO()) as said:
                 make_parser(name, module).parse_args(words)

@@ -11,7 +11,7 @@ from bgrl.analysis.trials import aligned
 
 agent = models.agent("rtrrl", tasks.make("pavlovian"), units=4, replicates=2)
 settings = {"backend": "numpy", "evaluations": 1, "evaluation_steps": 50}
-run = Run(600, record=Record(("dopamine", "reward", "done")), **settings)
+run = Run(2_000, record=Record(("dopamine", "reward", "done")), **settings)
 data = simulate(agent, run)
 table = aligned(data, "dopamine", "reward", before=2, after=3)
 plot_event_aligned(data, "dopamine", "reward", before=2, after=3).figure.savefig("reward.png")
