@@ -34,8 +34,8 @@ class GroupedProgram:
     Parameters
     ----------
     program : program
-        Of one group: as many replicates as run in one process. Copies of it share what it is made of,
-        and each advances in a thread of its own.
+        Of one group: as many replicates as run in one process. Its `advance` is called from several
+        threads at once; where each group has environments of its own, that of copies.
     replicates : int
         In all groups together, no fewer than in one.
     """
@@ -55,7 +55,7 @@ class GroupedProgram:
             for name, (dtype, shape) in program.layout.items()
         }
         self.build_seconds = program.build_seconds
-        self._programs = [copy.copy(program) for _ in self.groups]
+        self._programs = [program] * self.processes
 
     @property
     def environment(self):
@@ -64,10 +64,11 @@ class GroupedProgram:
 
     @environment.setter
     def environment(self, connections):
-        for program, connection in zip(
-            self._programs, connections or [None] * self.processes, strict=True
-        ):
-            program.environment = connection
+        self._programs = [self._program] * self.processes
+        if connections:
+            self._programs = [copy.copy(self._program) for _ in connections]
+            for program, connection in zip(self._programs, connections, strict=True):
+                program.environment = connection
 
     def advance(self, state, start, steps, learn=True, sink=None):
         """See `bgrl.backends.load`."""
