@@ -378,6 +378,9 @@ def plot_returns(data, task, *, ax=None):
     ax.set_xticks([])
     ax.set_xlim(-0.6, len(methods) - 0.4)
     ax.margins(y=0.12)
+    low, high = ax.get_ylim()
+    if high - low < 0.02 * abs(high):  # all the same: no difference in the last digits
+        ax.set_ylim(high - 0.02 * abs(high), high + 0.01 * abs(high))
     ax.set_title(task, fontsize=8.5)
     return ax
 
