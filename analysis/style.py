@@ -48,8 +48,11 @@ FACES = ("Arial", "Helvetica", "Liberation Sans", "DejaVu Sans")
 TEXT_AS_TEXT = {"svg.fonttype": "none", "svg.hashsalt": "bgrl", "pdf.fonttype": 42}
 
 
-class ShownFigure(Figure):
-    """A figure that notebooks show; pyplot, which would see to that, is not used here."""
+class _ShownFigure(Figure):
+    """A figure that notebooks show; pyplot, which would see to that, is not used here.
+
+    Private, since matplotlib gives each subclass a method `set` whose text the documentation cannot read.
+    """
 
     def _repr_png_(self):
         file = io.BytesIO()
@@ -60,7 +63,7 @@ class ShownFigure(Figure):
 def new_figure(width, height, layout="constrained"):
     """An empty figure in this look; sizes in inches; `layout` "none" leaves margins to the caller."""
     with matplotlib.rc_context(RC):
-        return ShownFigure(figsize=(width, height), dpi=RC["figure.dpi"], layout=layout)
+        return _ShownFigure(figsize=(width, height), dpi=RC["figure.dpi"], layout=layout)
 
 
 def as_paper(figure):
