@@ -206,7 +206,12 @@ def plot_finding(group, *, ax=None):
     if "published" in group:
         for name, values in zip(group["original"].values, group["published"].values, strict=True):
             ax.plot(
-                x, values, color="black", linestyle="--", linewidth=1.2, label=f"published: {name}"
+                x,
+                values,
+                color="black",
+                linestyle="--",
+                linewidth=1.2,
+                label=f"for comparison: {name}",
             )
     ax.axhline(0, color="black", linewidth=0.5)
     ax.set(xlabel=group["x"].attrs["long_name"], ylabel=group["curves"].attrs["long_name"])

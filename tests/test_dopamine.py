@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from bgrl.analysis import plot
 from bgrl.analysis.distributional import expectiles
 from bgrl.analysis.dopamine import (
     as_expected,
@@ -544,3 +545,9 @@ def test_committed_tables_are_those_of_the_committed_data():
     assert set(runs["rflo, 12 replicates"].children) <= set(dopamine.names())
     for data in runs.values():
         data.close()
+
+
+def test_the_page_is_drawn_from_the_committed_data(tmp_path):
+    data = Path(__file__).parents[1] / "docs" / "dopamine" / "dopamine.nc"
+    assert plot.main([str(data), "--figure", str(tmp_path / "page.png")]) == 0
+    assert (tmp_path / "page.png").stat().st_size > 100_000
