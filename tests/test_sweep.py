@@ -295,6 +295,9 @@ def test_killed_sweep_resumes_and_equals_one_that_ran_through(tmp_path):
     after = {p.name: p.stat().st_mtime_ns for p in tmp_path.glob("killed.nc.points/*.nc")}
     assert len(after) == 12 and before.items() <= after.items()
     expected, found = dataset.read(through), dataset.read(killed)
+    # The commands name their files.
+    assert str(through) in expected.attrs.pop("command")
+    assert str(killed) in found.attrs.pop("command")
     assert found.identical(expected)
     assert np.isfinite(found["evaluation"]["mean_return"]).all()
     other = found["evaluation"].to_dataset().isel(seed=0).drop_vars("seed")

@@ -28,6 +28,20 @@ static __device__ void copy(char* const to, const char* const from, const int by
     for (int k = THREAD; k < bytes/4; k += THREADS) ((int32_t*)to)[k] = ((const int32_t*)from)[k];
 }
 
+// A function of its own, whose caller then spills nothing.
+static __device__ __noinline__ void record(
+        const Job& job, char* const global_memory, const int64_t r, const int64_t step)
+{
+    const int64_t earlier = (job.first + job.every - 1)/job.every;
+    char* to = job.frames + (step/job.every - earlier)*job.frame_bytes + sizeof(int64_t);
+    for (int k = 0; k < job.number_recorded; k++) {
+        const int a = job.recorded[k];
+        const char* const place = (shared[a] ? shared_memory : global_memory) + offset[a];
+        if (own[a] || r == 0) copy(to + (own[a] ? r*bytes[a] : 0), place, bytes[a]);
+        to += (own[a] ? job.replicates : 1)*bytes[a];
+    }
+}
+
 __global__ void __launch_bounds__(THREADS) advance(const Job job)
 {
     const int64_t r = blockIdx.x;
@@ -47,14 +61,7 @@ __global__ void __launch_bounds__(THREADS) advance(const Job job)
             job.trials[r*job.capacity + trials++] = trial(global_memory, step);
         if (job.every && step % job.every == 0) {
             __syncthreads();
-            const int64_t earlier = (job.first + job.every - 1)/job.every;
-            char* to = job.frames + (step/job.every - earlier)*job.frame_bytes + sizeof(int64_t);
-            for (int k = 0; k < job.number_recorded; k++) {
-                const int a = job.recorded[k];
-                const char* const place = (shared[a] ? shared_memory : global_memory) + offset[a];
-                if (own[a] || r == 0) copy(to + (own[a] ? r*bytes[a] : 0), place, bytes[a]);
-                to += (own[a] ? job.replicates : 1)*bytes[a];
-            }
+            record(job, global_memory, r, step);
             __syncthreads();
         }
     }
