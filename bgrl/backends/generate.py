@@ -355,7 +355,7 @@ def _initial_values(network, device):
             name, item, value = arguments
             values[name][item] = float(value)
         elif kind not in ("run_code_object", "run_network"):  # synapses are created, see below
-            raise NotImplementedError(f"Brian2's {kind}")
+            raise ValueError(f"unknown statement of Brian2 before the first step: {kind!r}")
     for group in network.brian.objects:
         if hasattr(group, "dense"):
             _, targets, sources = group.dense
