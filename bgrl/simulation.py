@@ -21,7 +21,8 @@ from tqdm.auto import tqdm
 from bgrl import __version__
 from bgrl.agent import MAX_SEED, Agent, describe
 from bgrl.backends import BACKENDS, load
-from bgrl.bridge.connection import EnvironmentFailed
+from bgrl.backends.groups import cores
+from bgrl.bridge.connection import AWAKE, EnvironmentFailed
 from bgrl.checkpoints import Work
 from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, RunError, check_count, check_integer, choose, from_system
@@ -232,10 +233,13 @@ def environments(agent, program):
     opened = {}
     try:
         groups = getattr(program, "groups", None)
+        # Program and environments work in turns: whoever waits may stay awake if there is a core for it.
+        awake = AWAKE if 2 * program.processes <= cores() else 0
         for purpose in ("learning", "evaluation"):
             parts = opened[purpose] = []
             for group in groups or [slice(0, agent.replicates)]:
-                parts.append(agent.task.environment.open(group.stop - group.start, group.start))
+                size = group.stop - group.start
+                parts.append(agent.task.environment.open(size, group.start, awake))
         yield opened if groups else {purpose: parts[0] for purpose, parts in opened.items()}
     finally:
         for connection in itertools.chain.from_iterable(opened.values()):

@@ -147,9 +147,8 @@ class CppProgram:
         """What lets the program reach the environment, if the task has one outside."""
         if self.environment is None:
             return {}
-        found = self.environment.descriptors
-        names = {name: str(descriptor) for name, descriptor in found.items()}
-        return {"pass_fds": tuple(found.values()), "env": os.environ | names}
+        found = self.environment
+        return {"pass_fds": found.descriptors, "env": os.environ | found.variables}
 
     def _stored(self, shape):
         """Shape in a state file of an array of the layout; what is more there is the same again."""

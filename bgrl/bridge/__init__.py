@@ -7,9 +7,10 @@ a trial is terminated the environment starts the next one at once, and the obser
 as in every task. Where it is only truncated, the observation is its last, and the next request starts a
 trial (unless the task does not bootstrap, see `bgrl.tasks.base`).
 
-The two processes share a piece of memory: counters of requests and answers, and the numbers. Each waits
-for the other's counter, awake while the program runs, since being woken would take longer than a step;
-a pipe wakes the environments when a program starts, and tells either side that the other is gone.
+The two processes share a piece of memory for the numbers, and two pipes: a byte says that a request, or
+an answer, is complete, and the end of a pipe that the other side is gone. Since they work in turns, they
+need one core. Where each can have one, whoever waits stays awake for a while, since being woken takes
+longer than many a step; where the other processes of the run need the cores, it sleeps.
 
 Every trial starts from a seed of its own, a function of the run's seed, the replicate and the step. An
 environment's own state is not in the state of a run: a run that is resumed after a kill starts a new

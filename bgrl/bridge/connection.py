@@ -4,6 +4,7 @@ import contextlib
 import json
 import mmap
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -15,12 +16,8 @@ import numpy as np
 
 from bgrl.errors import InputError, RunError
 
-#: Bytes before the numbers: the counter of requests, and at `_ANSWERS` that of answers.
-_HEAD, _ANSWERS = 128, 64
-#: Seconds for which the environments stay awake without a request.
-AWAKE = 0.02
-#: Looks at a counter before the processor is offered to others.
-_LOOKS = 200
+#: Seconds for which a side that has a core of its own looks for the other's word before it sleeps.
+AWAKE = 2e-4
 
 
 class EnvironmentFailed(RunError):
@@ -48,9 +45,9 @@ class Environment:
     actions: int
     settings: dict = field(default_factory=dict)
 
-    def open(self, replicates, first=0):
-        """Start a process with an environment for each replicate, numbered from `first` on."""
-        return Connection(self, replicates, first)
+    def open(self, replicates, first=0, awake=AWAKE):
+        """Start a process with an environment for each replicate, see `Connection`."""
+        return Connection(self, replicates, first, awake)
 
 
 def check_connected(structure, environment):
@@ -69,30 +66,40 @@ def check_connected(structure, environment):
 class Connection:
     """A process with the environments of some replicates, and what a program needs to reach it.
 
+    Parameters
+    ----------
+    environment : Environment
+    replicates : int
+    first : int
+        The number of the first of the replicates.
+    awake : float
+        Seconds for which either side looks for the other's word before it sleeps, 0 where other work
+        needs the core meanwhile.
+
     Attributes
     ----------
-    descriptors : dict of str to int
-        Name of an environment variable to a file descriptor: of the shared memory, of the pipe to
-        write to, and of the one that ends with the environments.
+    descriptors : tuple of int
+        File descriptors of the shared memory, of the pipe of requests, and of that of answers.
+    variables : dict of str to str
+        Environment variables that tell a program of them.
     """
 
-    def __init__(self, environment, replicates, first=0):
-        self.environment, self.replicates = environment, replicates
+    def __init__(self, environment, replicates, first=0, awake=AWAKE):
+        self.environment, self.replicates, self.awake = environment, replicates, awake
         self._sizes = message_sizes(replicates, environment.actions, len(environment.observed))
         shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
         self._file = tempfile.TemporaryFile(dir=shared)  # noqa: SIM115 (kept until closed)
-        os.ftruncate(self._file.fileno(), _HEAD + 8 * sum(self._sizes))
+        os.ftruncate(self._file.fileno(), 8 * sum(self._sizes))
         self._shared = SharedMemory(self._file.fileno(), *self._sizes)
-        theirs_in, bell = os.pipe()
-        end, theirs_out = os.pipe()
-        self.descriptors = {
-            "BGRL_SHARED": self._file.fileno(),
-            "BGRL_BELL": bell,
-            "BGRL_END": end,
-        }
+        theirs_in, asked = os.pipe()
+        answered, theirs_out = os.pipe()
+        self.descriptors = (self._file.fileno(), asked, answered)
+        names = ("BGRL_SHARED", "BGRL_ASKED", "BGRL_ANSWERED")
+        self.variables = dict(zip(names, map(str, self.descriptors), strict=True))
+        self.variables["BGRL_AWAKE"] = str(round(1e6 * awake))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._reason = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        words = [environment.name, environment.settings, environment.observed, replicates, first]
+        words = [environment.name, environment.settings, environment.observed, replicates, first, awake]
         given = (theirs_in, theirs_out, self._file.fileno(), self._reason.fileno())
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bgrl.bridge.serve", *map(str, given), json.dumps(words)],
@@ -107,16 +114,15 @@ class Connection:
 
     def exchange(self, request):
         """Send the numbers of a step, and return those of the answer."""
-        shared = self._shared
-        shared.request[:] = memoryview(np.ascontiguousarray(request.ravel()))
-        number = shared.asked[0] + 1
-        shared.asked[0] = number
-        while not shared.wait(shared.answered, number, AWAKE):
-            try:
-                os.write(self.descriptors["BGRL_BELL"], b"!")
-            except BrokenPipeError:
-                raise EnvironmentFailed(self.reason()) from None
-        return np.array(shared.answer)
+        self._shared.request[:] = memoryview(np.ascontiguousarray(request.ravel()))
+        _, asked, answered = self.descriptors
+        try:
+            os.write(asked, b"!")
+        except BrokenPipeError:
+            raise EnvironmentFailed(self.reason()) from None
+        if not heard(answered, self.awake):
+            raise EnvironmentFailed(self.reason())
+        return np.array(self._shared.answer)
 
     def reason(self):
         """Why the process is gone, in one line."""
@@ -140,8 +146,8 @@ class Connection:
         """End the process."""
         self.process.kill()
         self.process.wait()
-        for name in ("BGRL_BELL", "BGRL_END"):
-            os.close(self.descriptors[name])
+        for descriptor in self.descriptors[1:]:
+            os.close(descriptor)
         self._shared.close()
         for file in (self._file, self._errors, self._reason):
             file.close()
@@ -152,33 +158,26 @@ def message_sizes(replicates, actions, observed):
     return 3 + replicates * (1 + actions), replicates * (4 + observed)
 
 
+def heard(descriptor, awake):
+    """Wait for a byte of a pipe, looking for it for some seconds before sleeping; False at its end."""
+    looks = select.poll()
+    looks.register(descriptor, select.POLLIN)
+    until = time.monotonic() + awake
+    while time.monotonic() < until and not looks.poll(0):
+        os.sched_yield()
+    return bool(os.read(descriptor, 1))
+
+
 class SharedMemory:
-    """The memory that both sides see."""
+    """The numbers of a request and of its answer, which both sides see."""
 
     def __init__(self, descriptor, requests, answers):
-        self._map = mmap.mmap(descriptor, _HEAD + 8 * (requests + answers))
-        self._view = memoryview(self._map)
-        self.asked = self._view[:8].cast("q")
-        self.answered = self._view[_ANSWERS : _ANSWERS + 8].cast("q")
-        numbers = self._view[_HEAD:].cast("d")
-        self.request, self.answer = numbers[:requests], numbers[requests:]
-        self._parts = [self.asked, self.answered, self.request, self.answer, numbers, self._view]
-
-    @staticmethod
-    def wait(counter, number, seconds):
-        """Whether a counter reaches a number within some time."""
-        until = time.monotonic() + seconds
-        while counter[0] != number:
-            for _ in range(_LOOKS):
-                if counter[0] == number:
-                    return True
-            os.sched_yield()
-            if time.monotonic() > until:
-                return False
-        return True
+        self._map = mmap.mmap(descriptor, 8 * (requests + answers))
+        self._numbers = memoryview(self._map).cast("d")
+        self.request, self.answer = self._numbers[:requests], self._numbers[requests:]
 
     def close(self):
         """Let go of the memory."""
-        for part in self._parts:
+        for part in (self.request, self.answer, self._numbers):
             part.release()
         self._map.close()

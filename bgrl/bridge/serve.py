@@ -5,7 +5,7 @@ import math
 import os
 import sys
 
-from bgrl.bridge.connection import AWAKE, EnvironmentFailed, SharedMemory, message_sizes
+from bgrl.bridge.connection import EnvironmentFailed, SharedMemory, heard, message_sizes
 from bgrl.bridge.spaces import Actions, Observations, flag, number
 from bgrl.bridge.task import in_one_line, make_environment
 from bgrl.errors import InputError, RunError
@@ -16,22 +16,20 @@ class _NotAnAction(RunError):
     """What the agent sends is no number."""
 
 
-def serve(bell, end, shared, name, settings, observed, replicates, first):
+def serve(asked, answered, shared, name, settings, observed, replicates, first, awake):
     """Answer requests until nobody can ask any more; the process of a `Connection`."""
     places = [_Place(name, settings, observed, first + r) for r in range(replicates)]
     actions = places[0].actions.size
     memory = SharedMemory(shared, *message_sizes(replicates, actions, len(observed)))
-    while os.read(bell, 4096):
-        while memory.wait(memory.asked, memory.answered[0] + 1, AWAKE):
-            step, seed, waits, *words = memory.request
-            answer = []
-            for r, place in enumerate(places):
-                restart, *action = words[r * (1 + actions) : (r + 1) * (1 + actions)]
-                answer += place.answer(int(step), int(seed), waits, restart, action)
-            for k, value in enumerate(answer):
-                memory.answer[k] = value
-            memory.answered[0] += 1
-    os.close(end)
+    while heard(asked, awake):
+        step, seed, waits, *words = memory.request
+        answer = []
+        for r, place in enumerate(places):
+            restart, *action = words[r * (1 + actions) : (r + 1) * (1 + actions)]
+            answer += place.answer(int(step), int(seed), waits, restart, action)
+        for k, value in enumerate(answer):
+            memory.answer[k] = value
+        os.write(answered, b"!")
 
 
 class _Place:

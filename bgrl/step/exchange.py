@@ -8,10 +8,9 @@ from bgrl.bridge.connection import message_sizes
 from bgrl.errors import InputError
 from bgrl.step.operation import Operation
 
-#: The program's side of the shared memory, see `Connection`.
+#: The program's side of a `Connection`.
 HEADER = """
 #pragma once
-#include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
@@ -20,39 +19,28 @@ HEADER = """
 #include <sys/mman.h>
 #include <unistd.h>
 namespace bgrl {
+inline int told(const char* name) { return std::atoi(std::getenv(name)); }
 struct shared_memory {
-    std::atomic<int64_t> *asked, *answered;
     double *request, *answer;
-    int bell, end;
+    const int asked = told("BGRL_ASKED"), answered = told("BGRL_ANSWERED");
+    const std::chrono::microseconds awake{told("BGRL_AWAKE")};
 
     shared_memory(size_t requests, size_t answers) {
-        const size_t bytes = 128 + 8*(requests + answers);
-        const int file = std::atoi(std::getenv("BGRL_SHARED"));
-        char* start = (char*)mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
-        if (start == MAP_FAILED) std::exit(7);
-        asked = (std::atomic<int64_t>*)start;
-        answered = (std::atomic<int64_t>*)(start + 64);
-        request = (double*)(start + 128);
+        const size_t bytes = 8*(requests + answers);
+        request = (double*)mmap(
+            nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, told("BGRL_SHARED"), 0);
+        if (request == MAP_FAILED) std::exit(7);
         answer = request + requests;
-        bell = std::atoi(std::getenv("BGRL_BELL"));
-        end = std::atoi(std::getenv("BGRL_END"));
         signal(SIGPIPE, SIG_IGN);
     }
     // False if the environments are gone.
     bool exchange() {
-        const int64_t number = asked->load() + 1;
-        asked->store(number);
-        while (true) {
-            const auto started = std::chrono::steady_clock::now();
-            do {
-                for (int look = 0; look < 2000; look++)
-                    if (answered->load() == number) return true;
-                sched_yield();
-            } while (std::chrono::steady_clock::now() - started < std::chrono::milliseconds(2));
-            struct pollfd ended = {end, POLLIN, 0};
-            if (poll(&ended, 1, 0) > 0 && (ended.revents & (POLLHUP | POLLERR))) return false;
-            if (write(bell, "!", 1) != 1) return false;
-        }
+        char word = '!';
+        if (write(asked, &word, 1) != 1) return false;
+        const auto until = std::chrono::steady_clock::now() + awake;
+        struct pollfd looks = {answered, POLLIN, 0};
+        while (std::chrono::steady_clock::now() < until && poll(&looks, 1, 0) == 0) sched_yield();
+        return read(answered, &word, 1) == 1;
     }
 };
 }
