@@ -13,6 +13,8 @@ from matplotlib.colors import Normalize
 from .style import (
     COLOURS,
     axes_or_new,
+    legend_below,
+    legend_beside,
     letter,
     median_and_quartiles,
     new_figure,
@@ -241,7 +243,7 @@ def plot_reversal_points(data, *, ax=None):
     ranges = _medians({k: spread(data, k) for k in POPULATIONS}, 1)
     ax.set(xlabel="slope above / sum of slopes", ylabel="reversal point (µl)")
     ax.set_title(f"Range of reversal points (µl): {ranges}")
-    ax.legend(loc="upper left")
+    legend_beside(ax)
     return ax
 
 
@@ -271,7 +273,7 @@ def plot_decoded(data, *, ax=None):
     away = _medians({k: distances(data, k) for k in POPULATIONS}, 2)
     ax.set(xlabel="amount of reward (µl)", ylabel="cumulative probability", xlim=(low, high))
     ax.set_title(f"Decoded, distance to the rewards (µl): {away}")
-    ax.legend(loc="lower right")
+    legend_beside(ax)
     return ax
 
 
@@ -290,7 +292,7 @@ def plot_distance(data, *, ax=None):
     ax.set(xscale="log", xlabel="steps learned", ylabel="distance to the rewards (µl)")
     ax.set_ylim(bottom=0)
     ax.set_title(f"Early {_medians(first, 1)}; late {_medians(last, 1)}")
-    ax.legend(loc="upper right")
+    legend_beside(ax)
     return ax
 
 
@@ -303,4 +305,5 @@ def figure(data):
     for k, (plot, ax) in enumerate(zip(plots, axes.flat, strict=True)):
         plot(data, ax=ax)
         letter(ax, "ABCD"[k])
+    legend_below(result)
     return result

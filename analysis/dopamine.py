@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .style import COLOURS, median_and_quartiles, new_figure, styled
+from .style import COLOURS, legend_beside, median_and_quartiles, new_figure, styled
 from .trials import bootstrap_interval
 
 COLUMNS = 3
@@ -211,11 +211,11 @@ def plot_finding(group, *, ax=None):
                 color="black",
                 linestyle="--",
                 linewidth=1.2,
-                label=f"for comparison: {name}",
+                label=f"for comparison:\n{name}",
             )
     ax.axhline(0, color="black", linewidth=0.5)
     ax.set(xlabel=group["x"].attrs["long_name"], ylabel=group["curves"].attrs["long_name"])
-    ax.legend(fontsize=6.5)
+    legend_beside(ax, fontsize=6.5)
     title = "\n".join(textwrap.wrap(f"{verdict(group)}: {group.attrs['title']}", 46))
     ax.set_title(
         title, color="black" if not scored(group) or as_expected(group) else COLOURS["vermillion"]
@@ -282,7 +282,7 @@ def figure(data):
     groups = findings(data)
     columns = min(COLUMNS, len(groups))
     rows = math.ceil(len(groups) / columns)
-    page = new_figure(4.4 * columns, 3.4 * rows)
+    page = new_figure(4.8 * columns, 3.4 * rows)
     axes = page.subplots(rows, columns, squeeze=False)
     for ax in axes.flat[len(groups) :]:
         ax.set_axis_off()

@@ -2,7 +2,16 @@
 
 import numpy as np
 
-from .style import COLOURS, axes_or_new, letter, median_and_quartiles, new_figure, styled
+from .style import (
+    COLOURS,
+    axes_or_new,
+    legend_below,
+    legend_beside,
+    letter,
+    median_and_quartiles,
+    new_figure,
+    styled,
+)
 
 #: Method to colour, marker and line: told apart without colour too.
 METHODS = {
@@ -95,7 +104,7 @@ def plot_returns(data, length, *, ax=None):
     ax.set(xlabel="steps learned (thousands)", ylabel="return per trial", ylim=(-0.55, 1.08))
     ax.axhline(0, color=COLOURS["grey"], linestyle=":", linewidth=1)
     ax.set_title(f"Length {length}, final: {ends}", fontsize=8.5)
-    ax.legend(loc="lower right", title="learns by")
+    legend_beside(ax, title="learns by")
     return ax
 
 
@@ -117,7 +126,7 @@ def plot_cosines(data, length, *, ax=None):
     ax.axhline(0, color=COLOURS["grey"], linestyle=":", linewidth=1)
     title = f"Length {length}, all steps: {ends}" if ends else f"Length {length}"
     ax.set_title(title, fontsize=8.5)
-    ax.legend(loc="lower center", ncols=len(methods))
+    legend_beside(ax, title="learns by")
     return ax
 
 
@@ -166,4 +175,5 @@ def figure(data):
             plot(data, length, ax=ax)
     for k, ax in enumerate(axes.flat):
         letter(ax, "abcdefghijklmnopqrstuvwxyz"[k])
+    legend_below(result, title="learns by")
     return result

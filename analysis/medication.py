@@ -6,7 +6,7 @@ replicate; positive in Frank, Seeberger & O'Reilly 2004, Science 306:1940.
 
 import numpy as np
 
-from .style import COLOURS, axes_or_new, letter, new_figure, styled
+from .style import COLOURS, axes_or_new, legend_beside, letter, new_figure, styled
 from .trials import bootstrap_interval
 
 MEASURES = {
@@ -101,7 +101,7 @@ def plot_choices(data, *, ax=None):
     ax.set(xlim=(-0.5, len(CONDITIONS) - 0.5), ylim=(min(lowest, 0.5) - 0.12, 1.03))
     ax.set_ylabel("share of test choices")
     ax.set_title(f"Choose A - avoid B:\n{parts}")
-    ax.legend(loc="lower center", ncols=2, borderaxespad=0.1)
+    legend_beside(ax)
     return ax
 
 
@@ -143,7 +143,7 @@ def plot_weights(data, pathway, *, ax=None):
     better, worse = (float(weights.isel(symbol=slice(k, None, 2)).median()) for k in (0, 1))
     ax.set(xlabel="symbol; A, C, E are the better ones of their pairs", ylabel="weight")
     ax.set_title(f"{PATHWAYS[pathway]}: {better:.2f} of better, {worse:.2f} of worse symbols")
-    ax.legend(loc="upper right", ncols=3)
+    legend_beside(ax)
     return ax
 
 
@@ -168,6 +168,7 @@ def figure(data):
     top = max(ax.get_ylim()[1] for ax in panels[2:])
     for ax in panels[2:]:
         ax.set_ylim(-0.04 * top, 1.1 * top)
+    panels[2].get_legend().remove()  # the same as beside the last
     count = data["choices"].sizes["replicate"]
     result.suptitle(
         f"Choosing A against avoiding B with dopamine on and off: {verdict(data)} of the interaction, "

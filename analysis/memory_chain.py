@@ -43,6 +43,7 @@ def plot_policy_at_query(data, *, ax=None):
     ax = axes_or_new(ax)
     overall = {}
     for k, (period, colour) in enumerate(PERIODS.items()):
+        label = period
         context, _ = contexts(data, period)
         table = aligned(data, "policy", "query", 0, 0, period)
         for j, bit in enumerate((-1, 1)):
@@ -53,8 +54,8 @@ def plot_policy_at_query(data, *, ax=None):
             spread = np.linspace(-0.09, 0.09, len(values)) if len(values) > 1 else 0 * values
             ax.plot(x + spread, values, "o", color=colour, markersize=3.5, alpha=0.7)
             if len(values):
-                label = period if j == 0 else None
                 ax.plot([x - 0.14, x + 0.14], [np.median(values)] * 2, color=colour, label=label)
+                label = None
     ax.axhline(0.5, color=COLOURS["grey"], linestyle=":", linewidth=1)
     early, late = (np.median(overall[p]) if overall[p] else np.nan for p in PERIODS)
     title = f"The memory decides: {early:.2f} early, {late:.2f} late"

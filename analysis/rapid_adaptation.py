@@ -6,6 +6,8 @@ from bgrl.analysis.reproduction import median_and_interval
 from bgrl.analysis.style import (
     COLOURS,
     axes_or_new,
+    legend_below,
+    legend_beside,
     letter,
     median_and_quartiles,
     new_figure,
@@ -100,7 +102,7 @@ def plot_regret(data, *, ax=None):
         f"Bandit: regret {np.median(totals['agent']):.1f},\nThompson {totals['Thompson']:.1f}, "
         f"ideal {totals['ideal']:.1f}"
     )
-    ax.legend(loc="upper right", fontsize=7, ncols=2)
+    legend_beside(ax)
     return ax
 
 
@@ -124,7 +126,7 @@ def plot_maze(data, *, ax=None):
         f"Maze: {np.median(ends['agent'][:, -1]):.1f} goals missed,\n"
         f"Thompson {ends['Thompson'][-1]:.1f}, greedy {ends['greedy'][-1]:.1f}"
     )
-    ax.legend(loc="upper left", fontsize=7)
+    legend_beside(ax)
     return ax
 
 
@@ -149,7 +151,7 @@ def plot_decoding(data, *, ax=None):
     ax.set(xlabel="pulls made before", ylabel="accuracy: which arm pays", ylim=(0.4, 1.02))
     last = median_and_interval(group["accuracy"].values[:, -1])[0]
     ax.set_title(f"The arm that pays, decoded:\n{last:.2f} after {pull[-1]} pulls")
-    ax.legend(loc="lower right", fontsize=7)
+    legend_beside(ax)
     return ax
 
 
@@ -161,6 +163,7 @@ def figure(data):
     for ax, plot, name in zip(axes, (plot_regret, plot_maze, plot_decoding), "ABC", strict=True):
         plot(data, ax=ax)
         letter(ax, name)
+    legend_below(result)
     count = data["bandit"].sizes["replicate"]
     result.suptitle(
         f"Adaptation within a trial, weights frozen after learning (median and quartiles of {count} "

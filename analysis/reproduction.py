@@ -24,6 +24,7 @@ from .learning_curve import plot_learning_curve
 from .style import (
     COLOURS,
     axes_or_new,
+    legend_beside,
     letter,
     median_and_quartiles,
     new_figure,
@@ -580,7 +581,7 @@ def entropy_figure(data):
         ax.axhline(reported[0], label="paper, figure 4: median of the best (approx.)", **style)
     ax.set_xscale("log")
     ax.set(xlabel="weight of the policy's entropy", ylabel=f"return per trial of {task}")
-    ax.legend(loc="best", fontsize=7.5)
+    legend_beside(ax, fontsize=7.5)
     best = int(np.nanargmax(medians["final_return"]))
     count = data["evaluation"].sizes["replicate"]
     ax.set_title(

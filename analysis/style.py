@@ -167,12 +167,14 @@ def quartiles_of(count):
 
 
 def legend_beside(ax, **options):
-    """A legend at the right of the axes, where it hides no curve."""
+    """A legend at the right of the axes, where it hides no curve; None where nothing has a label."""
+    if not ax.get_legend_handles_labels()[1]:
+        return None
     return ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0, **options)
 
 
 def legend_below(figure, **options):
-    """One legend below all axes of a figure, in the place of theirs.
+    """One legend below all axes of a figure, in the place of theirs; None where nothing has a label.
 
     Parameters
     ----------
@@ -186,6 +188,8 @@ def legend_below(figure, **options):
             entries.setdefault(label, handle)
         if ax.get_legend():
             ax.get_legend().remove()
+    if not entries:
+        return None
     options = {"ncols": len(entries), "fontsize": 8} | options
     return figure.legend(entries.values(), entries.keys(), loc="outside lower center", **options)
 

@@ -6,7 +6,7 @@ import matplotlib
 import numpy as np
 
 from .learning_curve import plot_reference_returns
-from .style import COLOURS, axes_or_new, median_and_quartiles, new_figure, styled
+from .style import COLOURS, axes_or_new, legend_beside, median_and_quartiles, new_figure, styled
 
 #: Told apart without colour too.
 MARKERS = "osD^vP*X"
@@ -153,8 +153,7 @@ def plot_final_return(data, *, ax=None, at=None):
     units = final[across].attrs["units"]
     ax.set(xlabel=across if units == "1" else f"{across} ({units})")
     ax.set(ylabel="final return per trial")
-    if ax.get_legend_handles_labels()[1]:
-        ax.legend()
+    legend_beside(ax)
     return ax
 
 

@@ -99,7 +99,14 @@ class Connection:
         self.variables["BGRL_AWAKE"] = str(round(1e6 * awake))
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self._reason = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        words = [environment.name, environment.settings, environment.observed, replicates, first, awake]
+        words = [
+            environment.name,
+            environment.settings,
+            environment.observed,
+            replicates,
+            first,
+            awake,
+        ]
         given = (theirs_in, theirs_out, self._file.fileno(), self._reason.fileno())
         self.process = subprocess.Popen(
             [sys.executable, "-m", "bgrl.bridge.serve", *map(str, given), json.dumps(words)],
