@@ -98,7 +98,7 @@ def plot_choices(data, *, ax=None):
     differences = {name: np.mean(bias(data, name)) for name in CONDITIONS}
     parts = ", ".join(f"{value:+.2f} {name}" for name, value in differences.items())
     lowest = min(float(choices[name].min()) for name in MEASURES)
-    ax.set(xlim=(-0.5, len(CONDITIONS) - 0.5), ylim=(min(lowest, 0.5) - 0.12, 1.03))
+    ax.set(xlim=(-0.5, len(CONDITIONS) - 0.5), ylim=(min(lowest, 0.5) - 0.03, 1.03))
     ax.set_ylabel("share of test choices")
     ax.set_title(f"Choose A - avoid B:\n{parts}")
     legend_beside(ax)

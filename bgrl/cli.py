@@ -22,6 +22,15 @@ class Parser(argparse.ArgumentParser):
         self.given = set()
         return super().parse_known_args(*args, **keywords)
 
+    def parse_args(self, args=None, namespace=None):
+        """As argparse does; what is no option is refused with all that are."""
+        found, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            options = sorted(name for name in self._option_string_actions if name[:2] == "--")
+            valid = f"; valid: {', '.join(options)}"
+            self.error(f"unrecognized arguments: {' '.join(unknown)}{valid}")
+        return found
+
     def error(self, message):
         """Exit with 2 and the message alone."""
         self.exit(2, f"error: {message}\n")

@@ -40,6 +40,14 @@ def test_the_version_is_the_same_everywhere():
     assert "version = attr: bgrl.__version__" in (ROOT / "setup.cfg").read_text()
 
 
+def test_the_reference_has_every_name_and_every_analysis():
+    text = (ROOT / "docs" / "api.md").read_text()
+    analyses = [f"bgrl.analysis.{p.stem}" for p in (ROOT / "analysis").glob("[!_]*.py")]
+    names = [f"`{name}`" for name in bgrl.__all__]
+    missing = [name for name in (*analyses, *names) if name not in text]
+    assert len(analyses) > 25 and not missing
+
+
 def known(name):
     """Whether a name with dots is a module, or something in one."""
     parts = name.split(".")

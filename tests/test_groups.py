@@ -2,6 +2,7 @@
 
 import json
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from bgrl import simulation, tasks
 from bgrl.backends import groups, load
 from bgrl.backends.groups import GroupedProgram
+from bgrl.bridge.connection import AWAKE
 from bgrl.checkpoints import Work
 from bgrl.errors import InputError, RunError
 from bgrl.recording import TRIAL, Record, Sink
@@ -122,6 +124,21 @@ def test_each_group_has_environments_of_its_own():
     assert grouped.environment == [None] * 3
 
 
+@pytest.mark.parametrize(("processes", "cores", "awake"), [(1, 2, AWAKE), (2, 2, 0), (2, 4, AWAKE)])
+def test_waits_are_awake_where_a_core_is_free_for_them(monkeypatch, processes, cores, awake):
+    """Two processes on two cores: whoever waits has to leave the core to whom it waits for."""
+    opened = []
+    connection = SimpleNamespace(close=lambda: None)
+    environment = SimpleNamespace(open=lambda *words: opened.append(words) or connection)
+    agent = SimpleNamespace(task=SimpleNamespace(environment=environment), replicates=4)
+    groups = [slice(4 * k // processes, 4 * (k + 1) // processes) for k in range(processes)]
+    monkeypatch.setattr("bgrl.simulation.cores", lambda: cores)
+    with simulation.environments(agent, SimpleNamespace(processes=processes, groups=groups)):
+        pass
+    expected = [(group.stop - group.start, group.start, awake) for group in groups]
+    assert opened == 2 * expected  # for learning and for evaluation
+
+
 def test_a_replicate_meets_the_same_trials_in_any_group():
     pytest.importorskip("gymnasium")
     environment = tasks.make("gymnasium:CartPole-v1").environment
@@ -131,7 +148,7 @@ def test_a_replicate_meets_the_same_trials_in_any_group():
         0,
         *[1, 0] * 3,
     ]  # step, seed, whether a cut trial waits; restart and an action each
-    whole, part = environment.open(3), environment.open(1, first=2)
+    whole, part = environment.open(3), environment.open(1, first=2, awake=0)
     try:
         both = whole.exchange(np.array(ask, float)), part.exchange(np.array(ask[:5], float))
     finally:
