@@ -87,6 +87,7 @@ def shell(text, folder, where):
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(HERE).with_suffix("")))
 def test_page(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as of a script beside the files
     namespace, printed = {"__name__": page.stem}, None
     for kind, file, text in BLOCK.findall(page.read_text()):
         if file:
