@@ -22,6 +22,7 @@ import numpy as np
 
 from bgrl import cache
 from bgrl.agent import describe
+from bgrl.backends.expressions import TEMPLATES
 from bgrl.bridge.connection import EnvironmentFailed, check_connected
 from bgrl.errors import InputError, RunError, from_system
 
@@ -247,7 +248,8 @@ def toolchain(cxx):
 
 def _generator():
     """Everything that generated sources depend on besides the structure."""
-    files = [*imported("bgrl.backends.generate"), *Path(__file__).parent.glob("templates/*.cpp")]
+    templates = *TEMPLATES.glob("*.cpp"), TEMPLATES / "functions.h"
+    files = [*imported("bgrl.backends.generate"), *templates]
     versions = [importlib.metadata.version(name) for name in ("brian2", "numpy", "sympy")]
     return digest(*versions, sys.version, *(p.read_bytes() for p in sorted(files)))
 

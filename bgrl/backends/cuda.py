@@ -13,11 +13,11 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from bgrl import cache
 from bgrl.agent import describe
 from bgrl.backends import cpp
+from bgrl.backends.expressions import TEMPLATES
 from bgrl.backends.kernel import Kernel
 from bgrl.errors import InputError
 from bgrl.step.assemble import blueprint
@@ -27,8 +27,7 @@ THREADS = 128
 #: Bytes of shared memory that a block may have, on cards of compute capability 9.0; elsewhere the driver
 #: is asked.
 SHARED_MEMORY = 232_448
-_TEMPLATES = Path(__file__).parent / "templates"
-_SOURCES = ("block.h", "main.cu", "emulated.h")
+_SOURCES = ("block.h", "functions.h", "main.cu", "emulated.h")
 _KEPT = ("main", "manifest.json", "structure.json")
 #: It is there to be tested: quick to compile rather than quick.
 _EMULATED_FLAGS = (
@@ -152,7 +151,7 @@ def write_sources(structure, work, shared_memory=SHARED_MEMORY):
     }
     (work / "manifest.json").write_text(json.dumps({"layout": layout, "work": None}))
     for name in _SOURCES:
-        shutil.copy(_TEMPLATES / name, work)
+        shutil.copy(TEMPLATES / name, work)
     return made
 
 
@@ -227,5 +226,5 @@ def _version(path):
 
 def _generator():
     """Everything that the sources depend on besides the structure."""
-    files = [*cpp.imported("bgrl.backends.cuda"), *(_TEMPLATES / name for name in _SOURCES)]
+    files = [*cpp.imported("bgrl.backends.cuda"), *(TEMPLATES / name for name in _SOURCES)]
     return cpp.digest(sys.version, *(path.read_bytes() for path in sorted(files)))

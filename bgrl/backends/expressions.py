@@ -5,6 +5,7 @@ integers without a division or a power. The functions are those of ``templates/b
 """
 
 import ast
+from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +19,10 @@ _COMPARISONS = {
     ast.NotEq: "!=",
 }
 _JOINED = {ast.And: " && ", ast.Or: " || "}
+#: Files that programs are made with.
+TEMPLATES = Path(__file__).parent / "templates"
+#: What ``templates/functions.h`` has, under the same names.
+OWN_FUNCTIONS = ("cos", "exp", "expm1", "log", "sin", "tanh")
 #: Functions that C++ calls otherwise.
 _FUNCTIONS = {
     "arcsin": "asin",
@@ -27,6 +32,7 @@ _FUNCTIONS = {
     "int": "whole",
     "clip": "clipped",
     "where": "chosen",
+    **{name: f"bgrl::{name}" for name in OWN_FUNCTIONS},
 }
 _CONSTANTS = {"pi": "real(3.14159265358979323846)", "inf": "real(INFINITY)"}
 

@@ -25,14 +25,18 @@ from brian2.codegen.generators.cpp_generator import CPPNodeRenderer, c_data_type
 from brian2.core.functions import Function
 from brian2.core.variables import ArrayVariable, Constant, DynamicArrayVariable
 
-from bgrl.backends import dense  # noqa: F401 (makes its device known)
+from bgrl.backends import dense
 from bgrl.backends.brian import Network
+from bgrl.backends.expressions import OWN_FUNCTIONS, TEMPLATES
+from bgrl.backends.fusing import fused
 from bgrl.backends.work import work
 from bgrl.errors import InputError
 from bgrl.recording import EVENT
 from bgrl.step import exchange, operation
 from bgrl.step.assemble import blueprint
 
+#: Instead of those of the C library.
+_USING = " ".join(f"using bgrl::{name};" for name in OWN_FUNCTIONS)
 _PROGRAM = """
 // This header has tanh and the like in single precision too; <cmath> alone has ::tanh(double).
 #include <math.h>
@@ -177,7 +181,8 @@ def generate(structure, device_name, directory):
     b2.prefs.core.default_float_dtype = np.dtype(structure["dtype"]).type
     b2.set_device(device_name, build_on_run=False)
     device = b2.get_device()
-    network = Network(blueprint(structure))
+    step = blueprint(structure)
+    network = Network(fused(step) if device_name == dense.NAME else step)
     network.brian.run(1 * b2.ms, namespace={})
     _Program(network, device).write(directory)
     return {
@@ -244,8 +249,9 @@ class _Program:
         return self._name(self.network.variables[name])
 
     def _headers(self):
-        """What the operations share."""
-        operations, headers = self.network.blueprint.operations(), []
+        """What code objects and operations share."""
+        operations = self.network.blueprint.operations()
+        headers = [(TEMPLATES / "functions.h").read_text()]
         if operations:
             real = c_data_type(np.dtype(self.network.blueprint.dtype))
             headers.append(operation.HEADER.replace("REAL", real, 1))
@@ -268,7 +274,7 @@ class _Program:
             support, _, text = text.partition("////// HASH DEFINES ///////")
             if support not in shared:
                 shared[support] = f"shared_{len(shared)}"
-                found.append(f"namespace {shared[support]} {{\n{support}\n}}")
+                found.append(f"namespace {shared[support]} {{\n{_USING}\n{support}\n}}")
             text = text.replace("%CONSTANTS%", "\n".join(_constants(code_object)))
             text = text.replace(
                 f"void _run_{code_object.name}()", f"static void _run_{code_object.name}()"

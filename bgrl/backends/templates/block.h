@@ -2,6 +2,7 @@
 #pragma once
 #include <cstdint>
 #include <math.h>
+#include "functions.h"
 #define THREAD ((int)threadIdx.x)
 #ifndef ONE_THREAD  // of the stand-in for CUDA
 #define ONE_THREAD 0
