@@ -163,9 +163,11 @@ class Network:
             clock=self.clock,
             namespace=self._namespace,
         )
-        # What `bgrl.backends.dense` needs to know.
+        # What `bgrl.backends.dense` needs to know: the shape, and elements from one target to the next.
         synapses.add_attribute("dense")
         synapses.dense = (self.blueprint.replicates, targets, sources)
+        synapses.add_attribute("dense_row")
+        synapses.dense_row = sources
         synapses.connect(i=f"j//{targets}*{sources} + k for k in range({sources})")
         return synapses
 

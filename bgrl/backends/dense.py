@@ -4,13 +4,19 @@ Brian2's code for synapses loads the indices of the two neurons from arrays, whi
 from using vector instructions. Where a group of synapses connects all to all within each replicate
 (its attribute `dense` is the shape: replicates, targets, sources), the same equations go into nested
 loops whose indices are computed and whose inner loop, over sources, is vectorised; the two index
-arrays are never made. Loops over neurons are vectorised too. Everything else is Brian2's own.
+arrays are never read. Loops over neurons are vectorised too. Everything else is Brian2's own.
+
+The synapses of a target fill whole vectors: where their number does not, its row in memory is longer
+(`widen`). What is worked out there is never used: sums leave it out, and state files do not have it.
 """
 
+import numpy as np
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
+
+from bgrl.step.operation import Clearing
 
 #: Name of the device for `brian2.set_device`.
 NAME = "cpp_dense"
@@ -21,6 +27,29 @@ _TEMPLATES = {
     "synapses_create_generator": "dense_create",
 }
 _COMPUTED = {"_presynaptic_idx", "_postsynaptic_idx"}
+#: Bytes of a vector; rows are whole numbers of them.
+_VECTOR = 32
+
+
+def widen(network):
+    """Give rows of synapses whole vectors, where no operation has to know how long they are.
+
+    Parameters
+    ----------
+    network : bgrl.backends.brian.Network
+        Before it runs.
+    """
+    blueprint = network.blueprint
+    lanes = _VECTOR // np.dtype(blueprint.dtype).itemsize
+    worked_on = {
+        name.split(".")[0]
+        for item in blueprint.operations()
+        if not isinstance(item, Clearing)
+        for name in item.arrays()
+    }
+    for group in network.brian.objects:
+        if hasattr(group, "dense") and group.name not in worked_on:
+            group.dense_row = -(-group.dense[2] // lanes) * lanes
 
 
 class DenseGenerator(CPPStandaloneCodeObject.generator_class):

@@ -63,10 +63,11 @@ namespace brian {{
 
 {functions}
 
-static const struct {{ char** data; size_t bytes; }} all[] = {{
+static struct {{ char** data; size_t bytes; }} all[] = {{
 {arrays}
 }};
-static const struct Array {{ const char* name; char** data; size_t bytes; }} state[] = {{
+// Of the state: rows of some bytes, which in memory are a little apart.
+static const struct Array {{ const char* name; char** data; size_t rows, bytes, apart; }} state[] = {{
 {state}
 }};
 
@@ -77,6 +78,10 @@ static FILE* opened(const char* name, const char* mode) {{
         std::exit(mode[0] == 'r' ? 3 : 5);
     }}
     return file;
+}}
+
+static void write(const Array& a, FILE* file) {{
+    for (size_t k = 0; k < a.rows; k++) std::fwrite(*a.data + k*a.apart, 1, a.bytes, file);
 }}
 
 int main(int argc, char** argv) {{
@@ -94,7 +99,9 @@ int main(int argc, char** argv) {{
     FILE* values = opened("values", "rb");
     for (auto& a : all) {{
         // On a line of the cache, and so always alike, wherever the state lies.
-        *a.data = (char*)std::aligned_alloc(64, (a.bytes + 63)/64*64);
+        // A vector may reach beyond the last element.
+        a.bytes = (a.bytes + 127)/64*64;
+        *a.data = (char*)std::aligned_alloc(64, a.bytes);
         if (!*a.data) {{
             std::fprintf(stderr, "not enough memory for the state\\n");
             return 8;
@@ -104,7 +111,9 @@ int main(int argc, char** argv) {{
     bool whole = true;
 {stored}
     FILE* state_in = opened(argv[1], "rb");
-    for (auto& a : state) whole &= std::fread(*a.data, 1, a.bytes, state_in) == a.bytes;
+    for (auto& a : state)
+        for (size_t k = 0; k < a.rows; k++)
+            whole &= std::fread(*a.data + k*a.apart, 1, a.bytes, state_in) == a.bytes;
     if (!whole || std::fgetc(state_in) != EOF) {{
         std::fprintf(stderr, "state file does not fit\\n");
         return 3;
@@ -138,8 +147,7 @@ int main(int argc, char** argv) {{
         }}
         if (every && step % every == 0) {{
             std::fwrite(&step, sizeof(step), 1, frames);
-            for (int k = 0; k < names; k++)
-                std::fwrite(*recorded[k]->data, 1, recorded[k]->bytes, frames);
+            for (int k = 0; k < names; k++) write(*recorded[k], frames);
         }}
         for (int r = 0; r < {replicates}; r++)
             if ({ended}[r] > 0 && {length}[r] > 0) {{
@@ -150,7 +158,7 @@ int main(int argc, char** argv) {{
     }}
     for (double s : seconds) if (profile) std::printf("%.9g\\n", s);
     FILE* state_out = opened(argv[2], "wb");
-    for (auto& a : state) std::fwrite(*a.data, 1, a.bytes, state_out);
+    for (auto& a : state) write(a, state_out);
     FILE* written[] = {{frames, trials, state_out}};
     for (FILE* file : written)
         if (std::fflush(file) || std::ferror(file)) {{
@@ -183,6 +191,8 @@ def generate(structure, device_name, directory):
     device = b2.get_device()
     step = blueprint(structure)
     network = Network(fused(step) if device_name == dense.NAME else step)
+    if device_name == dense.NAME:
+        dense.widen(network)
     network.brian.run(1 * b2.ms, namespace={})
     _Program(network, device).write(directory)
     return {
@@ -233,8 +243,8 @@ class _Program:
             ),
             state="\n".join(
                 f'    {{"{name}", reinterpret_cast<char**>(&brian::{self._of(name)}), '
-                f"{int(np.prod(shape, dtype=int)) * np.dtype(dtype).itemsize}}},"
-                for name, (dtype, shape) in self.network.layout.items()
+                f"{', '.join(map(str, self._rows(name)))}}},"
+                for name in self.network.layout
             ),
             **self._step(),
         )
@@ -247,6 +257,15 @@ class _Program:
     def _of(self, name):
         """The array of a variable of the blueprint."""
         return self._name(self.network.variables[name])
+
+    def _rows(self, name):
+        """Rows of an array of the state, the bytes of one, and bytes from one to the next."""
+        dtype, shape = self.network.layout[name]
+        size, owner = np.dtype(dtype).itemsize, self.network.variables[name].owner
+        if not hasattr(owner, "dense"):
+            return 1, prod(shape) * size, 0
+        replicates, targets, sources = owner.dense
+        return replicates * targets, sources * size, owner.dense_row * size
 
     def _headers(self):
         """What code objects and operations share."""
@@ -326,17 +345,26 @@ def _constants(code_object):
     lines = {}
     for name, variable in code_object.variables.items():
         if isinstance(variable, ArrayVariable):
-            size = prod(code_object.owner.dense) if _is_synaptic(variable) else variable.size
-            lines[f"const size_t _num{name} = {size};"] = None
+            lines[f"const size_t _num{name} = {_size(variable)};"] = None
         elif isinstance(variable, Constant):
             value = CPPNodeRenderer().render_expr(repr(variable.value))
             lines[f"const {c_data_type(variable.dtype)} {name} = {value};"] = None
     return lines
 
 
-def _is_synaptic(variable):
-    """Whether a variable has a value for each synapse; Brian2 leaves their number open."""
-    return isinstance(variable, DynamicArrayVariable)
+def _size(variable):
+    """Elements of an array in memory; how many there are of synapses, Brian2 leaves open."""
+    if not isinstance(variable, DynamicArrayVariable):
+        return variable.size
+    replicates, targets, _ = variable.owner.dense
+    return replicates * targets * variable.owner.dense_row
+
+
+def _elements(variable, values):
+    """Those elements of an array that stand for something."""
+    if not isinstance(variable, DynamicArrayVariable):
+        return values
+    return values.reshape(-1, variable.owner.dense_row)[:, : variable.owner.dense[2]]
 
 
 def _initial_values(network, device):
@@ -344,19 +372,19 @@ def _initial_values(network, device):
 
     Brian2 would set them when the program starts; here that is done once, when it is written.
     """
-    values = {}
+    values, elements = {}, {}
     for variable, name in device.arrays.items():
-        size = prod(variable.owner.dense) if _is_synaptic(variable) else variable.size
-        values[name] = np.zeros(size, variable.dtype)
+        values[name] = np.zeros(_size(variable), variable.dtype)
+        elements[name] = _elements(variable, values[name])
     for variable, _, start in device.arange_arrays:
         values[device.arrays[variable]][:] = start + np.arange(variable.size)
     for kind, arguments in device.main_queue:
         if kind == "set_by_array":
             name, source, _ = arguments
-            values[name][:] = device.static_arrays[source]
+            elements[name][:] = device.static_arrays[source].reshape(elements[name].shape)
         elif kind == "set_by_constant":
             name, value, _ = arguments
-            values[name][:] = value
+            elements[name][:] = value
         elif kind == "set_by_single_value":
             name, item, value = arguments
             values[name][item] = float(value)
@@ -371,7 +399,8 @@ def _initial_values(network, device):
                 "_synaptic_post": index // sources,
                 "_synaptic_pre": index // (targets * sources) * sources + index % sources,
             }.items():
-                values[device.arrays[group.variables[name]]][:] = start
+                found = elements[device.arrays[group.variables[name]]]
+                found[:] = np.reshape(start, found.shape)
     for code_object in device.code_objects.values():
         for variable in code_object.variables.values():
             if isinstance(variable, Function):

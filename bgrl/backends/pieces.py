@@ -164,7 +164,7 @@ class Pieces:
         return self._loop(name, sources, text)
 
     def _operation(self, name, item):
-        made = item.loops(self._named)
+        made = item.loops(self.named)
         for scratch, size in made.scratch.items():
             self._sizes[scratch] = self.blueprint.dtype, size
         if unknown := sorted(set(self._names) - set(self._sizes)):

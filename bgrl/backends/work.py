@@ -14,7 +14,7 @@ from brian2.core.variables import ArrayVariable
 from bgrl.step.operation import Operation
 
 _READ = re.compile(r"(?:const )?\w+ \w+ = _ptr(\w+)\[\w+\];")
-_WRITE = re.compile(r"_ptr(\w+)\[\w+\] \+?= .*;|(_sum) \+= _synaptic_var;")
+_WRITE = re.compile(r"_ptr(\w+)\[\w+\] \+?= .*;|(_sum) \+= .*;")
 _STATEMENT = re.compile(r"(?!const size_t)(?:const )?(?:\w+ )?\w+ [-+*/]?= (.*);")
 _CONSTANT = re.compile(r"\d[\d.]*(?:e[-+]?\d+)?f?|\(-|\(- ")
 _OPERATOR = re.compile(r"[-+*/<>=]=?|\b(?!int_\b)\w+\(")

@@ -193,8 +193,9 @@ class Clearing(Operation):
         """See `Operation`."""
         lines = [f"for (size_t r = 0; r < {self.replicates}; r++)"]
         lines.append(f"if ({pointer(self.done)}[r] > 0) {{")
-        for name, size in self.cleared.items():
-            start = f"{pointer(name)} + r*{size}"
+        for name in self.cleared:
+            size = f"_num_{pointer(name)}/{self.replicates}"
+            start = f"{pointer(name)} + r*({size})"
             lines.append(f"std::fill({start}, {start} + {size}, real(0));")
         return "\n".join([*lines, "}"])
 
