@@ -92,18 +92,26 @@ def test_dense_kernels_read_no_index_arrays(small_agent, tmp_path):
 
 @pytest.mark.slow
 def test_work_is_counted_in_the_generated_code(small_agent):
-    """The eligibility of five neurons with tau and bias and of three readouts, by hand."""
+    """What five neurons with tau and bias and three readouts learn in a step, by hand."""
     agent = small_agent()
     program = load("cpp", agent.structure())
-    synapses = 5 * sum(agent.circuit.size(p.source) for p in agent.circuit.projections.values())
-    # Read and written, and the sensitivity; trace decay and learning signal of each neuron.
-    recurrent = 3 * synapses + 2 * 5 + 2 * 3 * 5 + 2 * 5
-    # Mask in place of the sensitivity; activity of the sources; `is_actor` chooses the bias.
-    readout = 3 * 3 * 5 + 5 + 2 * 3 + 2 * 3 + 3 * 3
-    moved, operations = program.work["eligibility"]
-    assert moved == agent.replicates * 8 * (recurrent + readout)
-    computed = 3 * synapses + (4 + 3) * 5 + 4 * 3 * 5 + 4 * 3
+    sources = sum(agent.circuit.size(p.source) for p in agent.circuit.projections.values())
+    # Weight, sensitivity, eligibility and both moments are read and written, the mask is read; nine
+    # numbers of each neuron, and its sources. Of readouts no sensitivity, and seven numbers.
+    synapses = (2 * 5 + 1) * 5 * sources + 9 * 5 + sources
+    synapses += (2 * 4 + 1) * 3 * 5 + 7 * 3 + 5
+    # Of neurons and readouts: read, where the corrections are, written; and the corrections.
+    neurons = (20 + 2 + 12) * 5 + 2 + (12 + 2 + 6) * 3 + 2
+    corrections = 1 + 3
+    moved, operations = program.work["plasticity"]
+    assert moved == agent.replicates * 8 * (synapses + neurons + corrections)
+    # Gradient, moments, update, change and eligibility; before it the sensitivity where there is one.
+    computed = (4 + 3 + 3 + 4 + 6 + 1 + 3) * 5 * sources + (4 + 3 + 4 + 6 + 1 + 4) * 3 * 5
+    tau, bias = (2 + 4 + 3 + 4 + 6 + 2 + 1 + 4), (2 + 3 + 3 + 4 + 6 + 1 + 3)
+    computed += (tau + bias) * 5 + (4 + 3 + 4 + 6 + 1 + 4) * 3 + 2 * 4
     assert operations == agent.replicates * computed
+    # Done in the same loops.
+    assert program.work["sensitivity"] == program.work["eligibility"] == [0, 0]
 
 
 @pytest.mark.slow

@@ -30,10 +30,12 @@ namespace bgrl {
 typedef REAL real;
 typedef real vector __attribute__((vector_size(BGRL_VECTOR_BYTES), aligned(sizeof(real)), may_alias));
 const int LANES = BGRL_VECTOR_BYTES/sizeof(real), VECTORS = 2, STRIP = LANES*VECTORS, TILE = 3*STRIP;
+// Here products are joined with sums, everywhere alike, where the processor can.
+#define BGRL_JOINED __attribute__((optimize("fp-contract=fast")))
 
 // out (ROWS, STRIP) = a (ROWS, inner) in (inner, STRIP), added to what is there if `add`
 template <int ROWS>
-static inline void multiply_strip(
+static inline BGRL_JOINED void multiply_strip(
         real* out, size_t stride, const real* a, const real* in, int inner, bool add) {
     vector sum[ROWS][VECTORS] = {};
     if (add)
@@ -49,7 +51,7 @@ static inline void multiply_strip(
         for (int v = 0; v < VECTORS; v++) *(vector*)(out + i*stride + v*LANES) = sum[i][v];
 }
 template <int ROWS>
-static inline void multiply_rows(
+static inline BGRL_JOINED void multiply_rows(
         real* out, size_t stride, int width, const real* a, const real* in, int inner, bool add) {
     int c = 0;
     for (; c + STRIP <= width; c += STRIP)
@@ -61,7 +63,7 @@ static inline void multiply_rows(
     for (int i = 0; i < ROWS; i++) std::copy_n(rest + i*STRIP, width - c, out + i*stride + c);
 }
 // out (rows, width), whose rows are `stride` apart, = a (rows, inner) in (inner, TILE)
-static __attribute__((noinline)) void multiply(
+static __attribute__((noinline)) BGRL_JOINED void multiply(
         real* out, size_t stride, int width, const real* a, const real* in, int rows, int inner,
         bool add) {
     for (; rows >= 6; rows -= 6, out += 6*stride, a += 6*inner)
@@ -71,7 +73,7 @@ static __attribute__((noinline)) void multiply(
     if (rows) multiply_rows<1>(out, stride, width, a, in, inner, add);
 }
 // out (rows, width) = diagonal (rows) in (rows, TILE)
-static __attribute__((noinline)) void multiply_diagonal(
+static __attribute__((noinline)) BGRL_JOINED void multiply_diagonal(
         real* out, size_t stride, int width, const real* diagonal, const real* in, int rows,
         bool add) {
     for (int i = 0; i < rows; i++)
@@ -93,7 +95,7 @@ static __attribute__((noinline)) void load(
 }
 // out[k] (columns) = weights[k] (rows) matrix (rows, columns), for K vectors of weights
 template <int K>
-static __attribute__((noinline)) void contract(
+static __attribute__((noinline)) BGRL_JOINED void contract(
         real* const* out, const real* const* weights, const real* matrix, int rows, int columns,
         bool add) {
     int c = 0;
