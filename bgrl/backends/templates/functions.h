@@ -64,6 +64,9 @@ BGRL_INLINE T select(const typename Precision<T>::Bits flag, const T a, const T 
 {
     return of_bits<T>((to_bits(a) & -flag) | (to_bits(b) & (flag - 1)));
 }
+// A product that compilers cannot join with a sum.
+template <typename T>
+BGRL_INLINE T product(const T a, const T b) { return fma(a, b, T(-0.0L)); }
 template <typename T>
 BGRL_INLINE T rounded(const T x) { return (x + Precision<T>::SHIFT) - Precision<T>::SHIFT; }
 // 2 to the power of a whole number whose power is no less than Precision::SMALLEST.
@@ -82,7 +85,7 @@ BGRL_INLINE Reduced<T> reduced(const T x)
     BGRL_OF(T);
     Reduced<T> y;
     y.whole = rounded(x*T(1.442695040888963407359924681L));
-    const T first = fma(-y.whole, P::LOG2_1, x), second = -y.whole*P::LOG2_2;  // the first is exact
+    const T first = fma(-y.whole, P::LOG2_1, x), second = product(-y.whole, P::LOG2_2);  // the first is exact
     y.rest = first + second;
     const T lost = (first - y.rest) + second;
     T factor[P::EXP_TERMS + 1];  // 1/k!
@@ -185,7 +188,7 @@ BGRL_INLINE T sine(const T x, const typename Precision<T>::Bits odd)
     BGRL_OF(T);
     const T shifted = x*T(0.636619772367581343075535053490L) + P::SHIFT, quarters = shifted - P::SHIFT;
     // The first difference is exact, and so is the sum of the next two.
-    const T first = fma(-quarters, P::PI_1, x), second = -quarters*P::PI_2;
+    const T first = fma(-quarters, P::PI_1, x), second = product(-quarters, P::PI_2);
     const T third = fma(-quarters, P::PI_2, -second), fourth = third - quarters*P::PI_3;
     const T sum = first + second, part = sum - first;
     const T lost = ((first - (sum - part)) + (second - part)) + fourth;
