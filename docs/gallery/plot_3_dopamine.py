@@ -1,13 +1,9 @@
 """
-Sixteen recordings of dopamine neurons
-======================================
+Recordings of dopamine neurons
+==============================
 
-A panel for each finding, with its criterion and verdict (:doc:`the page of the results
-</dopamine/README>`). About six minutes of computing:
-
-.. code-block:: sh
-
-    python -m experiments.dopamine --replicates 12 --seed 2
+A panel for each finding, with its criterion and verdict; :doc:`the page of the results
+</dopamine/README>` has the command of these data, and all numbers.
 """
 
 from pathlib import Path

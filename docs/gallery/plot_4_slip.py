@@ -3,11 +3,7 @@ The gradient of the official code
 =================================
 
 Exact RTRL, the same with the slip of the official code, and RFLO, in memories of 8 and 16 steps
-(:doc:`reproduction </reproduction/README>`):
-
-.. code-block:: sh
-
-    python -m experiments.rtrl_slip --steps 240000 --evaluations 8 --units 16 --tasks MemoryChain-8,MemoryChain-16
+(:doc:`reproduction </reproduction/README>`). The file knows the command that made it.
 """
 
 from pathlib import Path
@@ -19,3 +15,4 @@ from bgrl.analysis.reproduction import figure
 docs = next(p / "docs" for p in Path.cwd().resolve().parents if (p / "docs" / "start.md").exists())
 data = bgrl.open(docs / "reproduction/rtrl_slip.nc")
 drawn = figure(data)
+print(data.attrs["command"])
