@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import xarray as xr
 
-#: A projection is of one sign if this share of its summed |weight| is.
+#: A projection is of one sign if this share of its summed absolute weights is.
 ONE_SIGN = 0.9
 
 
@@ -32,7 +32,7 @@ class Node:
 class Arrow:
     """Projections that share source, target, sign and plasticity; `name` is that of no other arrow.
 
-    `strength` is the summed |weight| onto a neuron of the target, mean over these; none for the TD
+    `strength` is the sum of absolute weights onto a neuron of the target, mean over these; none for the TD
     error, which has no weights. `synapses` counts what there is without lesion, `removed` what a lesion
     takes from it.
     """
@@ -108,7 +108,7 @@ class _Pathway:
     """A projection or what a readout reads, before any is joined to another.
 
     `mask` and `lesioned` are (target, source), true where there is a synapse and where a lesion took
-    one; `strength` is the summed |weight| onto a neuron of the target.
+    one; `strength` is the sum of absolute weights onto a neuron of the target.
     """
 
     source: str
@@ -161,7 +161,7 @@ def _readouts(circuit, learned):
 
 
 def _sign_and_strength(name, weights, mask):
-    """1, -1 or 0 (mixed), and the summed |weight| onto a neuron of the target, mean over neurons."""
+    """1, -1 or 0 (mixed), and the sum of absolute weights onto a neuron of the target, mean over neurons."""
     if isinstance(weights, dict):
         values = _quantiles(weights)
         strength = mask.sum(axis=1).mean() * np.abs(values).mean()

@@ -1,6 +1,7 @@
 """What all commands share: errors become one line and an exit code."""
 
 import argparse
+import os
 import sys
 
 from bgrl.errors import InputError, RunError
@@ -61,10 +62,16 @@ def run_command(main):
     """Run a command's ``main()`` and return its exit code.
 
     2 for bad input, 1 for a failed run or too little memory, 130 for an interrupt; each with one line on
-    stderr.
+    stderr. 141, as the shell has it, where nobody reads the output any more.
     """
     try:
-        return main() or 0
+        code = main() or 0
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # What is still to be written, at the end of Python too, goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -437,3 +437,18 @@ def test_a_lack_of_memory_is_one_line(capsys):
 
     assert run_command(fail_without_words) == 1
     assert capsys.readouterr().err == "error: there is not enough memory\n"
+
+
+@pytest.mark.parametrize("length", [1, 10**6])
+def test_a_reader_who_has_read_enough_is_no_error(length):
+    code = (
+        "import sys; from bgrl.cli import run_command\n"
+        f"sys.exit(run_command(lambda: print('x' * {length})))"
+    )
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (141, "")
