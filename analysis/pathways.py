@@ -32,8 +32,8 @@ class Node:
 class Arrow:
     """Projections that share source, target, sign and plasticity; `name` is that of no other arrow.
 
-    `strength` is the sum of absolute weights onto a neuron of the target, mean over these; none for the TD
-    error, which has no weights. `synapses` counts what there is without lesion, `removed` what a lesion
+    `strength` is the sum of absolute weights onto a neuron of the target, mean over these; none for the
+    TD error, which has no weights. `synapses` counts what there is without lesion, `removed` what a lesion
     takes from it.
     """
 
@@ -161,7 +161,7 @@ def _readouts(circuit, learned):
 
 
 def _sign_and_strength(name, weights, mask):
-    """1, -1 or 0 (mixed), and the sum of absolute weights onto a neuron of the target, mean over neurons."""
+    """1, -1 or 0 (mixed), and absolute weights summed for each neuron of the target, their mean."""
     if isinstance(weights, dict):
         values = _quantiles(weights)
         strength = mask.sum(axis=1).mean() * np.abs(values).mean()
