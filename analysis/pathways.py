@@ -33,8 +33,8 @@ class Arrow:
     """Projections that share source, target, sign and plasticity; `name` is that of no other arrow.
 
     `strength` is the sum of absolute weights onto a neuron of the target, mean over these; none for the
-    TD error, which has no weights. `synapses` counts what there is without lesion, `removed` what a lesion
-    takes from it.
+    TD error, which has no weights. `synapses` counts what there is without lesion, `removed` what a
+    lesion takes from it.
     """
 
     name: str
