@@ -154,7 +154,7 @@ LASTING = Learning(
     rate_network=7e-4,
     rate_half_life=2e5,
     entropy_weight=0.1,
-    entropy_share=0.05,
+    entropy_share=0.3,
     normalize_input=True,
     scale_reward=True,
 )
