@@ -68,9 +68,9 @@ class Learning:
         age. Exploration ends, and the noise of single steps averages out (Robbins & Monro 1951). Local in
         time and space: a synapse knows its own age.
     entropy_share : float, optional
-        `entropy_weight` acts only while the entropy is below this share of its range, which for a
-        choice is from 0 to that of guessing, and for a continuous action from its smallest to its
-        largest scale. Without it, always.
+        `entropy_weight` acts only while a choice has less than this share of the entropy of guessing,
+        and while the scale of a continuous action lies in this lowest share of its range. Without it,
+        always.
     first_input : {"zeros", "action_0"}
         The previous-action input at the first step of a trial.
     """
@@ -154,7 +154,7 @@ LASTING = Learning(
     rate_network=7e-4,
     rate_half_life=2e5,
     entropy_weight=0.1,
-    entropy_share=0.3,
+    entropy_share=0.08,
     normalize_input=True,
     scale_reward=True,
 )

@@ -37,7 +37,7 @@ def start(agent, plan, seed):
         share = agent.learning.entropy_share
         if plan.continuous:
             smallest, largest = SCALES
-            values["readout.least_scale"] = smallest ** (1 - share) * largest**share
+            values["readout.least_scale"] = smallest + share * (largest - smallest)
         else:
             values["readout.least_entropy"] = share * math.log(m)
     return values
