@@ -24,8 +24,9 @@ from experiments import memory_chain, sweep
 from tests.commands import ROOT, command
 from tests.test_commands import in_a_process, one_line
 
-SHORT = {"steps": 6, "replicates": 2, "units": 3, "backend": "numpy"}
-WORDS = [w for k, v in SHORT.items() for w in (f"--{k}", v)]
+SHORT = {"evaluation_trials": 1, "final_trials": 2}
+SHORT |= {"steps": 6, "replicates": 2, "units": 3, "backend": "numpy"}
+WORDS = [w for k, v in SHORT.items() for w in (f"--{k.replace('_', '-')}", v)]
 BASE = memory_chain.Config(**SHORT)
 
 

@@ -2,12 +2,13 @@
 
 import functools
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import models
-from bgrl import tasks
+from bgrl import Agent, Learning, tasks
 from bgrl.agent import describe
 from bgrl.backends import load
 from bgrl.errors import InputError
@@ -23,13 +24,13 @@ def interpreted(structure):
 
 
 def play(task, steps, directory, replicates=1, seed=0, names=()):
-    """Frames and trials of a random agent (its readouts are zero, so it picks at random)."""
-    agent = models.agent("rtrrl", task, 1, replicates, "float64", sensitivity="none")
+    """Frames and trials of an agent that picks at random, since its readouts have no weights."""
+    circuit = models.circuit("linear", task)
+    actor, critic = (replace(r, weights=0.0, feedback=0.0) for r in (circuit.actor, circuit.critic))
+    circuit = replace(circuit, actor=actor, critic=critic)
+    agent = Agent(circuit, task, Learning(sensitivity="none"), replicates, "float64")
     program = interpreted(describe(agent.structure()))
     state = initial_state(agent, program.layout, seed)
-    for name in program.layout:
-        if name.endswith("_striatum.weight"):
-            state[name][...] = 0
     sink = Sink(directory, names, program.layout)
     program.advance(state, 0, steps, learn=False, sink=sink)
     return sink.read_frames()[:], sink.read_trials()

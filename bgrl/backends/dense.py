@@ -24,7 +24,6 @@ NAME = "cpp_dense"
 _TEMPLATES = {
     "stateupdate": "dense",
     "summed_variable": "dense",
-    "synapses_create_generator": "dense_create",
 }
 _COMPUTED = {"_presynaptic_idx", "_postsynaptic_idx"}
 #: Bytes of a vector; rows are whole numbers of them.
@@ -74,7 +73,8 @@ class DenseDevice(CPPStandaloneDevice):
         self, owner, name, abstract_code, variables, template_name, *arguments, **keywords
     ):
         """See `brian2.devices.device.Device`."""
-        if template_name == "stateupdate" or getattr(owner, "dense", None):
+        dense = template_name == "stateupdate" or getattr(owner, "dense", None)
+        if dense and template_name in _TEMPLATES:
             template_name = _TEMPLATES[template_name]
             keywords["codeobj_class"] = DenseCodeObject
         return super().code_object(

@@ -25,8 +25,10 @@ def _preferences(target, dtype):
     settings = {
         "codegen.target": ArrayCodeObject.class_name if target == "numpy" else target,
         "core.default_float_dtype": np.dtype(dtype).type,
-        # Calling a piece takes longer than running it, so optimising it is not worth the wait.
+        # Calling a piece takes longer than running it, so optimising it is not worth the wait,
+        # and neither is what Brian2 makes of its expressions by sympy.
         "codegen.cpp.extra_compile_args": ["-w", "-O1", "-std=c++11"],
+        "codegen.loop_invariant_optimisations": target != "numpy",
     }
     before = {key: b2.prefs[key] for key in settings}
     if target == "cython":

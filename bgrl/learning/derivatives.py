@@ -10,6 +10,8 @@ zero almost everywhere and nothing could be learned through it: such equations a
 user gives a function of their own (`bgrl.circuit.Function`) with the derivative to use.
 """
 
+import functools
+import json
 import re
 from dataclasses import dataclass
 
@@ -112,6 +114,13 @@ def population_step(population, dt, trained, differentiate=True):
     -------
     LocalStep
     """
+    return _population_step(json.dumps(population), dt, tuple(trained), differentiate)
+
+
+@functools.lru_cache(maxsize=64)
+def _population_step(population, dt, trained, differentiate):
+    """Of a population in JSON: agents of one model share it, in whatever task they are."""
+    population = json.loads(population)
     functions = {name: Function(**f) for name, f in population["functions"].items()}
     euler = dt if "derivatives" in population else None
     drives = population["drives"]
