@@ -40,25 +40,35 @@ def cosines(data, length, method, windows=WINDOWS):
     step = parts["step"].values
     edges = np.linspace(step[0], step[-1] + 1, windows + 1)
     window = np.searchsorted(edges, step, "right") - 1
-    found = [_cosine(parts.isel(time=window == k), ("time", "parameter")) for k in range(windows)]
+    products = parts[list(_PRODUCTS)].astype(float).sum("parameter").transpose("replicate", "time")
+    found = [
+        _cosine(*(products[name].values[:, window == k].sum(1) for name in _PRODUCTS))
+        for k in range(windows)
+    ]
     return (edges[1:] + edges[:-1]) / 2, np.stack(found, axis=-1)
 
 
 def pathway_cosines(data, length, method):
     """Cosine for each projection and parameter over the whole of learning, (replicate, parameter)."""
-    return _cosine(_parts(data, length, method), ("time",))
+    return _total(_parts(data, length, method), "time")
 
 
 def _parts(data, length, method):
     return data["gradients"].to_dataset().sel({"length": length, "method": method})
 
 
-def _cosine(parts, dims):
-    products = ("gradient_product", "gradient_square", "exact_gradient_square")
-    dot, square, exact = (parts[name].astype(float).sum(dims) for name in products)
+#: Sums over what a gradient consists of: its scalar product with the exact one, and both their squares.
+_PRODUCTS = ("gradient_product", "gradient_square", "exact_gradient_square")
+
+
+def _cosine(dot, square, exact):
     with np.errstate(invalid="ignore", divide="ignore"):
         cosine = dot / np.sqrt(square) / np.sqrt(exact)
-    return cosine.where(np.isfinite(cosine)).values
+    return np.where(np.isfinite(cosine), cosine, np.nan)
+
+
+def _total(parts, *dims):
+    return _cosine(*(parts[name].astype(float).sum(dims).values for name in _PRODUCTS))
 
 
 def _names(data):
@@ -86,7 +96,7 @@ def _returns(data, length, method):
 
 
 def _overall(data, length, method):
-    return _cosine(_parts(data, length, method), ("time", "parameter"))
+    return _total(_parts(data, length, method), "time", "parameter")
 
 
 @styled

@@ -289,7 +289,12 @@ def evaluate(text, values, functions=None):
     float or ndarray
         Arrays are taken element by element.
     """
-    return _value(parse("expression", text), values, functions or {})
+    return _value(_parsed(text), values, functions or {})
+
+
+@functools.lru_cache(maxsize=1024)
+def _parsed(text):
+    return parse("expression", text)
 
 
 def _value(node, values, functions):
