@@ -5,9 +5,13 @@ array `b`, which later changes of either in place reach, and the type of `a` is 
 given. Here, as in the compiled targets, it puts the values of `b` into `a`, as numbers of its type.
 """
 
+import functools
+import re
+
 import numpy as np
 from brian2.codegen.generators.numpy_generator import NumpyCodeGenerator
 from brian2.codegen.runtime.numpy_rt import NumpyCodeObject
+from brian2.codegen.runtime.numpy_rt.numpy_rt import LazyArange
 from brian2.codegen.targets import codegen_targets
 from brian2.core.functions import DEFAULT_FUNCTIONS
 from brian2.parsing.bast import brian_ast, brian_dtype_from_dtype
@@ -27,7 +31,7 @@ class ArrayGenerator(NumpyCodeGenerator):
         if self._is_new(statement):
             return code
         dtype = np.dtype(statement.dtype).name
-        return f"{name} = _numpy.full(len(_vectorisation_idx), {value}, '{dtype}')"
+        return f"{name} = _numpy.full(N, {value}, '{dtype}')"
 
     def _is_new(self, statement):
         """Whether what is computed is surely an array of its own, of the variable's type."""
@@ -45,6 +49,20 @@ class ArrayCodeObject(NumpyCodeObject):
 
     class_name = "bgrl_numpy"
     generator_class = ArrayGenerator
+
+    def compile_block(self, block):
+        """See `brian2.codegen.codeobject.CodeObject`; what the code imports is there already."""
+        code = _IMPORT.sub("", getattr(self.code, block).strip())
+        if not code or "EMPTY_CODE_BLOCK" in code:
+            return None
+        self.namespace |= {"_numpy": np, "LazyArange": _range}
+        return compile(code, "(string)", "exec")
+
+
+#: Of the templates, executed at every call otherwise.
+_IMPORT = re.compile(r"^(import numpy as _numpy|from brian2\S* import LazyArange)", re.MULTILINE)
+#: Never changed by the code, so that one does for all calls.
+_range = functools.lru_cache(LazyArange)
 
 
 def _clip(value, low, high):

@@ -19,7 +19,6 @@ from bgrl.step.assemble import blueprint
 from bgrl.step.exchange import Exchange
 from bgrl.step.operation import Operation
 
-
 _NUMBERS = itertools.count()
 
 
@@ -51,8 +50,8 @@ def _network(description, target):
     """The network of a structure, in JSON; programs of one structure share it, their state is apart."""
     structure = json.loads(description)
     with _preferences(target, structure["dtype"]):
-        # Brian2 looks for a free name in the place of "*" among all objects that there are. What Cython has
-        # compiled is found by such names, which must be given again therefore.
+        # Brian2 looks for a free name in the place of "*" among all objects that there are. What Cython
+        # has compiled is found by such names, which must be given again therefore.
         suffix = "_*" if target == "cython" else f"_{next(_NUMBERS)}"
         network = Network(blueprint(structure), suffix)
         network.brian.run(0 * b2.ms, namespace={})
