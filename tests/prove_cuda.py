@@ -459,6 +459,8 @@ def main(arguments=None):
         print(line(result), flush=True)
         if options.keep:
             options.keep.write_text(json.dumps(kept, indent=1))
+    if not results:
+        parser.error(f"no case has {' or '.join(map(repr, words))} in its name")
     print("\n".join(summary(results)))
     if options.table:
         options.table.write_text("\n".join(table(results)))

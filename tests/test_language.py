@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import models
-from bgrl.backends import load
+from bgrl.backends import cpp, load
 from bgrl.circuit import Function, Parameter, Population, Projection, Rule
 from bgrl.errors import InputError
 from bgrl.language import (
@@ -123,10 +123,15 @@ def together(programs, forms):
 
 @pytest.fixture(scope="module")
 def played(together, tmp_path_factory):
-    """Backend to the frames of some steps, `action` and the task's variables, and the last state."""
+    """Backend to the frames of some steps, `action` and the task's variables, and the last state.
+
+    The C++ of all programs is a megabyte; to optimise it takes longer than all else here.
+    """
     found = {}
     for backend in BACKENDS:
-        program = load(backend, together.structure())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(cpp, "FLAGS", [*cpp.FLAGS, "-O0"])
+            program = load(backend, together.structure())
         names = [f"task.{name}" for name in (*together.task.variables, "reward", "done")]
         folder = tmp_path_factory.mktemp(backend)
         sink = Sink(folder, [*names, "policy.action"], program.layout)

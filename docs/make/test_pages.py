@@ -108,7 +108,7 @@ def test_notebook(path, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     notebook = jupytext.read(path)
     client = nbclient.NotebookClient(
-        notebook, timeout=120, resources={"metadata": {"path": tmp_path}}
+        notebook, timeout=600, resources={"metadata": {"path": tmp_path}}
     )
     client.execute()
     shown = [
