@@ -532,19 +532,13 @@ def test_agents_of_an_arm_are_trained_and_tested(unbroken):
 
 def test_committed_tables_are_those_of_the_committed_data():
     folder = Path(__file__).parents[1] / "docs" / "dopamine"
-    files = {
-        "rflo, 12 replicates": "dopamine",
-        "rflo, 6, seed 0": "dopamine_seed0",
-        "rflo, 6, seed 1": "dopamine_seed1",
-        "none, 6, seed 0": "dopamine_none",
-    }
-    runs = {k: xr.open_datatree(folder / f"{v}.nc", engine="netcdf4") for k, v in files.items()}
     text = (folder / "README.md").read_text()
-    assert "\n".join(markdown(runs["rflo, 12 replicates"])) in text
-    assert "\n".join(compared(runs)) in text
-    assert set(runs["rflo, 12 replicates"].children) <= set(dopamine.names())
-    for data in runs.values():
-        data.close()
+    with xr.open_datatree(folder / "dopamine.nc", engine="netcdf4") as data:
+        assert "\n".join(markdown(data)) in text
+        assert set(data.children) <= set(dopamine.names())
+    with xr.open_datatree(folder / "methods.nc", engine="netcdf4") as data:
+        assert list(methods(data)) == ["rflo", "snap1", "lru", "none", "basal_ganglia"]
+        assert "\n".join(compared(methods(data))) in text
 
 
 def test_the_page_is_drawn_from_the_committed_data(tmp_path):
