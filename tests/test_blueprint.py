@@ -150,3 +150,18 @@ if __name__ == "__main__":
     GOLDEN.mkdir(exist_ok=True)
     for name in AGENTS:
         (GOLDEN / f"{name}.txt").write_text(text(name))
+
+
+def test_names_of_code_are_those_that_brian2_finds():
+    """By Brian2's own function, which `bgrl.backends.brian` replaces where code is made."""
+    import numpy as np
+    from brian2.core.variables import Variable
+    from brian2.groups import neurongroup
+
+    from bgrl.backends import brian
+
+    variables = {name: Variable(name, dtype=np.float64) for name in "xyz"}
+    for code in ("a = x + w\ny = a*z", "x += sin(y)\nb = y > 0 and True", "y = v"):
+        found = brian._analyse_identifiers(code, variables)
+        assert found == neurongroup.analyse_identifiers(code, variables)
+    assert brian._analyse_identifiers("x = x + y - y", variables)[1] == {"x", "y"}

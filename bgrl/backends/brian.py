@@ -34,14 +34,15 @@ base.make_statements = translation.make_statements = _make_statements
 def _analyse_identifiers(code, variables, recursive=False):
     """What Brian2's function of this name finds: names that code sets first, uses, and does not know.
 
-    Brian2 makes the statements of the code to find out, in which ``x + y - y`` is `x`, and which takes a
-    third of the time of building a network. Here names are read from the text.
+    Brian2 makes the statements of the code to find out, which takes long, and in which ``x + y - y`` is
+    `x`. Here names are read from the text.
     """
     known = {name for name, v in variables.items() if not isinstance(v, AuxiliaryVariable)}
     known |= translation.STANDARD_IDENTIFIERS
     lines = [parse_statement(line) for line in re.split("[;\n]", code) if line.strip()]
     found = {name for name, *_ in lines}
-    found |= translation.get_identifiers_recursively([line[2] for line in lines], variables)
+    nested = variables if recursive else {}
+    found |= translation.get_identifiers_recursively([line[2] for line in lines], nested)
     defined = {name for name, op, *_ in lines if op == "="} - known
     return defined, found & known - translation.STANDARD_IDENTIFIERS, found - defined - known
 
