@@ -21,7 +21,7 @@ import threading
 from bgrl import Run, models, simulate, tasks
 
 agent = models.agent("rtrrl", tasks.make("memory_chain", length=2), units=4)
-run = Run(steps=10_000_000, evaluations=1, evaluation_steps=100)
+run = Run(steps=1_000_000_000, evaluations=1, evaluation_steps=100)
 simulate(agent, Run(steps=100, evaluations=1))  # builds the program
 threading.Timer(4, _thread.interrupt_main).start()
 try:
