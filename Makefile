@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 
-.PHONY: run test docs wheel lint figures clean
+.PHONY: run test test-long docs wheel lint figures clean
 
 # The install is repeated when the metadata changes.
 $(VENV)/installed: setup.cfg pyproject.toml
@@ -16,6 +16,10 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed
 	$(BIN)/python -m pytest
+
+# Agents that learn for minutes, whole commands and many random cases; before a release.
+test-long: $(VENV)/installed
+	$(BIN)/python -m pytest -m long
 
 # Pages into docs/_build/html, warnings being errors; then every code block of them is run.
 docs: $(VENV)/documented

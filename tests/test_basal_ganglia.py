@@ -148,7 +148,7 @@ def test_dopamine_strengthens_d1_where_it_weakens_d2():
     assert angle / np.linalg.norm(traces["d2"]) < -0.9
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_remembers():
     task = tasks.make("memory_chain", length=4)
     agent = models.agent("basal_ganglia", task, 32, 4, sensitivity="rflo", **models.STEADY)

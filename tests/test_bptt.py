@@ -165,7 +165,7 @@ def test_gradient_of_the_whole_is_that_of_finite_differences():
                 assert found[name][place] == pytest.approx(finite, rel=1e-5, abs=1e-7)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_learns_to_remember():
     rates = dict.fromkeys(("rate_actor", "rate_critic", "rate_network"), 3e-3)
     learner = OfflineAgent(agent(2, replicates=3, units=16, **rates))

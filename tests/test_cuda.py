@@ -307,7 +307,7 @@ def test_the_card_is_driven_by_one_process(small_agent):
         load("cuda", small_agent().structure(), processes=2)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @HAS_NVCC
 def test_nvcc_compiles_without_spilling(tmp_path):
     case = prove_cuda.Case("rtrrl", "memory_chain", 32, {"sensitivity": "rtrl"})

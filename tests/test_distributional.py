@@ -185,7 +185,7 @@ def test_neurons_without_a_reversal_point_are_left_out(missing):
     assert analysis.figure(data)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_values_settle_on_expectiles(tmp_path):
     data = experiment.run(experiment.Config(steps=90_000, replicates=6, processes=1))
     path = tmp_path / "run.nc"

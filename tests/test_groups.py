@@ -309,7 +309,7 @@ def five(small_agent):
 @pytest.mark.slow
 def test_compiled_states_and_recordings_are_the_same_in_any_grouping(five, tmp_path):
     found = []
-    for processes in (1, 2, 3):
+    for processes in (1, 3):
         program = load("cpp", five.structure(), processes=processes)
         assert program.processes == processes
         folder = tmp_path / str(processes)
@@ -319,7 +319,6 @@ def test_compiled_states_and_recordings_are_the_same_in_any_grouping(five, tmp_p
         state = program.advance(state, 1, 400, sink=sink)
         found.append((state, sink.frames_path.read_bytes(), sink.trials_path.read_bytes()))
     check_same(found[1], found[0])
-    check_same(found[2], found[0])
 
 
 @pytest.mark.slow

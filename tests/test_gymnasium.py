@@ -169,7 +169,7 @@ def test_a_killed_environment_ends_the_run_with_what_there_is(tmp_path):
     output = tmp_path / "run.nc"
     words = [sys.executable, "-m", "experiments.train", "--task", "gymnasium:CartPole-v1"]
     words += ["--steps", "3000000", "--replicates", "1", "--units", "4", "--output", str(output)]
-    words += ["--evaluation-trials", "1"]
+    words += ["--evaluation-trials", "1", "--evaluations", "1000"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(words, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120

@@ -114,6 +114,7 @@ def wheel(tmp_path_factory):
     return built / "installed"
 
 
+@pytest.mark.long
 def test_a_wheel_is_used_from_any_folder(wheel, tmp_path):
     (tmp_path / "models.py").write_text(THEIRS)
     shown = python(tmp_path, wheel, "-c", EXAMPLE).strip()

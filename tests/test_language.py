@@ -22,7 +22,7 @@ from bgrl.recording import Sink
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.base import Task
 
-COUNT, RULES, STEPS = 200, 3, 12
+RULES, STEPS = 3, 12
 BACKENDS = ["numpy", "cpp"]
 
 
@@ -69,12 +69,18 @@ def program(random, k, draws):
     return own, lines, reset
 
 
+@pytest.fixture(scope="module", params=[40, pytest.param(200, marks=pytest.mark.long)])
+def count(request):
+    """How many programs."""
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def programs():
+def programs(count):
     """One task that holds many."""
     random, draws = np.random.default_rng(12), iter(range(1000))
     variables, step, reset = ["time"], ["time += 1"], ["time = 0"]
-    for k in range(COUNT):
+    for k in range(count):
         own, lines, start = program(random, k, draws)
         variables += own
         step += lines
@@ -94,10 +100,10 @@ def programs():
 
 
 @pytest.fixture(scope="module")
-def forms():
+def forms(count):
     """Variables of a population to their next values."""
     random, found = np.random.default_rng(5), {}
-    for k in range(COUNT):
+    for k in range(count):
         names = [f"a{k}", f"b{k}", f"c{k}"]
         found |= {name: f"clip({expression(random, names)}, -9, 9)" for name in names[:2]}
         found[names[2]] = str(random.choice(names[:2]))

@@ -165,7 +165,7 @@ def test_entropy_counts_less_with_age():
     assert np.abs(expected).max() > 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lasting_agents_end_at_their_best():
     """MemoryChain-8, which by the paper's settings 39 of 40 agents learn and 5 of these lose again.
 

@@ -65,11 +65,11 @@ def final(model, length, steps, replicates, **learning):
     return data["evaluation"]["mean_return"].values[:, -1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_lru_remembers_over_64_steps():
     assert (final("lru", 64, 150_000, 4, sensitivity="snap1") >= 0.95).sum() >= 3
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_loop_of_two_nuclei_remembers_with_exact_gradients():
     assert (final("cortex_thalamus", 4, 12_000, 4, sensitivity="rtrl") >= 0.95).sum() >= 3

@@ -156,7 +156,7 @@ def test_a_test_without_the_pairs_asked_for_is_refused():
         experiment.run(experiment.Config(backend="numpy", replicates=4, training=2, test=1))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_interaction_of_drug_and_valence_on_cpp(tmp_path):
     data = experiment.run(experiment.Config())
     assert data["choices"]["choose_a"].shape == (3, 50)

@@ -150,16 +150,25 @@ def replay(circuit, method, steps=5, seed=0):
     return verify.replay_circuit(fixture, agent, load("numpy", agent.structure()))
 
 
-@settings(
-    max_examples=20,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-@given(circuit=circuits(), method=st.sampled_from(METHODS))
+def of_random_circuits(count):
+    """A property of circuits and methods, looked at in so many."""
+    check = given(circuit=circuits(), method=st.sampled_from(METHODS))
+    health = [HealthCheck.too_slow, HealthCheck.data_too_large]
+    limit = settings(
+        max_examples=count, deadline=None, derandomize=True, suppress_health_check=health
+    )
+    return lambda test: limit(check(test))
+
+
+@of_random_circuits(8)
 def test_kept_entries_of_random_circuits(circuit, method):
-    errors = replay(circuit, method)
-    assert max(errors.values()) < 1e-10
+    assert max(replay(circuit, method).values()) < 1e-10
+
+
+@pytest.mark.long
+@of_random_circuits(60)
+def test_kept_entries_of_many_random_circuits(circuit, method):
+    assert max(replay(circuit, method).values()) < 1e-10
 
 
 def loop(generator=None):

@@ -195,7 +195,7 @@ def test_a_measurement_that_fails_says_why():
         )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_command(tmp_path):
     grid = ["--methods", "none", "--units", "3", "--replicates", "1", "--seconds", "0.03"]
     words = ["experiments.benchmark", "--suite", *grid, "--output", tmp_path / "a.nc"]

@@ -259,7 +259,7 @@ def test_bad_input_is_one_line_and_code_2(tmp_path, words, parts):
     assert not list(tmp_path.rglob("*.nc"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_sweep_resumes_and_equals_one_that_ran_through(tmp_path, in_this_process):
     """8 points over two workers; all processes are killed after a quarter of them.
 
@@ -330,7 +330,7 @@ def test_a_scheduler_that_does_not_answer_is_named(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_distinct_program_is_compiled_once(tmp_path):
     """Four points of two structures, two workers: the linker runs twice."""
     compiler = tmp_path / "compiler"
