@@ -487,7 +487,7 @@ EDITS = st.one_of(
 RUN_TIME = ("lesion", "scale", "with_density")
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.lists(EDITS, max_size=6))
 def test_any_chain_of_edits(chain):
     circuit = looped()

@@ -182,7 +182,7 @@ def drug_effects():
     return [analysis.mean_interval((on - off)[name].values)[1:] for name in analysis.MEASURES]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_effect_needs_opponent_dopamine_on_cpp(monkeypatch):
     choose_a, avoid_b = drug_effects()
     assert choose_a[0] > 0 > avoid_b[1]

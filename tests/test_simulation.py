@@ -130,7 +130,7 @@ def test_same_seed_gives_identical_files_and_replicates_stand_alone(small_agent,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.long)])
 def test_replicate_3_of_10_is_replicate_3_of_4_in_cpp(small_agent, dtype):
     settings = run(backend="cpp", steps=3000, evaluation_trials=20)
     data = [

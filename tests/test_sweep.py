@@ -307,12 +307,11 @@ def test_killed_sweep_resumes_and_equals_one_that_ran_through(tmp_path, in_this_
         assert a.identical(b)
 
 
-@pytest.mark.slow
-def test_impossible_points_are_reported_and_the_others_complete(tmp_path):
+def test_impossible_points_are_reported_and_the_others_complete(tmp_path, in_this_process):
     """One is impossible when it is made, the other when it runs in a worker."""
     output = tmp_path / "a.nc"
     words = ("--vary", "length=3,0", "--vary", "seed=1,-1", "--workers", 1, *WORDS)
-    result = in_a_process("experiments.sweep", "memory_chain", *words, "--output", output)
+    result = command("experiments.sweep", "memory_chain", *words, "--output", output)
     one_line(result, 1, "3 of 4 points failed", "given again")
     rows = [line.split(maxsplit=2) for line in result.stdout.splitlines() if "failed: " in line]
     assert [row[:2] for row in rows] == [["3", "-1"], ["0", "1"], ["0", "-1"]]
