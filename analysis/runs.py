@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from .learning_curve import plot_learning_curve
-from .style import COLOURS, LINES, captioned, new_figure, styled
+from .style import COLOURS, LINES, captioned, legend_below, new_figure, styled
 
 #: Bytes of what several runs hold together, beyond which they are to be opened one by one.
 LARGEST = 4e9
@@ -23,8 +23,11 @@ _HOLDERS = {
     "task_options": "task.",
     "scales": "scale ",
 }
-#: Length of a value in a label, beyond which it is told in short.
-_LONG = 60
+#: Length of a value in a label, beyond which it is told in short; of a label, beyond which the legend
+#: is below the axes.
+_LONG, _WIDE = 60, 25
+#: Values of a setting that a run does not have.
+_NOTHING = (None, "", [], {})
 
 
 def read(path):
@@ -226,9 +229,14 @@ def _configured(data):
 
 
 def _labels(differing, files):
-    """A name for each run: what differs, or its file where that does not tell runs apart."""
+    """A name for each run: what differs and is there, or its file where that does not tell runs apart."""
     labels = [
-        ", ".join(f"{name} {_shown(values[k])}" for name, values in differing.items())
+        ", ".join(
+            f"{name} {_shown(values[k])}"
+            for name, values in differing.items()
+            if values[k] not in _NOTHING
+        )
+        or f"no {' and no '.join(differing)}"
         for k in range(len(files))
     ]
     if len(set(labels)) < len(labels) or max(map(len, labels)) > 2 * _LONG:
@@ -238,7 +246,7 @@ def _labels(differing, files):
 
 def _shown(value):
     """A value of a setting in a label."""
-    if value in (None, "", [], {}):
+    if value in _NOTHING:
         return "none"
     if isinstance(value, float):
         return f"{value:g}"
@@ -346,20 +354,25 @@ def plot_compare(runs, plot=plot_learning_curve, **options):
     own = [name for name in runs.coords if name != "run"]
     title = f"{len(labels)} runs" + (f" that differ in {', '.join(own)}" if own else "")
     if {"colour", "label"} <= set(inspect.signature(plot).parameters):
-        figure, captions = new_figure(7.2, 3.8), []
+        wide = max(map(len, labels)) > _WIDE
+        figure, captions = new_figure(7.2, 3.8 + 0.3 * wide * len(labels)), []
         ax = figure.add_subplot()
         for k, label in enumerate(labels):
             lines = len(ax.lines)
             colour = list(COLOURS.values())[k % len(COLOURS)]
             plot(select(runs, k), ax=ax, colour=colour, label=label, **options)
             found = ax.get_title(loc="left")
-            captions += [text.get_text() for text in ax.texts if text.get_gid() == "caption"]
+            told = [text.get_text() for text in ax.texts if text.get_gid() == "caption"]
+            captions += [line for text in told for line in text.split("\n")]
             for line in ax.lines[lines:]:
                 if line.get_label() == label:
                     line.set_linestyle(LINES[k // len(COLOURS) % len(LINES)])
                     line.set_label(f"{label}\n{found}" if found else label)
         captioned(ax, title, "\n".join(dict.fromkeys(captions)))
-        figure.legend(loc="outside right upper")
+        if wide:
+            legend_below(figure, ncols=1)
+        else:
+            figure.legend(loc="outside right upper")
         return figure
     columns = min(3, len(labels))
     rows = math.ceil(len(labels) / columns)

@@ -574,8 +574,11 @@ def keep(points, config):
     kept, work = kept_in(config), config.work()
     kept.mkdir(exist_ok=True)
     for point in points:
-        if Path(point.output).exists():
-            Path(point.output).replace(kept / Path(point.output).name)
+        output = Path(point.output)
+        if output.exists():
+            # What is left if a process was killed between writing the file and removing this.
+            shutil.rmtree(work / "points" / f"{output.name}.partial", ignore_errors=True)
+            output.replace(kept / output.name)
     if not has_learned(work):
         shutil.rmtree(work)
 

@@ -78,8 +78,8 @@ def test_settings_of_a_command_go_before_the_configuration():
     b.attrs["settings"] = json.dumps({"seed": 1, "task_options": {}, "lesions": ["stn:0.5"]})
     tree = runs.join([a, b], ["a.nc", "b.nc"])
     assert tree["run"].values.tolist() == [
-        "task.length 3, lesions none",
-        "task.length none, lesions stn:0.5",
+        "task.length 3",
+        "lesions stn:0.5",
     ]
     del b.attrs["settings"]
     assert runs.join([a, b], ["a.nc", "b.nc"])["run"].values.tolist() == ["seed 1", "seed 2"]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,17 +108,37 @@ def test_dataset_holds_the_points(tmp_path):
     here = evaluation.sel({"task.length": 3, "discount": 0.9})
     assert np.array_equal(here["mean_return"], single["mean_return"])
     assert np.array_equal(here["final_return"], single["mean_return"][:, -1])
-    assert np.array_equal(here["best_return"], single["mean_return"].max("checkpoint"))
+    there = evaluation.sel({"task.length": [2, 3]})
+    best = there["mean_return"].max("checkpoint")
+    assert np.array_equal(there["best_return"], best)
+    for checkpoint in (0, -1):
+        assert (best != there["mean_return"].isel(checkpoint=checkpoint)).any()
     assert np.array_equal(here["step"], single["step"])
     failed = evaluation.sel({"task.length": 0})
     assert np.isnan(failed["mean_return"]).all() and np.isnan(failed["final_return"]).all()
     assert np.isnan(failed["episodes"]).all()
-    assert evaluation.sel({"task.length": [2, 3]})["mean_return"].notnull().all()
+    assert there["mean_return"].notnull().all()
     assert (points["failure"] != "").sum() == 2
     assert (tmp_path / points["file"].values[2, 1]).exists() and points["file"].values[1, 1] == ""
     assert data.attrs["best_return"] == 1.0 and data.attrs["task"] == "memory_chain"
     assert sum("failed: memory_chain length is 0" in line for line in analysis.summary(data)) == 2
     assert analysis.figure(data).get_suptitle() == analysis.finding(data)
+
+
+def test_what_a_killed_process_left_of_a_finished_point_is_removed(tmp_path):
+    config = replace(BASE, output=str(tmp_path / "a.nc"))
+    _, points = sweep.unfinished(config, {"discount": ["0.5", "0.9"]})
+    for point in points:
+        left = Path(f"{point.output}.partial")
+        left.mkdir(parents=True)
+        (left / "state-6.npz").touch()
+    Path(points[0].output).touch()
+    sweep.keep(points, config)
+    assert [p.name for p in (tmp_path / "a.nc.points").iterdir()] == [Path(points[0].output).name]
+    assert [p.name for p in (tmp_path / "a.nc.partial/points").iterdir()] == [left.name]
+    Path(points[1].output).touch()
+    sweep.keep(points, config)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.nc.points"]
 
 
 def test_steps_and_replicates_may_vary(tmp_path):
