@@ -1,23 +1,33 @@
-"""The data of a run in plain xarray and pandas.
+"""The file of a run in xarray and pandas alone.
 
 Page: file.md
 """
 
 import json
+import subprocess
+import sys
 
 import xarray as xr
 
-from bgrl import Record, Run, models, simulate, tasks, write
+command = (
+    "-m bgrl.experiments.train --task memory_chain --set task.length=2 --units 8 --replicates 3"
+)
+command += " --steps 6000 --evaluations 2 --output plain.nc"
+subprocess.run([sys.executable, *command.split()], check=True)
 
-agent = models.agent("rtrrl", tasks.make("memory_chain", length=2), units=3, replicates=2)
-settings = {"backend": "numpy", "evaluations": 1, "evaluation_steps": 20}
-write(simulate(agent, Run(60, record=Record(("dopamine", "cortex")), **settings)), "a.nc")
-
-with xr.open_datatree("a.nc") as data:
-    returns = data["trials"]["trial_return"].to_dataframe()["trial_return"].dropna()
-    assert set(returns.unique()) <= {-1.0, 1.0}
-    rates = data["traces"]["cortex"].to_dataframe()
-    assert rates.index.names == ["replicate", "time", "cortex_unit"]
-    assert data["weights"]["cortex.tau"].attrs["units"] == "ms"
-    assert json.loads(data.attrs["configuration"])["agent"]["learning"]["discount"] == 0.99
+tree = xr.open_datatree("plain.nc")
+trials = tree["trials"].to_dataset()[["trial_return", "length", "end_step"]]
+table = trials.to_dataframe().dropna().reset_index()
+print(table.groupby("replicate")["trial_return"].describe()[["count", "mean"]])
+assert set(table.columns) >= {"replicate", "trial", "trial_return", "length"}
+late = table[table.end_step > 5000].groupby("replicate")["trial_return"].mean()
+assert (late > 0.8).sum() >= 2
+traces = tree["traces"].to_dataset()
+dopamine = traces["dopamine"].sel(replicate=0)
+print(traces["time"].attrs, dopamine.attrs)
+assert traces["time"].attrs["units"] == "s"
+series = dopamine.to_series()
+step = json.loads(tree.attrs["configuration"])["agent"]["task"]
+print("task", step["name"], "step", tree.attrs["step_duration_ms"])
+assert abs(series.index[1] - series.index[0] - tree.attrs["step_duration_ms"] / 1000) < 1e-9
 print("done")
