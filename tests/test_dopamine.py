@@ -537,7 +537,7 @@ def test_committed_tables_are_those_of_the_committed_data():
         assert "\n".join(markdown(data)) in text
         assert set(data.children) <= set(dopamine.names())
     with xr.open_datatree(folder / "methods.nc", engine="netcdf4") as data:
-        assert list(methods(data)) == ["rflo", "snap1", "lru", "none", "basal_ganglia"]
+        assert list(methods(data)) == list(dopamine.METHODS)
         assert "\n".join(compared(methods(data))) in text
 
 
