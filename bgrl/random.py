@@ -14,7 +14,7 @@ import numpy as np
 from bgrl.errors import check_integer
 
 #: Streams of random numbers, one for each part of the model that draws.
-STREAMS = {"task": 1, "policy": 2, "environment": 3}
+STREAMS = {"task": 1, "policy": 2, "environment": 3, "noise": 4}
 
 _INCREMENT = 0x9E3779B97F4A7C15
 _MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)

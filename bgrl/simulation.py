@@ -106,6 +106,8 @@ class Run:
         Task steps that all evaluations together may take, each replicate, shared among them in
         proportion to their trials; if nothing is said, as many as are learned, or 10,000 if that is
         more. An evaluation whose steps are used up before its trials ends with those it has.
+    evaluation_noise : bool
+        Whether the noise of the circuit (``xi``) is on in evaluations too.
     """
 
     steps: int
@@ -117,6 +119,7 @@ class Run:
     record: Record = field(default_factory=Record)
     interventions: tuple = ()
     evaluation_steps: int | None = None
+    evaluation_noise: bool = True
 
     def __post_init__(self):
         choose("backend", self.backend, BACKENDS)
@@ -426,6 +429,9 @@ def _evaluate(agent, program, state, run, step):
     for name in ("task.seed", "policy.seed"):
         state[name][...] = seed
     state["task.restart"][...] = 1
+    for name in state:
+        if name.endswith(".gain_noise"):
+            state[name][...] = run.evaluation_noise
     at_checkpoint(state, step)
     # The first step of all only starts the first trial.
     taken, steps, budget = 0, _FIRST_EVALUATION, 1 + run.evaluation_steps_at(step)

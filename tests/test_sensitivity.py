@@ -82,6 +82,9 @@ def random_population(generator, kind, size, activation):
         drives = ("drive", "gate")
         gated = driven + "/(1 + exp(-gate))"
         dynamics = {"derivatives": {"rate": f"(-rate + {gated})/tau"}}
+    elif kind == "noisy":
+        noise = "0.5*bias*sqrt(2/tau)*xi + 0.2*rate*xi_own"
+        dynamics = {"derivatives": {"rate": f"(-rate + {driven})/tau + {noise}"}}
     else:
         dynamics = {
             "map": {"rate": f"0.5*other + {driven}/tau", "other": "cos(tau)*other - sin(bias)*rate"}
@@ -100,7 +103,7 @@ def circuits(draw):
     """One to four populations of any kind, connected at random, with masks and sub-steps."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     names = ("cortex", "gpe", "stn", "thalamus")[: draw(st.integers(1, 4))]
-    kinds = st.sampled_from(["rate", "adapting", "gated", "map"])
+    kinds = st.sampled_from(["rate", "adapting", "gated", "noisy", "map"])
     populations = {
         name: random_population(
             generator,

@@ -7,10 +7,12 @@ and what draws its numbers.
 """
 
 from dataclasses import replace
+from zlib import crc32
 
 import numpy as np
 
 from bgrl.circuit.values import sample
+from bgrl.random import STREAMS, counter_uniform
 
 FUNCTIONS = {name: getattr(np, name) for name in ("tanh", "exp", "log", "sqrt", "sin", "cos")}
 
@@ -77,7 +79,18 @@ class Oracle:
             start += size
         return found
 
-    def step(self, vector, parameters, inputs, frozen=None):
+    def drawn(self, step, substep):
+        """Population and noise to the normal numbers of an Euler step, of seed 0 and replicate 0."""
+        found = {}
+        for name, p in self.circuit.populations.items():
+            for noise in p.noises:
+                stream = STREAMS["noise"] + 8 * (crc32(f"{name}.{noise}".encode()) % 2**27)
+                index = 2 * (np.arange(p.size) + substep * p.size)
+                radius, angle = (counter_uniform(0, 0, stream, step, index + k) for k in range(2))
+                found[name, noise] = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+        return found
+
+    def step(self, vector, parameters, inputs, frozen=None, drawn=None):
         """One Euler step; with `frozen`, drives are computed from that state instead."""
         circuit = self.circuit
         state = self.parts(vector, self.states)
@@ -88,6 +101,7 @@ class Oracle:
             known = {v: state[name, v] for v in p.dynamics}
             known |= {k: value[f"{name}.{k}"] for k in p.parameters}
             known |= {drive: np.zeros(p.size, complex) for drive in p.drives}
+            known |= {noise: drawn[name, noise] / np.sqrt(circuit.dt) for noise in p.noises}
             for key, q in circuit.projections.items():
                 if q.target == name:
                     mask = 1.0 if q.mask is None else np.asarray(q.mask)
@@ -144,12 +158,16 @@ class Oracle:
         found = {}
         for t in range(len(next(iter(inputs.values())))):
             row = {name: values[t] for name, values in inputs.items()}
-            for _ in range(self.circuit.substeps):
+            for k in range(self.circuit.substeps):
                 frozen = state if method == "rflo" else None
-                jacobian = _slope(lambda s, r=row, f=frozen: self.step(s, theta, r, f), state)
-                direct = _slope(lambda p, r=row, s=state: self.step(s, p, r), theta)
+                # Step 0 of a run is not among those of the input.
+                now = {"inputs": row, "drawn": self.drawn(t + 1, k)}
+                jacobian = _slope(
+                    lambda s, f=frozen, a=now: self.step(s, theta, frozen=f, **a), state
+                )
+                direct = _slope(lambda p, s=state, a=now: self.step(s, p, **a), theta)
                 sensitivity = rows * ((kept[method] * jacobian) @ sensitivity + direct)
-                state = self.step(state, theta, row).real
+                state = self.step(state, theta, **now).real
             self._store(found, state, sensitivity)
         return {key: np.array(values) for key, values in found.items()}
 

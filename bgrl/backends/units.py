@@ -6,8 +6,12 @@ from brian2.core.variables import Variable
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
+from bgrl.circuit.nucleus import noises
 from bgrl.errors import InputError
 from bgrl.learning.sensitivity import dynamics
+
+#: Unit of white noise, whose integral over a time has that time as its variance.
+NOISE = "1/sqrt(ms)"
 
 
 def check_structure(structure):
@@ -16,6 +20,7 @@ def check_structure(structure):
         if p["has_units"]:
             units = {key: parameter["unit"] for key, parameter in p["parameters"].items()}
             units |= dict.fromkeys([*dynamics(p), *p["drives"]], "1")
+            units |= dict.fromkeys(noises(dynamics(p)), NOISE)
             check_units(dynamics(p), units, p["functions"])
 
 
@@ -27,7 +32,7 @@ def check_units(dynamics, units, functions=None):
     dynamics : dict of str to str
         State variable to derivative.
     units : dict of str to str
-        Unit, "1" or "ms", of every symbol.
+        Unit, "1", "ms" or `NOISE`, of every symbol.
     functions : dict of str to Function, optional
         The user's own functions, of dimensionless arguments and value.
 
@@ -36,7 +41,7 @@ def check_units(dynamics, units, functions=None):
     InputError
         If a derivative is not one over time, or adds what has different units.
     """
-    dimensions = {"1": DIMENSIONLESS, "ms": second.dim}
+    dimensions = {"1": DIMENSIONLESS, "ms": second.dim, NOISE: (1 / second**0.5).dim}
     known = {k: Variable(name=k, dimensions=dimensions[v]) for k, v in units.items()}
     known |= DEFAULT_FUNCTIONS
     # The rules of tanh are those of any function of a number.

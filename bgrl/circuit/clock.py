@@ -137,7 +137,8 @@ def _bounds(value):
 
 def _leak(population, variable, expression, parameters):
     """How fast a variable leaks, per ms, where its derivative is linear in itself; else None."""
-    known = dict.fromkeys((*population.drives, *population.dynamics), np.float64(0)) | parameters
+    still = *population.drives, *population.dynamics, *population.noises
+    known = dict.fromkeys(still, np.float64(0)) | parameters
     with np.errstate(all="ignore"):
         one, two, three = (
             evaluate(expression, known | {variable: np.float64(x)}, population.functions)

@@ -11,8 +11,9 @@ from bgrl.language import check_expression, check_name, check_names
 #: Names that the network uses for itself in every population.
 RESERVED = re.compile(
     r"(done|dopamine|chosen|pre|eligibility|learning_rate|discount|trace_decay|square|clip_scale|youth|td_error|task_done|"
+    r"task_seed|task_replicate|xi(_\w*)?|"
     r"correction_[12]|weight|weight_sign|mask|feedback|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
-    r"(learning|entropy|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
+    r"(learning|entropy|drawn|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
     r"sent|from|next|shared|flag|square|gradient|update|modulation|held)_.*|.*_(pre|post))\Z"
 )
 
@@ -25,6 +26,10 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
 
 
 DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\Z")
+
+
+#: White noise in equations: ``xi``, or ``xi_name`` where there are several independent ones.
+NOISE = re.compile(r"(?<![\w.])xi(?:_\w+)?(?!\w)")
 
 
 DECLARATION = re.compile(r"(\w+)\s*:\s*(\w+)\s*(?:\(constant\))?\Z")
@@ -93,7 +98,9 @@ class Population:
         Number of neurons.
     equations : str, optional
         Brian2 rate equations, ``drate/dt = (-rate + tanh(drive))/tau : 1``; lines such as
-        ``tau : second`` declare the unit of a parameter (values are given in ms).
+        ``tau : second`` declare the unit of a parameter (values are given in ms). White noise is
+        ``xi`` as in Brian2, ``sigma*sqrt(2/tau)*xi``, and ``xi_name`` where there are several
+        independent ones; every neuron has its own.
     derivatives : dict of str to str, optional
         State variable to the right-hand side of its time derivative, per ms.
     map : dict of str to str, optional
@@ -156,6 +163,11 @@ class Population:
         """State variable to right-hand side, whichever kind it is."""
         return self.map if self.derivatives is None else self.derivatives
 
+    @property
+    def noises(self):
+        """Names of the noises in its equations (``xi``, ``xi_name``); a map has none."""
+        return () if self.derivatives is None else noises(self.derivatives)
+
     def _check_language(self, dynamics):
         """Refuse names and expressions that can be none in any circuit."""
         if not isinstance(dynamics, dict):
@@ -180,9 +192,13 @@ class Population:
             raise InputError(f"population {name!r}: size {self.size}; at least 1 is needed")
         if not self.dynamics:
             raise InputError(f"population {name!r} has no state variable")
-        known = {*self.dynamics, *self.parameters, *self.drives}
+        known = {*self.dynamics, *self.parameters, *self.drives, *self.noises}
         for key, function in self.functions.items():
             function.check(key)
+        if self.map is not None and (found := noises(self.map)):
+            raise InputError(
+                f"population {name!r}: noise {found[0]} is for 'equations'; a map has no duration"
+            )
         for variable, expression in self.dynamics.items():
             where = f"population {name!r}, variable {variable!r}"
             functions = {f: len(d.arguments) for f, d in self.functions.items()}
@@ -193,6 +209,11 @@ class Population:
         for parameter, p in self.parameters.items():
             check_value(f"{name}.{parameter}", p.value, (self.size,))
         check_binary(f"lesion of {name!r}", self.lesioned, (self.size,), "neurons")
+
+
+def noises(dynamics):
+    """Names of the noises in right-hand sides, each once, in alphabetical order."""
+    return tuple(sorted({name for text in dynamics.values() for name in NOISE.findall(text)}))
 
 
 def _parse_equations(text):

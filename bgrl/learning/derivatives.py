@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import sympy
 
 from bgrl.circuit import Function
+from bgrl.circuit.nucleus import noises
 from bgrl.errors import InputError
 from bgrl.language import canonical
 from bgrl.learning.sensitivity import dynamics
@@ -49,7 +50,9 @@ class LocalStep:
     formulas: dict
 
 
-def local_step(dynamics, euler_step, drives=(), parameters=(), functions=None, differentiate=True):
+def local_step(
+    dynamics, euler_step, drives=(), parameters=(), functions=None, differentiate=True, noises=()
+):
     """Derive the step of one population.
 
     Parameters
@@ -64,6 +67,10 @@ def local_step(dynamics, euler_step, drives=(), parameters=(), functions=None, d
         The user's own functions.
     differentiate : bool
         Whether derivatives are needed at all.
+    noises : sequence of str
+        White noises in the derivatives. In the code there is in the place of ``xi`` the variable
+        ``drawn_xi``, a standard normal number of this step, times dt^(-1/2) (Euler-Maruyama); derivatives
+        are taken with it held.
 
     Returns
     -------
@@ -72,13 +79,14 @@ def local_step(dynamics, euler_step, drives=(), parameters=(), functions=None, d
     Raises
     ------
     InputError
-        If an expression has no derivative that would be of use; it is shown.
+        If an expression has no derivative that would be of use, or is not linear in its noise; it is
+        shown.
     """
     own = {name: _own_function(name, f) for name, f in (functions or {}).items()}
     names, outputs = {"jacobian": {}, "gain": {}, "slope": {}}, []
     steps = {}
     for variable, text in dynamics.items():
-        rate = _read(text, own)
+        rate = _held(_read(text, own), noises, euler_step, text)
         scale = 1 if euler_step is None else sympy.Float(euler_step)
         kept = 0 if euler_step is None else symbol(variable)
         steps[f"next_{variable}"] = kept + scale * rate
@@ -123,8 +131,21 @@ def _population_step(population, dt, trained, differentiate):
     population = json.loads(population)
     functions = {name: Function(**f) for name, f in population["functions"].items()}
     euler = dt if "derivatives" in population else None
-    drives = population["drives"]
-    return local_step(dynamics(population), euler, drives, trained, functions, differentiate)
+    drives, equations = population["drives"], dynamics(population)
+    noise = () if euler is None else noises(equations)
+    return local_step(equations, euler, drives, trained, functions, differentiate, noise)
+
+
+def _held(rate, noises, euler_step, text):
+    """The rate of change with a normal number in the place of each noise, whose variance is 1/dt."""
+    for noise in map(symbol, noises):
+        if sympy.diff(rate, noise).free_symbols & set(map(symbol, noises)):
+            raise InputError(
+                f"{text!r} is not linear in its noise; a factor times {noise} is needed, as "
+                f"sigma*sqrt(2/tau)*{noise}"
+            )
+        rate = rate.subs(noise, symbol(f"drawn_{noise}") / sympy.sqrt(sympy.Float(euler_step)))
+    return rate
 
 
 # Functions that sympy does not differentiate as is wanted here ----------------------------------

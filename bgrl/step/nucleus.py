@@ -1,8 +1,13 @@
 """The nuclei: state variables that start anew where a trial is done, and take Euler steps."""
 
+import math
+from zlib import crc32
+
 import numpy as np
 
+from bgrl import random
 from bgrl.circuit.clock import check_time_constants
+from bgrl.circuit.nucleus import noises
 from bgrl.circuit.values import sample
 
 
@@ -18,7 +23,38 @@ def write(b, plan):
         b.link(name, "task_done", "task", plan.agent_starts, 0)
         lines = [f"{v} = done*initial_{v} + (1 - done)*{v}" for v in states]
         b.code("reset", name, "\n".join(["done = task_done", *lines]))
+        if drawn := noises(states) if "derivatives" in p else ():
+            _draw(b, plan, name, drawn)
         b.code("cortex", name, local.code)
+
+
+def _draw(b, plan, name, drawn):
+    """A normal number for every noise of every neuron, anew in each Euler step."""
+    size, several = plan.populations[name]["size"], plan.structure["substeps"] > 1
+    b.variables(name, *(f"drawn_{noise}" for noise in drawn))
+    b.variables(name, "gain_noise", shared=True)
+    b.constant(name, "own_neuron", range(size))
+    b.link(name, "task_seed", "task", "seed")
+    b.link(name, "task_replicate", "task", "replicate", 0)
+    index = "int(own_neuron)"
+    if several:
+        b.variables(name, "next_euler_step")
+        b.code("reset", name, "next_euler_step = 0.0")
+        index += f" + {size}*int(next_euler_step)"
+    lines = []
+    for noise in drawn:
+        # Of its own for every noise, so that another nucleus does not change it.
+        stream = random.STREAMS["noise"] + 8 * (crc32(f"{name}.{noise}".encode()) % 2**27)
+        radius, angle = (
+            f"counter_uniform(task_seed, task_replicate, {stream}, t_in_timesteps, {k} + 2*({index}))"
+            for k in range(2)
+        )
+        # Box & Muller 1958.
+        normal = f"sqrt(-2*log({radius}))*cos({2 * math.pi!r}*{angle})"
+        lines.append(f"drawn_{noise} = gain_noise*{normal}")
+    if several:
+        lines.append("next_euler_step = next_euler_step + 1")
+    b.code("cortex", name, "\n".join(lines))
 
 
 def start(agent, plan, seed):
@@ -28,6 +64,8 @@ def start(agent, plan, seed):
         for variable in p.dynamics:
             initial = np.broadcast_to(np.asarray(p.initial.get(variable, 0.0)), (p.size,))
             values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
+        if p.noises:
+            values[f"{name}.gain_noise"] = 1.0
         for key, parameter in p.parameters.items():
             full = f"{name}.{key}"
             values[full] = replicated(agent, parameter.value, (p.size,), seed, full)
