@@ -16,11 +16,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from bgrl.errors import InputError, check_flag, check_integer, check_number, choose, plain
+from bgrl.quantities import Time, check_time
 
-_CHECKS = {bool: check_flag, int: check_integer, float: check_number}
+_CHECKS = {bool: check_flag, int: check_integer, float: check_number, Time: check_time}
 #: What is needed where it is none of these numbers.
 _NEEDED = {
-    **{int: "an integer", float: "a finite number", bool: "True or False", str: "a text"},
+    **{
+        int: "an integer",
+        float: "a finite number",
+        Time: "a time (ms)",
+        bool: "True or False",
+        str: "a text",
+    },
     **{tuple: "a tuple", dict: "a dict", types.NoneType: "None"},
 }
 

@@ -55,8 +55,12 @@ def from_system(text, error):
 
 
 def plain(value):
-    """A NumPy scalar, or an array of no dimension, as Python's own; anything else as it is."""
-    return value.item() if getattr(value, "ndim", None) == 0 else value
+    """A NumPy scalar, or an array of no dimension, as Python's own; anything else as it is.
+
+    A quantity of Brian2 (`bgrl.quantities`) is none of these: its number alone says nothing.
+    """
+    bare = getattr(value, "ndim", None) == 0 and not hasattr(value, "dim")
+    return value.item() if bare else value
 
 
 def check_number(name, value, low=-math.inf, high=math.inf):

@@ -24,6 +24,7 @@ BESIDE = ("analysis", "experiments", "models")
 #: The rooms of bgrl: modules and packages. One may import those above it, and its own.
 ROOMS = (
     ("errors",),
+    ("quantities",),
     ("checkout", "cli", "description", "language", "own", "random", "slots"),
     ("circuit",),
     ("bridge", "tasks"),

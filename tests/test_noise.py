@@ -61,11 +61,11 @@ def states(agent, steps, backend="numpy", seed=1, every=1):
 def test_variance_and_autocorrelation_are_those_of_the_process(substeps):
     """Ornstein-Uhlenbeck: variance sigma^2, autocorrelation exp(-lag/tau); both within 2 %."""
     agent = wandering(100, substeps, step=20.0 * substeps, replicates=100)
-    rates, _ = states(agent, 768 // substeps, every=48 // substeps)
-    rates = rates[6:]  # after nearly six time constants from the start at zero
+    rates, _ = states(agent, 768 // substeps, every=16 // substeps)
+    rates = rates[18:]  # after nearly six time constants from the start at zero
     assert rates.var() == pytest.approx(SIGMA**2, rel=0.02)
     lagged = (rates[1:] * rates[:-1]).mean() / (rates[:-1] ** 2).mean()
-    assert lagged == pytest.approx(np.exp(-48 * 20 / TAU), rel=0.02)
+    assert lagged == pytest.approx(np.exp(-16 * 20 / TAU), rel=0.02)
     fourth = (rates**4).mean() / rates.var() ** 2
     assert fourth == pytest.approx(3.0, rel=0.03)
     # Neurons and replicates are independent.

@@ -26,6 +26,7 @@ from bgrl.circuit.text import (
 from bgrl.circuit.values import check_binary, check_rows, check_value, summary, values_of
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
+from bgrl.quantities import Time
 
 _PATHWAY = re.compile(r"[A-Za-z]\w*((\.[A-Za-z]\w*)?->[A-Za-z]\w*(\.[A-Za-z]\w*)?)?\Z", re.ASCII)
 #: Inputs that an agent gives itself: the previous action and reward, and dopamine.
@@ -55,7 +56,7 @@ class Circuit(Editing):
 
     MADE_BY = "models.circuit(NAME, task)"
 
-    dt: float
+    dt: Time
     substeps: int
     populations: dict[str, Population]
     projections: dict[str, Projection]

@@ -19,6 +19,7 @@ from bgrl.circuit.clock import agree, check_duration
 from bgrl.circuit.pathway import Projection
 from bgrl.circuit.values import Distribution, truncated_normal
 from bgrl.errors import InputError, check_count, choose
+from bgrl.quantities import has_unit, in_ms
 from bgrl.random import generator, own_seed
 
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
@@ -218,6 +219,8 @@ class Editing:
         InputError
             For an unknown name, with those that exist, or a value that cannot be.
         """
+        if path == "dt":
+            value = in_ms(path, value)
         if path in ("dt", "substeps"):
             read = _number if path == "dt" else _count
             return replace(self, **{path: read(path, value)})
@@ -246,6 +249,9 @@ class Editing:
             return self._with_population(owner, equations=text, derivatives=None, map=None)
         if name in parameters:
             key, _, field = name.partition(".")
+            if has_unit(value) and p.parameters[key].unit != "ms":
+                raise InputError(f"{path} is {value!r}; a number without unit is needed")
+            value = in_ms(path, value)
             changed = {field or "value": _PARAMETER[field](path, value)}
             changed = {**p.parameters, key: replace(p.parameters[key], **changed)}
             return self._with_population(owner, parameters=changed)
@@ -265,6 +271,7 @@ class Editing:
             Euler steps in it. If nothing is said, as many as before in a finer step, and more, none
             longer than before, in a coarser one.
         """
+        step = in_ms("step", step)
         check_duration("step", step)
         if substeps is None:
             coarser = math.ceil(step / self.dt * (1 - 1e-6))
@@ -295,6 +302,7 @@ class Editing:
         step : float
             In ms.
         """
+        step = in_ms("step", step)
         check_duration("step", step)
         if agree(step, self.step):
             return self

@@ -144,6 +144,12 @@ class Population:
         if not isinstance(parameters, dict):
             parameters = {name: Parameter() for name in parameters}
         if self.equations is not None:
+            for name, p in parameters.items():
+                if p.unit == "ms" and units.get(name) == "1":
+                    raise InputError(
+                        f"parameter {name!r} is a time, but the equations declare '{name} : 1'; "
+                        f"write '{name} : second'"
+                    )
             parameters = {
                 name: replace(p, unit=units.get(name, p.unit)) for name, p in parameters.items()
             }

@@ -6,6 +6,7 @@ import numpy as np
 
 from bgrl.description import description
 from bgrl.errors import InputError, choose, plain
+from bgrl.quantities import Time, has_unit, in_ms
 from bgrl.random import generator, own_seed
 
 
@@ -75,8 +76,8 @@ def glorot_normal(sources, targets):
 
 
 def uniform(low, high):
-    """Uniform initial values."""
-    return Distribution("uniform", float(low), float(high))
+    """Uniform initial values; of a parameter in ms also between two times, ``uniform(20*ms, 100*ms)``."""
+    return Distribution("uniform", in_ms("low", low), in_ms("high", high))
 
 
 @description(eq=False)
@@ -86,9 +87,10 @@ class Parameter:
     Parameters
     ----------
     value : float, array or Distribution
-        One value for all neurons, one each, or what to draw them from.
+        One value for all neurons, one each, or what to draw them from. A quantity of Brian2 (``40*ms``)
+        is kept in ms.
     unit : str
-        "1" or "ms".
+        "1" or "ms"; that of a quantity is known.
     trainable : bool
         Whether learning changes it.
     minimum : float, optional
@@ -99,9 +101,12 @@ class Parameter:
     value: object = 0.0
     unit: str = "1"
     trainable: bool = False
-    minimum: float | None = None
+    minimum: Time | None = None
 
     def __post_init__(self):
+        if has_unit(self.value):
+            object.__setattr__(self, "value", in_ms("value of a Parameter", self.value))
+            object.__setattr__(self, "unit", "ms")
         choose("unit", self.unit, ("1", "ms"))
         object.__setattr__(self, "value", frozen(self.value))
         if not isinstance(self.value, np.ndarray | list | tuple):  # those the owner checks
@@ -171,6 +176,8 @@ def check_binary(what, value, shape, axes):
 def frozen(value):
     """The same value; arrays and lists as an array that nobody can write to."""
     value = plain(value)
+    if has_unit(value):
+        raise InputError(f"{value!r} has a unit; a number without one is needed")
     if not isinstance(value, list | tuple | np.ndarray):
         return value
     try:

@@ -42,6 +42,7 @@ from bgrl.circuit.clock import check_duration
 from bgrl.description import description
 from bgrl.errors import InputError, check_number, choose
 from bgrl.language import assignments, check_expression, check_name, check_names, symbols
+from bgrl.quantities import Time
 
 #: Before the name of a Gymnasium environment.
 PREFIX = "gymnasium:"
@@ -139,7 +140,7 @@ class Task:
     bounds: tuple | None = None
     environment: object = None
     bootstraps: bool = True
-    step_duration: float | None = None
+    step_duration: Time | None = None
     unbroken: bool = False
 
     @property
