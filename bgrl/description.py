@@ -24,7 +24,7 @@ _NEEDED = {
     **{
         int: "an integer",
         float: "a finite number",
-        Time: "a time (ms)",
+        Time: "a finite number (ms)",
         bool: "True or False",
         str: "a text",
     },
