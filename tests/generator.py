@@ -2,14 +2,18 @@
 
 A fork has what its process imported and nothing else, so the sources are those that
 ``python -m bgrl.backends.generate`` writes; `test_backends.py` compares them. The process reads a device,
-a folder and a file for messages, each on a line, and answers with the exit status.
+a folder, a file for messages and one for statements, each on a line, and answers with the exit status.
+
+Statements that a fork has made are kept for those that follow (`bgrl.backends.brian`).
 """
 
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
 import traceback
+from itertools import islice
 from pathlib import Path
 
 
@@ -29,8 +33,11 @@ class Generator:
                 text=True,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
-        with tempfile.NamedTemporaryFile(mode="r") as said:
-            self.process.stdin.write(f"{device}\n{directory}\n{said.name}\n")
+        with (
+            tempfile.NamedTemporaryFile(mode="r") as said,
+            tempfile.NamedTemporaryFile() as made,
+        ):
+            self.process.stdin.write(f"{device}\n{directory}\n{said.name}\n{made.name}\n")
             self.process.stdin.flush()
             return self.process.stdout.readline().strip() != "0", said.read()
 
@@ -41,14 +48,17 @@ class Generator:
             self.process.wait()
 
 
-def generate(device, directory, messages):
+def generate(device, directory, messages, made):
     """In a fork."""
+    known = set(brian.kept_statements)
     file = os.open(messages, os.O_WRONLY)
     os.dup2(file, 1)
     os.dup2(file, 2)
     status = 1
     try:
         generator.main(device, directory)
+        new = {k: v for k, v in brian.kept_statements.items() if k not in known}
+        Path(made).write_bytes(pickle.dumps(new))
         status = 0
     except SystemExit as end:
         print(end, file=sys.stderr)
@@ -61,13 +71,15 @@ def generate(device, directory, messages):
 if __name__ == "__main__":
     sys.path.remove(str(Path(__file__).parent))
     sys.modules |= dict.fromkeys(("matplotlib", "Cython", "pytest"))
+    from bgrl.backends import brian
     from bgrl.backends import generate as generator
 
     while first := sys.stdin.readline():
-        device, *rest = (
-            line.strip() for line in (first, sys.stdin.readline(), sys.stdin.readline())
-        )
+        device, *rest = (line.strip() for line in (first, *islice(sys.stdin, 3)))
         child = os.fork()
         if not child:
             generate(device, *rest)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if not status:
+            brian.kept_statements |= pickle.loads(Path(rest[-1]).read_bytes())
+        print(status, flush=True)

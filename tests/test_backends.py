@@ -58,7 +58,11 @@ def masked(agent):
 @pytest.mark.parametrize(
     ("model", "settings"),
     [
-        ("rtrrl", {"sensitivity": "snap1", "optimizer": "amsgrad", "feedback": "symmetric"}),
+        pytest.param(
+            "rtrrl",
+            {"sensitivity": "snap1", "optimizer": "amsgrad", "feedback": "symmetric"},
+            marks=pytest.mark.long,
+        ),
         ("cortex_thalamus", {"sensitivity": "rtrl", "max_norm": 0.1}),
     ],
 )

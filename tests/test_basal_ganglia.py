@@ -112,7 +112,7 @@ def test_dopamine_excites_d1_and_holds_back_d2():
     assert rates[1.0]["d2"] < rates[-1.0]["d2"] - 0.02
 
 
-@pytest.mark.parametrize("method", ["rtrl", "rflo"])
+@pytest.mark.parametrize("method", ["rtrl", pytest.param("rflo", marks=pytest.mark.long)])
 def test_sensitivities_agree_with_numerical_differentiation(method, monkeypatch):
     monkeypatch.setattr("models.basal_ganglia.CHANNEL", 1)
     circuit = with_arrays(models.circuit("basal_ganglia", TASK, 3))

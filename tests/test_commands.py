@@ -271,7 +271,7 @@ def test_cartpole_writes_data_and_figure(tmp_path):
     assert figure.read_text().startswith("<?xml")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_quick_run_on_cpp(tmp_path):
     output = tmp_path / "quick.nc"
     result = command("experiments.memory_chain", "--quick", "--output", output)

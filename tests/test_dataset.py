@@ -206,6 +206,7 @@ print(json.dumps([peaks, sizes["traces"]["time"], sizes["trials"]["trial"]]))
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="no /proc to ask")
 def test_memory_does_not_grow_with_the_recording(tmp_path):
     """200 MB of frames and 80 MB of trials pass through less than 60 MB of memory."""

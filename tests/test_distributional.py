@@ -208,7 +208,7 @@ def test_values_settle_on_expectiles(tmp_path):
     assert (late[:, -1] < late[:, 0] / 3).all()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_actor_learns_from_the_mean_of_the_dopamine_neurons():
     task = tasks.make("bernoulli_bandit")
     agent = models.agent("distributional", task, 32, 4, discount=0.0, **models.STEADY)

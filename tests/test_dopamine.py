@@ -75,7 +75,9 @@ def share_of(name):
     return {"backward_shift": 1.0, "timing": 0.08}.get(name, SHARE)
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.long) if n == "timing" else n for n in SHOWN]
+)
 def test_what_a_known_state_shows_is_seen(name):
     made = sessions(name, share_of(name), **SHOWN[name][0])
     group = judged(name, made)
@@ -504,7 +506,7 @@ def test_a_finding_of_ones_own_is_a_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("unbroken", [False, True])
+@pytest.mark.parametrize("unbroken", [pytest.param(False, marks=pytest.mark.long), True])
 def test_agents_of_an_arm_are_trained_and_tested(unbroken):
     """Events are where rewards are; tests are those with plasticity off; what is new has no value."""
     arm = replace(shorter(dopamine.find("shift").arms["trained"], 0.01), testing=20, activity=False)

@@ -321,7 +321,7 @@ def test_compiled_states_and_recordings_are_the_same_in_any_grouping(five, tmp_p
     check_same(found[1], found[0])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_datasets_are_the_same_in_any_grouping(five):
     whole, *grouped = (simulate(five, RUN, processes=processes) for processes in (1, 2, 3))
     assert whole["traces"]["cortex"].shape == (5, 400, 3)

@@ -164,7 +164,7 @@ def test_a_run_through_the_bridge_repeats():
     assert (first["trials"]["length"] > 0).any()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_killed_environment_ends_the_run_with_what_there_is(tmp_path):
     output = tmp_path / "run.nc"
     words = [sys.executable, "-m", "experiments.train", "--task", "gymnasium:CartPole-v1"]

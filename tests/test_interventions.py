@@ -81,7 +81,9 @@ def test_where_nothing_is_done_nothing_changes(method):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["rtrrl", "cortex_thalamus"])
+@pytest.mark.parametrize(
+    "model", [pytest.param("rtrrl", marks=pytest.mark.long), "cortex_thalamus"]
+)
 def test_cpp_equals_numpy(model):
     method = "rflo" if model == "rtrrl" else "rtrl"
     numpy, cpp = (trajectory(agent(model, method), *MANY, backend=b) for b in ("numpy", "cpp"))

@@ -97,6 +97,7 @@ def test_recovery_starts_from_what_was_learned(monkeypatch):
     assert any("after never" in row for row in recovery_figures.summary(data))
 
 
+@pytest.mark.long
 def test_agents_that_cannot_choose_are_at_chance_whatever_they_learned(monkeypatch):
     """The same trials of a uniform policy, before and after learning; without a lesion others."""
     monkeypatch.setattr(lesions, "TRIALS", 20)

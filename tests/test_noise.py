@@ -14,7 +14,7 @@ from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state
-from tests.test_sensitivity import METHODS, random_population, replay
+from tests.test_sensitivity import random_population, replay
 from tests.truncated import Oracle
 
 #: An Ornstein-Uhlenbeck process of standard deviation sigma and time constant tau.
@@ -57,7 +57,7 @@ def states(agent, steps, backend="numpy", seed=1, every=1):
     return np.array(found), state
 
 
-@pytest.mark.parametrize("substeps", [1, 4, 16])
+@pytest.mark.parametrize("substeps", [1, pytest.param(4, marks=pytest.mark.long), 16])
 def test_variance_and_autocorrelation_are_those_of_the_process(substeps):
     """Ornstein-Uhlenbeck: variance sigma^2, autocorrelation exp(-lag/tau); both within 2 %."""
     agent = wandering(100, substeps, step=20.0 * substeps, replicates=100)
@@ -131,7 +131,7 @@ def test_backends_draw_the_same(backend):
     assert np.abs(quiet - expected).max() > 1e-2
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["rtrl", "rflo"])
 def test_sensitivities_hold_the_sample_that_was_drawn(method, monkeypatch):
     """Additive and multiplicative noise, whose size is learned, under three sub-steps."""
     generator = np.random.default_rng(3)

@@ -515,7 +515,7 @@ def test_slip_sums_over_the_postsynaptic_neuron():
         assert np.allclose(expected, right) == (key == "tau")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_slip_is_the_same_in_cpp():
     agent = paper.agent(dataclasses.replace(_short(task="MemoryChain-4"), sensitivity=_slip.NAME))
     agent = dataclasses.replace(agent, dtype="float64")

@@ -286,9 +286,9 @@ def forget_self_connection(monkeypatch):
     ("mutation", "method"),
     [
         (forget_projection, "rtrl"),
-        (forget_projection, "nucleus"),
-        (forget_leak, "rtrl"),
-        (forget_euler_step, "rtrl"),
+        pytest.param(forget_projection, "nucleus", marks=pytest.mark.long),
+        pytest.param(forget_leak, "rtrl", marks=pytest.mark.long),
+        pytest.param(forget_euler_step, "rtrl", marks=pytest.mark.long),
         (forget_euler_step, "rflo"),
         (transpose_coupling, "rtrl"),
         (forget_self_connection, "snap1"),

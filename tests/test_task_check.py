@@ -16,10 +16,15 @@ def test_every_task(name):
 
 #: The others follow recorded trajectories, see test_verify.py.
 UNRECORDED = sorted(set(tasks.names()) - {e.task for e in ENVIRONMENTS.values()})
+#: Phases and blocks, stages, and noise: what the code of the others is made of too.
+KINDS = ("pavlovian", "two_step", "random_dots")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", UNRECORDED)
+@pytest.mark.parametrize(
+    "name",
+    [n if n in KINDS else pytest.param(n, marks=pytest.mark.long) for n in UNRECORDED],
+)
 def test_every_task_is_the_same_on_cpp(name):
     assert check(tasks.make(name), ("numpy", "cpp")) == []
 

@@ -178,7 +178,7 @@ def test_the_value_of_an_endless_reward_is_learned_despite_a_limit():
     np.testing.assert_allclose(learned_values(PAYING, "numpy", 6000), 1 / (1 - 0.9), rtol=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_value_is_learned_through_the_bridge():
     task = tasks.make("gymnasium:tests.environments:Paying-v0")
     np.testing.assert_allclose(learned_values(task, "cpp", 6000), 1 / (1 - 0.9), rtol=0.05)

@@ -25,8 +25,19 @@ def run(path, backend):
     return max(errors.values()), tolerance
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("path", TRACES, ids=name)
+#: Of the recorded agents, those that are compiled too; `python -m bgrl.verify` compiles all.
+TRACED = ("rflo_backprop_adam", "rtrl_fa_adam")
+
+
+def traces():
+    """Every recorded agent on NumPy, and on cpp those of `TRACED`, the others at length."""
+    for path in TRACES:
+        yield pytest.param(path, "numpy", id=f"{name(path)}-numpy")
+        mark = pytest.mark.slow if path.stem in TRACED else pytest.mark.long
+        yield pytest.param(path, "cpp", id=f"{name(path)}-cpp", marks=mark)
+
+
+@pytest.mark.parametrize(("path", "backend"), traces())
 def test_recorded_traces(path, backend):
     worst, tolerance = run(path, backend)
     assert worst <= tolerance == 1e-10

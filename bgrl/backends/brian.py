@@ -1,12 +1,13 @@
 """From a blueprint to Brian2 objects: the only file that makes any."""
 
 import re
+from copy import copy
 
 import brian2 as b2
 import numpy as np
 from brian2.codegen import codeobject, translation
 from brian2.codegen.generators import base
-from brian2.core.variables import AuxiliaryVariable
+from brian2.core.variables import AuxiliaryVariable, Constant, Subexpression
 from brian2.equations.codestrings import Expression
 from brian2.equations.equations import (
     FLOAT,
@@ -24,10 +25,51 @@ from bgrl.backends.units import check_structure
 from bgrl.errors import InputError
 from bgrl.step.blueprint import Code, Sum
 
-# Brian2 keeps the statements of each piece of code under a key of all variables that it can see. With
-# hundreds of variables the key takes longer than the statements, and what is kept never goes.
-_make_statements = translation.make_statements
-_make_statements = getattr(_make_statements, "__wrapped__", _make_statements)
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_translated = translation.make_statements
+_translated = getattr(_translated, "__wrapped__", _translated)
+#: Statements of pieces of code by all that they depend on; the oldest go first.
+kept_statements = {}
+_MOST_KEPT = 4000
+
+
+def _make_statements(code, variables, dtype, optimise=True, blockname=""):
+    """What Brian2's function of this name makes, kept for networks that have the same piece of code.
+
+    Brian2 keeps it under a key of all variables that the code can see, which takes longer than making it
+    anew; the key here has those that it names.
+    """
+    used = _used(code, variables)
+    key = code, np.dtype(dtype).str, optimise, blockname, tuple(map(_signature, used.items()))
+    if key not in kept_statements:
+        if len(kept_statements) >= _MOST_KEPT:
+            del kept_statements[next(iter(kept_statements))]
+        kept_statements[key] = _translated(code, variables, dtype, optimise, blockname)
+    # What comes after may change them.
+    return tuple(list(map(copy, statements)) for statements in kept_statements[key])
+
+
+def _used(code, variables):
+    """The variables and functions that code names, and those that their expressions name."""
+    found, left = {}, [code]
+    while left:
+        names = set(_WORD.findall(left.pop())) - set(found)
+        for name in sorted(names & set(variables)):
+            found[name] = variables[name]
+            left += [found[name].expr] if isinstance(found[name], Subexpression) else []
+    return found
+
+
+def _signature(item):
+    """What statements depend on of a variable or function, and its name."""
+    name, v = item
+    if isinstance(v, b2.Function):
+        return name, type(v).__name__, v.stateless, v.auto_vectorise, v._return_type
+    what = v.expr if isinstance(v, Subexpression) else None
+    what = float(v.value) if isinstance(v, Constant) else what
+    return name, type(v).__name__, np.dtype(v.dtype).str, v.scalar, v.constant, v.read_only, what
+
+
 base.make_statements = translation.make_statements = _make_statements
 
 
@@ -164,6 +206,14 @@ class Network:
         self.brian = b2.Network(list(self._groups.values()))
         # Brian2's own slots stay empty, but the groups' unused updaters need a place.
         self.brian.schedule = [*_BRIAN_SLOTS, *blueprint.structure["slots"], "end"]
+
+    def prepare(self):
+        """Make the code of everything, as `run` does before its first step.
+
+        `run` collects garbage too, which takes as long.
+        """
+        self.brian._clocks = {self.clock}
+        self.brian.before_run({})
 
     def schedule(self, learn=True):
         """One task step: slots, and their code objects of Brian2 and operations; see `Blueprint`."""

@@ -54,7 +54,7 @@ def _network(description, target):
         # has compiled is found by such names, which must be given again therefore.
         suffix = "_*" if target == "cython" else f"_{next(_NUMBERS)}"
         network = Network(blueprint(structure), suffix)
-        network.brian.run(0 * b2.ms, namespace={})
+        network.prepare()
     return network
 
 
