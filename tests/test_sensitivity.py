@@ -129,6 +129,7 @@ def circuits(draw):
                     reads=draw(st.sampled_from(variables)),
                     weights=generator.normal(size=shape) * 0.7 * mask,
                     mask=mask,
+                    delay=0.0 if source == "stimulus" else 0.5 * draw(st.integers(0, 3)),
                 )
     return Circuit(
         dt=0.5,

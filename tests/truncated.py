@@ -65,7 +65,7 @@ class Oracle:
         """The state in which the circuit starts, as one vector."""
         return np.concatenate(
             [
-                np.broadcast_to(self.circuit.populations[name].initial.get(v, 0.0), size)
+                np.broadcast_to(self.circuit.populations[name].initial_of(v), size)
                 for (name, v), size in self.states.items()
             ]
         ).astype(float)
@@ -105,14 +105,14 @@ class Oracle:
             for key, q in circuit.projections.items():
                 if q.target == name:
                     mask = 1.0 if q.mask is None else np.asarray(q.mask)
-                    x = inputs[q.source] if q.source in inputs else sources[q.source, q.reads]
+                    read = circuit.read_by(q)
+                    x = inputs[q.source] if q.source in inputs else sources[q.source, read]
                     known[q.drive] = known[q.drive] + (value[key] * mask) @ x
             for v, text in p.dynamics.items():
                 result = eval(text, {"__builtins__": {}, **FUNCTIONS}, known)
                 result = result + np.zeros(p.size)
-                new.append(
-                    result if p.derivatives is None else state[name, v] + circuit.dt * result
-                )
+                direct = p.derivatives is None or v in p.lines
+                new.append(result if direct else state[name, v] + circuit.dt * result)
         return np.concatenate(new)
 
     def owners(self):

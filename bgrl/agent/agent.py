@@ -254,6 +254,7 @@ class Agent:
             populations[name] = {
                 "size": int(p.size),
                 "map" if p.derivatives is None else "derivatives": dict(p.dynamics),
+                **({"delayed": list(p.lines)} if p.delayed else {}),
                 "has_units": p.equations is not None,
                 "parameters": {
                     k: {
@@ -271,7 +272,7 @@ class Agent:
                 "source": p.source,
                 "target": p.target,
                 "drive": p.drive,
-                "reads": p.reads,
+                "reads": self.circuit.read_by(p),
                 "signed": p.sign is not None,
                 "rule": asdict(rule) if (rule := self._rule(name)) else None,
             }

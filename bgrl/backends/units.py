@@ -21,7 +21,9 @@ def check_structure(structure):
             units = {key: parameter["unit"] for key, parameter in p["parameters"].items()}
             units |= dict.fromkeys([*dynamics(p), *p["drives"]], "1")
             units |= dict.fromkeys(noises(dynamics(p)), NOISE)
-            check_units(dynamics(p), units, p["functions"])
+            kept = p.get("delayed", ())
+            rates = {name: text for name, text in dynamics(p).items() if name not in kept}
+            check_units(rates, units, p["functions"])
 
 
 def check_units(dynamics, units, functions=None):

@@ -7,13 +7,13 @@ shape of the recorded circuits (`tests/fixtures/README.md`). How one is edited i
 
 import json
 import re
-from dataclasses import field
+from dataclasses import field, replace
 
 import numpy as np
 
-from bgrl.circuit.clock import check_duration, check_time_constants
+from bgrl.circuit.clock import agree, check_duration, check_time_constants
 from bgrl.circuit.editing import Editing
-from bgrl.circuit.nucleus import _NAME, Function, Population
+from bgrl.circuit.nucleus import _NAME, Function, Population, delay_variable
 from bgrl.circuit.pathway import Dopamine, Projection, Readout, Rule, without
 from bgrl.circuit.text import (
     from_json,
@@ -29,6 +29,8 @@ from bgrl.errors import InputError, check_count, choose
 from bgrl.quantities import Time
 
 _PATHWAY = re.compile(r"[A-Za-z]\w*((\.[A-Za-z]\w*)?->[A-Za-z]\w*(\.[A-Za-z]\w*)?)?\Z", re.ASCII)
+#: Most Euler steps of a delay; each is a state variable of every neuron that is delayed.
+LONGEST_DELAY = 200
 #: Inputs that an agent gives itself: the previous action and reward, and dopamine.
 OWN_INPUTS = ("action", "reward", "dopamine")
 
@@ -86,6 +88,7 @@ class Circuit(Editing):
             check_time_constants(name, population, self.dt)
         for name, projection in self.projections.items():
             self._check_projection(name, projection)
+        self._remember()
         for readout in (self.actor, self.critic):
             if readout is not None:
                 self._check_readout(readout)
@@ -118,6 +121,42 @@ class Circuit(Editing):
                 f"actor and critic are both called {self.actor.name!r}; each needs its own name"
             )
 
+    def _remember(self):
+        """Give each population the delay lines that its projections read."""
+        needed = {name: {} for name in self.populations}
+        for name, p in self.projections.items():
+            if steps := self._delay_steps(name, p):
+                lines = needed[p.source]
+                lines[p.reads] = max(steps, lines.get(p.reads, 0))
+        for name, p in self.populations.items():
+            if p.delayed != needed[name]:
+                self.populations[name] = replace(p, delayed=needed[name])
+
+    def _delay_steps(self, name, projection):
+        """Euler steps of a projection's delay."""
+        if not projection.delay:
+            return 0
+        if projection.source in self.inputs:
+            raise InputError(
+                f"{name!r} has a delay, but {projection.source!r} is an input; only what comes from a "
+                "population is delayed"
+            )
+        steps = round(projection.delay / self.dt)
+        if steps < 1 or not agree(steps * self.dt, projection.delay):
+            raise InputError(
+                f"delay of {name!r} is {projection.delay:g} ms; a multiple of the Euler step of "
+                f"{self.dt:g} ms is needed"
+            )
+        if steps > LONGEST_DELAY:
+            raise InputError(
+                f"delay of {name!r} is {steps} Euler steps; at most {LONGEST_DELAY} are possible"
+            )
+        return steps
+
+    def read_by(self, projection):
+        """The state variable that a projection transmits: that of its delay line, if it has a delay."""
+        return delay_variable(projection.reads, round(projection.delay / self.dt))
+
     def _cut_lesioned(self):
         """Take the synapses of lesioned neurons, whenever and however they were made."""
         # Where nothing is lesioned nothing is made of the size of a circuit, which may be too large.
@@ -142,7 +181,7 @@ class Circuit(Editing):
         if not readout.variables:
             raise InputError(f"{readout.name!r} reads no variable of {readout.reads!r}")
         for variable in readout.variables:
-            choose(f"variable of {readout.reads!r}", variable, population.dynamics)
+            choose(f"variable of {readout.reads!r}", variable, population.described)
         if len(set(readout.variables)) < len(readout.variables):
             raise InputError(
                 f"{readout.name!r} reads {', '.join(readout.variables)}; give each variable once"
@@ -171,7 +210,7 @@ class Circuit(Editing):
             choose(
                 f"variable of {projection.source!r}",
                 projection.reads,
-                self.populations[projection.source].dynamics,
+                self.populations[projection.source].described,
             )
         if projection.sign not in (None, 1, -1):
             raise InputError(f"sign of {name!r} is {projection.sign!r}; valid: 1, -1, none")
@@ -211,7 +250,7 @@ class Circuit(Editing):
             kind = "equations" if p.equations is not None else kind
             populations[name] = {
                 "size": int(p.size),
-                kind: p.equations if p.equations is not None else dict(p.dynamics),
+                kind: p.equations if p.equations is not None else dict(p.described),
                 "parameters": {k: to_json(values_of(v)) for k, v in p.parameters.items()},
                 "drives": list(p.drives),
                 "initial": to_json(p.initial),
@@ -306,7 +345,7 @@ class Circuit(Editing):
                 f"  population {name}: {p.size} neuron{'s' if p.size > 1 else ''}"
                 + lesion_text(p.lesioned, p.size)
             )
-            for variable, expression in p.dynamics.items():
+            for variable, expression in p.described.items():
                 left = f"next {variable}" if p.derivatives is None else f"d{variable}/dt"
                 lines.append(f"    {left} = {expression}")
             for key, q in p.parameters.items():
@@ -333,6 +372,8 @@ class Circuit(Editing):
             parts.append(f"drive {p.drive}")
         if p.reads != "rate" and p.source in self.populations:
             parts.append(f"reads {p.reads}")
+        if p.delay:
+            parts.append(f"delay {p.delay:g} ms")
         if p.sign:
             parts.append("excitatory" if p.sign > 0 else "inhibitory")
         return ", ".join(parts) + synapses_text(p)

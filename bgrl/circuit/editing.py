@@ -209,8 +209,9 @@ class Editing:
             "dt" (ms), "substeps"; of a population "cortex.size", "cortex.equations", a parameter
             ("cortex.tau", in its unit), "cortex.tau.trainable", "cortex.tau.minimum" or the initial
             value of a variable ("cortex.rate"); of a projection "cortex->cortex.plastic", "weights",
-            "mask", "sign", "drive", "reads"; of a readout "actor.weights", "feedback", "mask", "reads",
-            "plastic"; of dopamine neurons "dopamine.tonic", "dopamine.baseline", "dopamine.gain".
+            "mask", "sign", "drive", "reads", "delay" (ms); of a readout "actor.weights", "feedback",
+            "mask", "reads", "plastic"; of dopamine neurons "dopamine.tonic", "dopamine.baseline",
+            "dopamine.gain".
         value : object
             Or text, as on the command line: "20", "False", "None", "uniform(20, 100)".
 
@@ -241,7 +242,7 @@ class Editing:
             return self._with_pathway(owner, **{name: value})
         p = self.populations[owner]
         parameters = [f"{k}{f}" for k in p.parameters for f in ("", ".trainable", ".minimum")]
-        choose(f"field of {owner!r}", name, ["size", "equations", *parameters, *p.dynamics])
+        choose(f"field of {owner!r}", name, ["size", "equations", *parameters, *p.described])
         if name == "size":
             return self.resize(owner, _count(path, value))
         if name == "equations":
@@ -312,10 +313,10 @@ class Editing:
             minimum = None if parameter.minimum is None else parameter.minimum * factor
             return replace(parameter, value=parameter.value * factor, minimum=minimum)
 
-        return self._with_times(self.dt * factor, self.substeps, scaled)
+        return self._with_times(self.dt * factor, self.substeps, scaled, factor)
 
-    def _with_times(self, dt, substeps, change):
-        """Another clock, and every parameter in ms changed; all at once, for they must fit."""
+    def _with_times(self, dt, substeps, change, delays=1.0):
+        """Another clock, every parameter in ms changed, delays times a factor; all at once, to fit."""
         populations = {
             name: replace(
                 p,
@@ -323,7 +324,10 @@ class Editing:
             )
             for name, p in self.populations.items()
         }
-        return replace(self, dt=dt, substeps=substeps, populations=populations)
+        projections = {k: replace(p, delay=p.delay * delays) for k, p in self.projections.items()}
+        return replace(
+            self, dt=dt, substeps=substeps, populations=populations, projections=projections
+        )
 
     def diff(self, other):
         """What makes this circuit another one, as text: a line for each difference, none if equal."""
@@ -503,6 +507,7 @@ _PROJECTION = {
     "plastic": _bool,
     "drive": _text,
     "reads": _text,
+    "delay": lambda path, value: _number(path, in_ms(path, value)),
 }
 _READOUT = {
     "weights": _values,

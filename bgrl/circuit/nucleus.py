@@ -14,7 +14,7 @@ RESERVED = re.compile(
     r"task_seed|task_replicate|xi(_\w*)?|"
     r"correction_[12]|weight|weight_sign|mask|feedback|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
     r"(learning|entropy|drawn|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
-    r"sent|from|next|shared|flag|square|gradient|update|modulation|held)_.*|.*_(pre|post))\Z"
+    r"sent|from|next|shared|flag|square|gradient|update|modulation|held)_.*|.*_(pre|post)|.*_delayed_\d+)\Z"
 )
 
 
@@ -115,6 +115,9 @@ class Population:
         The user's own functions in the equations.
     lesioned : array of 0 and 1 (size,), optional
         Neurons that a lesion took: no synapse of a circuit reaches or leaves them.
+    delayed : dict of str to int
+        State variable to the Euler steps for which it is remembered; a circuit sets it, by the delays
+        of its projections.
     """
 
     size: int
@@ -126,6 +129,7 @@ class Population:
     initial: dict = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     lesioned: object = None
+    delayed: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self):
         derivatives, units = (
@@ -139,7 +143,7 @@ class Population:
                 "a population needs exactly one of equations, derivatives and map; "
                 f"given: {', '.join(given) or 'none'}"
             )
-        self._check_language(derivatives or self.dynamics)
+        self._check_language(derivatives or self.described)
         parameters = self.parameters
         if not isinstance(parameters, dict):
             parameters = {name: Parameter() for name in parameters}
@@ -165,9 +169,27 @@ class Population:
         object.__setattr__(self, "lesioned", frozen(self.lesioned))
 
     @property
-    def dynamics(self):
+    def described(self):
         """State variable to right-hand side, whichever kind it is."""
         return self.map if self.derivatives is None else self.derivatives
+
+    @property
+    def lines(self):
+        """Delay lines: each variable ``rate_delayed_k`` to the one whose value it takes in a step."""
+        return {
+            delay_variable(name, k): delay_variable(name, k - 1)
+            for name, steps in self.delayed.items()
+            for k in range(1, steps + 1)
+        }
+
+    @property
+    def dynamics(self):
+        """State variable to right-hand side, those of the delay lines included."""
+        return self.described | self.lines if self.delayed else self.described
+
+    def initial_of(self, variable):
+        """Where a variable starts; a delay line as if its variable had been there before."""
+        return self.initial.get(variable.split("_delayed_")[0], 0.0)
 
     @property
     def noises(self):
@@ -210,11 +232,16 @@ class Population:
             functions = {f: len(d.arguments) for f, d in self.functions.items()}
             check_expression(where, expression, known, functions)
         for variable, value in self.initial.items():
-            choose(f"initial variable of population {name!r}", variable, self.dynamics)
+            choose(f"initial variable of population {name!r}", variable, self.described)
             check_value(f"initial {name}.{variable}", value, (self.size,))
         for parameter, p in self.parameters.items():
             check_value(f"{name}.{parameter}", p.value, (self.size,))
         check_binary(f"lesion of {name!r}", self.lesioned, (self.size,), "neurons")
+
+
+def delay_variable(name, steps):
+    """Name of what a state variable was some Euler steps ago."""
+    return f"{name}_delayed_{steps}" if steps else name
 
 
 def noises(dynamics):

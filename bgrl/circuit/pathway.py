@@ -8,6 +8,7 @@ from bgrl.circuit.values import frozen
 from bgrl.description import description
 from bgrl.errors import InputError
 from bgrl.language import check_expression
+from bgrl.quantities import Time
 
 #: What the equations of a `Rule` may use besides the names of the target population.
 RULE_SYMBOLS = ("weight", "eligibility", "pre", "dopamine", "chosen", "trace_decay")
@@ -72,6 +73,9 @@ class Projection:
         How it does that, if not by the gradient.
     lesioned : array of 0 and 1 (target size, source size), optional
         Synapses that a lesion took; the mask is zero there.
+    delay : float
+        How long it takes on the way, in ms: a whole number of Euler steps, besides the one that every
+        synapse takes. Only from a population; what an input shows late is said in the task.
     """
 
     source: str
@@ -84,8 +88,11 @@ class Projection:
     plastic: bool = True
     rule: Rule | None = None
     lesioned: object = None
+    delay: Time = 0.0
 
     def __post_init__(self):
+        if self.delay < 0:
+            raise InputError(f"delay of a projection is {self.delay:g} ms; 0 or more is needed")
         for name in ("weights", "mask", "lesioned"):
             object.__setattr__(self, name, frozen(getattr(self, name)))
         cut(self)

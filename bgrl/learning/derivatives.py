@@ -51,7 +51,14 @@ class LocalStep:
 
 
 def local_step(
-    dynamics, euler_step, drives=(), parameters=(), functions=None, differentiate=True, noises=()
+    dynamics,
+    euler_step,
+    drives=(),
+    parameters=(),
+    functions=None,
+    differentiate=True,
+    noises=(),
+    delayed=(),
 ):
     """Derive the step of one population.
 
@@ -71,6 +78,8 @@ def local_step(
         White noises in the derivatives. In the code there is in the place of ``xi`` the variable
         ``drawn_xi``, a standard normal number of this step, times dt^(-1/2) (Euler-Maruyama); derivatives
         are taken with it held.
+    delayed : sequence of str
+        State variables that are delay lines: their right-hand side is the next value, of a map or not.
 
     Returns
     -------
@@ -87,14 +96,15 @@ def local_step(
     steps = {}
     for variable, text in dynamics.items():
         rate = _held(_read(text, own), noises, euler_step, text)
-        scale = 1 if euler_step is None else sympy.Float(euler_step)
-        kept = 0 if euler_step is None else symbol(variable)
+        direct = euler_step is None or variable in delayed
+        scale = 1 if direct else sympy.Float(euler_step)
+        kept = 0 if direct else symbol(variable)
         steps[f"next_{variable}"] = kept + scale * rate
         others = (("jacobian", dynamics), ("gain", drives), ("slope", parameters))
         for kind, symbols in others if differentiate else ():
             for other in symbols:
                 derivative = scale * _differentiate(rate, other, text)
-                if euler_step is not None and other == variable:
+                if not direct and other == variable:
                     derivative += 1
                 if derivative != 0:
                     name = f"{kind}_{variable}_{other}"
@@ -133,7 +143,8 @@ def _population_step(population, dt, trained, differentiate):
     euler = dt if "derivatives" in population else None
     drives, equations = population["drives"], dynamics(population)
     noise = () if euler is None else noises(equations)
-    return local_step(equations, euler, drives, trained, functions, differentiate, noise)
+    delayed = population.get("delayed", ())
+    return local_step(equations, euler, drives, trained, functions, differentiate, noise, delayed)
 
 
 def _held(rate, noises, euler_step, text):

@@ -62,7 +62,7 @@ def start(agent, plan, seed):
     values = {}
     for name, p in agent.circuit.populations.items():
         for variable in p.dynamics:
-            initial = np.broadcast_to(np.asarray(p.initial.get(variable, 0.0)), (p.size,))
+            initial = np.broadcast_to(np.asarray(p.initial_of(variable)), (p.size,))
             values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
         if p.noises:
             values[f"{name}.gain_noise"] = 1.0
