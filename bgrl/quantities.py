@@ -18,8 +18,8 @@ class Time(float):
 
 def has_unit(value):
     """Whether a value is a quantity that is no plain number."""
-    dimension = getattr(value, "dim", None)
-    return dimension is not None and not dimension.is_dimensionless
+    # Other libraries call other things so.
+    return not getattr(getattr(value, "dim", None), "is_dimensionless", True)
 
 
 def in_ms(name, value):

@@ -161,6 +161,11 @@ def test_what_cannot_be_is_refused(path, value, message):
         circuit.set(path, value)
 
 
+def test_another_variable_may_be_called_delayed():
+    nucleus = Population(1, map={"rate_delayed_a": "drive"}, initial={"rate_delayed_a": 0.4})
+    assert nucleus.initial_of("rate_delayed_a") == 0.4
+
+
 def test_a_name_of_a_delay_line_is_taken():
     with pytest.raises(InputError, match="'rate_delayed_1' is no name for a variable"):
         Population(1, map={"rate": "drive", "rate_delayed_1": "rate"})

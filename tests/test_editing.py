@@ -418,7 +418,10 @@ PATHWAYS = "action->cortex, cortex"
         (lambda c: c.connect("gpe", "cortex"), "unknown source 'gpe'; valid: action, cortex, obs"),
         (lambda c: c.connect("cortex", "gpe"), "unknown target 'gpe'; valid: cortex, stn"),
         (lambda c: c.connect("stn", "cortex"), "'stn->cortex' exists already; .* name="),
-        (lambda c: c.connect("stn", "stn", strength=1), "'strength'; valid: delay, drive, lesioned, mask"),
+        (
+            lambda c: c.connect("stn", "stn", strength=1),
+            "'strength'; valid: delay, drive, lesioned, mask",
+        ),
         (lambda c: c.connect("stn", "stn", drive="gate"), "'gate'; valid: drive"),
         (lambda c: c.connect("stn", "stn", name="cortex"), "both a projection and a population"),
         (lambda c: c.add_population("stn", nucleus()), "population 'stn' exists already"),

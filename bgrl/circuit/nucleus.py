@@ -18,6 +18,10 @@ RESERVED = re.compile(
 )
 
 
+#: The end of the name of a delay line's variable.
+_DELAYED = re.compile(r"_delayed_\d+\Z")
+
+
 #: What optimizers keep of a parameter, before its name.
 KEPT = ("peak",)
 
@@ -189,7 +193,7 @@ class Population:
 
     def initial_of(self, variable):
         """Where a variable starts; a delay line as if its variable had been there before."""
-        return self.initial.get(variable.split("_delayed_")[0], 0.0)
+        return self.initial.get(_DELAYED.sub("", variable), 0.0)
 
     @property
     def noises(self):
