@@ -12,6 +12,7 @@ import argparse
 import csv
 import fnmatch
 import functools
+import itertools
 import re
 import sys
 import textwrap
@@ -203,8 +204,14 @@ def label(data, method):
     return str(points["method_label"].sel({"method": method}).values)
 
 
-def table(data):
+def table(data, **at):
     """Everything that is to be said of the runs, one row each.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+    **at
+        Only of the runs with this `task`, `method` or what else varies.
 
     Returns
     -------
@@ -216,21 +223,22 @@ def table(data):
     """
     known, rows = coordinates(data), []
     points = data["points"].to_dataset()
-    for place in np.ndindex(*(len(values) for values in known.values())):
-        at = {name: values[k] for (name, values), k in zip(known.items(), place, strict=True)}
-        final, best = (returns(data, kind, **at) for kind in ("final_return", "best_return"))
-        reference = returns(data, **at | {"method": known["method"][0]})
-        compared = at["method"] != known["method"][0]
-        here = dict(zip(known, place, strict=True))
+    first = known["method"][0]
+    for values in itertools.product(*(v if k not in at else [at[k]] for k, v in known.items())):
+        run = dict(zip(known, values, strict=True))
+        final, best = (returns(data, kind, **run) for kind in ("final_return", "best_return"))
+        reference = returns(data, **run | {"method": first})
+        compared = run["method"] != first
+        here = {name: known[name].index(value) for name, value in run.items()}
         rows.append(
             {
-                **at,
+                **run,
                 "n": int((~np.isnan(final)).sum()),
                 "final": median_and_interval(final),
                 "best": median_and_interval(best),
                 "kept": int((final >= best - 0.1 * np.abs(best)).sum()),
                 "p": permutation_p(final, reference) if compared else float("nan"),
-                "published": published(at["task"], ALGORITHMS.get(at["method"], "")),
+                "published": published(run["task"], ALGORITHMS.get(run["method"], "")),
                 "failure": str(points["failure"].isel(here).values),
                 "wall_time": float(points["wall_time"].isel(here).values),
             }
@@ -363,7 +371,7 @@ def plot_returns(data, task, *, ax=None):
     """
     ax = axes_or_new(ax)
     methods = coordinates(data)["method"]
-    rows = {row["method"]: row for row in table(data) if row["task"] == task}
+    rows = {row["method"]: row for row in table(data, task=task)}
     for k, method in enumerate(methods):
         colour, marker, _ = _style(method)
         values = returns(data, task=task, method=method)
@@ -426,7 +434,7 @@ def _grid(data, plot, width, height, columns=4):
 
 def _reached(data, method):
     """In how many tasks a method's median reaches what the paper reports of it: final, best, tasks."""
-    rows = [r for r in table(data) if r["method"] == method and r["published"]]
+    rows = [r for r in table(data, method=method) if r["published"]]
     reached = [
         [r[kind][0] >= round(r["published"][0], 2) - 0.005 for r in rows]
         for kind in ("final", "best")
@@ -696,7 +704,7 @@ def losses(data):
 def plot_ablations(data, task, *, ax=None):
     """Final return of a task by method, one a line from above; the vertical line is the first's."""
     ax = axes_or_new(ax)
-    rows = [row for row in table(data) if row["task"] == task]
+    rows = table(data, task=task)
     ax.axvline(rows[0]["final"][0], color="black", linewidth=0.6)
     for k, row in enumerate(rows):
         colour, marker, _ = _style(row["method"])
@@ -778,6 +786,7 @@ def redraw(folder, target=None):
     drawn = []
     for path in sorted(Path(folder).glob("*.nc")):
         with xr.open_datatree(path, engine="netcdf4") as data:
+            data.load()  # each number is looked at many times
             name = data.attrs.get("experiment", data.attrs["task"])
             save_to = Path(target or folder) / f"{path.stem}.svg"
             save_figure(plot.FIGURES[name](data), save_to)
