@@ -4,6 +4,7 @@ One unit is one inch of the diagram at its natural size; x to the right, y upwar
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from matplotlib.bezier import BezierSegment, split_de_casteljau
@@ -166,22 +167,31 @@ def route(pairs, boxes):
     length = [_distance(boxes[a], boxes[b]) if a != b else np.inf for a, b in pairs]
     for k in np.argsort(length, kind="stable"):
         a, b = pairs[k]
-        if a == b:
-            candidates = [(curve, 0.0) for curve in _loops(boxes[a])]
-        else:
-            alone = between.count(between[k]) == 1
-            candidates = [
-                (_bent(boxes[a], boxes[b], bend, shift), _price(bend, shift))
-                for bend in BENDS
-                for shift in SHIFTS
-                if alone or bend
-            ]
-            candidates = [(curve, price) for curve, price in candidates if curve is not None]
         others = [box for name, box in boxes.items() if name not in (a, b)]
-        costs = [price + _cost(curve, others, taken) for curve, price in candidates]
-        curves[k] = candidates[int(np.argmin(costs))][0]
+        least = np.inf
+        for price, curve in _candidates(boxes[a], boxes[b], between.count(between[k]) == 1):
+            if price >= least:  # already by itself
+                continue
+            made = curve()
+            if made is None:
+                continue
+            cost = price + _cost(made, others, taken)
+            if cost < least:
+                least, curves[k] = cost, made
         taken.append(points(curves[k]))
     return [curves[k] for k in range(len(pairs))]
+
+
+def _candidates(a, b, alone):
+    """What a line between two boxes costs by itself, and a function that makes its curve, or None."""
+    if a is b:
+        for curve in _loops(a):
+            yield 0.0, lambda curve=curve: curve
+        return
+    for bend in BENDS:
+        for shift in SHIFTS:
+            if alone or bend:
+                yield _price(bend, shift), partial(_bent, a, b, bend, shift)
 
 
 def _price(bend, shift):
