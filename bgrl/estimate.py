@@ -65,15 +65,18 @@ class Estimate:
 
 
 class DryRun(Exception):
-    """A run was to be estimated, not to be run.
+    """A run, or several, were to be estimated, not to be run.
 
-    Attributes
+    Parameters
     ----------
-    estimate : Estimate
+    lines : list of str
+        What they would cost, for people.
+    estimate : Estimate, optional
+        Of a single run.
     """
 
-    def __init__(self, estimate):
-        super().__init__("\n".join(estimate.lines()))
+    def __init__(self, lines, estimate=None):
+        super().__init__("\n".join(lines))
         self.estimate = estimate
 
 

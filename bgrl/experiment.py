@@ -95,6 +95,7 @@ def make_parser(name, module, description=None):
             "(cortex.size=64, cortex.tau=40, dt=10); may be given again",
         )
         add_edits(parser)
+    if hasattr(module.Config, "dry_run"):
         parser.add_argument(
             "--dry-run",
             action="store_true",

@@ -266,7 +266,8 @@ class AgentSettings(EvaluatedSettings, ABC):
             )
         run = self.evaluated_run(record, interventions)
         if self.dry_run:
-            raise DryRun(estimate(agent, run, self.processes))
+            found = estimate(agent, run, self.processes)
+            raise DryRun(found.lines(), found)
         return simulate(agent, run, self.work(), self.progress, self.processes)
 
 

@@ -23,6 +23,7 @@ from bgrl.backends import BACKENDS
 from bgrl.backends.groups import cores
 from bgrl.dataset import read_attributes
 from bgrl.errors import InputError, check_count, choose
+from bgrl.estimate import DryRun
 from bgrl.experiment import named_values
 from bgrl.experiments import paper, sweep
 from bgrl.settings import Basics, option
@@ -62,6 +63,8 @@ class Figure(Basics):
     )
     workers: int = option(1, "processes that share the runs, by dask; 1 needs no dask")
     processes: int = option(0, "processes of each run; 0: those cores that the workers leave")
+    #: Whether to say what the runs would cost instead.
+    dry_run: bool = False
 
     def variations(self):
         """What varies between runs: name to values, as text."""
@@ -121,7 +124,12 @@ def reproduce(name, config):
         For unknown names, without SciPy, or several workers without dask.
     RunError
         If every run failed.
+    bgrl.estimate.DryRun
+        With what the runs would cost, if that was asked for.
     """
+    if config.dry_run:
+        base = config.base(config.output)
+        raise DryRun(sweep.cost("paper", base, config.variations(), config.workers))
     if importlib.util.find_spec("scipy") is None:  # the table needs it, at the end of long runs
         raise InputError(
             "the tests of differences need SciPy; install the extra reproduction: "
@@ -141,7 +149,9 @@ def reproduce(name, config):
         data = sweep.combine("paper", coordinates, points, failures)
         data = _completed(data, points, failures)
         sweep.keep(points, base)
-    settings = {k: v for k, v in asdict(config).items() if k not in ("output", "progress")}
+    settings = {
+        k: v for k, v in asdict(config).items() if k not in ("output", "progress", "dry_run")
+    }
     data.attrs |= {
         "experiment": name,
         "title": f"bgrl: {name}",

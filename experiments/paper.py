@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bgrl import models, tasks
 from bgrl.circuit import Parameter
-from bgrl.errors import choose
+from bgrl.errors import InputError, choose
 from bgrl.experiment import command
 from bgrl.experiments import _slip
 from bgrl.learning import FEEDBACKS, LASTING, OPTIMIZERS, Learning
@@ -275,6 +275,8 @@ def run(config):
     if METHODS[choose("method", config.method, METHODS)].offline:
         from bgrl.experiments import _offline
 
+        if config.dry_run:
+            raise InputError(f"what method {config.method} would cost is not known before it runs")
         data = _offline.run(config, agent(config))
     else:
         data = config.train(agent(config), Record())

@@ -600,7 +600,8 @@ def main(arguments=None):
     variations = read_variations(vary)
     config, figure_path = configure("sweep", module, options, variations)
     if options["dry_run"]:
-        return tell_cost(experiment, config, variations, workers)
+        print("\n".join(cost(experiment, config, variations, workers)))
+        return 0
     check_matplotlib()
     coordinates, points = expand(config, variations, "")
     settings = settings_of(experiment, config, coordinates)
@@ -645,13 +646,24 @@ def _parser_of_all(valid):
     return parser
 
 
-def tell_cost(experiment, config, variations, workers=None):
-    """Print what a sweep would cost, a measured second for each of its programs; the exit code."""
+def cost(experiment, config, variations, workers=None):
+    """What a sweep would cost, by a measured second for each of its programs.
+
+    Parameters
+    ----------
+    experiment, config, variations, workers
+        As of `sweep`.
+
+    Returns
+    -------
+    list of str
+        Lines for people.
+    """
     module = importlib.import_module(f"bgrl.experiments.{experiment}")
     _, points = unfinished(config, variations)
     todo = [point for point in points if not Path(point.output).exists()]
     measured, total = {}, 0.0
-    for point in todo:
+    for point in tqdm(todo, unit="point", disable=None if config.progress else True):
         program = describe(module.agent(point).structure())
         if program not in measured:
             try:
@@ -663,11 +675,13 @@ def tell_cost(experiment, config, variations, workers=None):
     together = min(workers or cores(), max(len(todo), 1))
     built = sum(own.build_seconds > MEASURED for own in measured.values())
     disk = max((own.file_bytes for own in measured.values()), default=0) * len(todo)
-    print(f"points   {len(points)}, of which {len(points) - len(todo)} are finished")
-    print(f"programs {len(measured)}, of which {built} were built now and are kept")
-    print(f"time     {duration(total / together)} at most with {together} workers")
-    print(f"disk     {size(disk)} at most")
-    return 0
+    return [
+        f"points   {len(points)}, of which {len(points) - len(todo)} are finished",
+        f"programs {len(measured)}, of which {built} were built now and are kept",
+        f"time     {duration(total / together)} at most with {together} "
+        f"worker{'s' if together > 1 else ''}",
+        f"disk     {size(disk)} at most",
+    ]
 
 
 def _has_all_of(output, points):

@@ -12,7 +12,7 @@ from commands import command
 from bgrl import Record, Run, estimate, experiment, models, simulate, simulation, tasks
 from bgrl.backends import runtime
 from bgrl.errors import InputError
-from experiments import rerun, sweep, train
+from experiments import rerun, sweep, tables, train
 
 SHORT = shlex.split(
     "--task memory_chain --set task.length=3 --steps 60 --replicates 2 --units 4 --backend numpy "
@@ -89,6 +89,13 @@ def test_a_dry_run_says_the_cost_and_leaves_nothing(tmp_path, monkeypatch, capsy
     assert "60 steps of learning at " in lines[1] and "in 1 process" in lines[1]
     assert sweep.main(["train", *SHORT, "--vary", "discount=0.5,0.9", "--dry-run"]) == 0
     assert capsys.readouterr().out.startswith("points   2, of which 0 are finished\nprograms 1, of")
+    words = (
+        "--tasks Catch --methods rflo,linear --backend numpy --steps 1000 --replicates 1 --dry-run"
+    )
+    assert experiment.main("tables", tables, words.split()) == 0
+    assert capsys.readouterr().out.startswith("points   2, of which 0 are finished\nprograms 2, of")
+    with pytest.raises(InputError, match="what method bptt would cost is not known before it runs"):
+        experiment.main("tables", tables, words.replace("linear", "bptt").split())
     assert list(tmp_path.iterdir()) == []
 
 
