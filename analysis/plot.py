@@ -36,6 +36,7 @@ from . import (
     lesions,
     medication,
     memory_chain,
+    oscillations,
     rapid_adaptation,
     recovery,
     reproduction,
@@ -53,6 +54,7 @@ from .style import as_paper, new_figure, save_figure
 FIGURES = {
     "action_selection": action_selection.figure,
     "medication": medication.figure,
+    "oscillations": oscillations.figure,
     "memory_chain": memory_chain.figure,
     "cartpole": cartpole.figure,
     "stateless_cartpole": cartpole.figure,

@@ -29,6 +29,7 @@ AGENTS = {
     "cortex_thalamus": ("memory_chain", "rtrl"),
     "distributional": ("pavlovian", "rflo"),
     "gpr": (action_selection.agent((0.4, 0.6), 0.2).task, "none"),
+    "holgado_2010": ("memory_chain", "none"),
     "linear": ("memory_chain", "none"),
     "lru": ("memory_chain", "snap1"),
     "opal": ("probabilistic_selection", "rflo"),
@@ -40,7 +41,7 @@ AGENTS = {
 def text(model, interventions=False):
     task, method = AGENTS[model]
     task = tasks.make(task) if isinstance(task, str) else task
-    units = 6 if model == "gpr" else 8
+    units = {"gpr": 6, "holgado_2010": 1}.get(model, 8)
     settings = asdict(LASTING) if model == "rtu" else {"sensitivity": method, **models.STEADY}
     agent = models.agent(model, task, units, **settings)
     return f"{blueprint(agent.structure(interventions))}\n"
