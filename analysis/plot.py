@@ -26,6 +26,7 @@ except ValueError:  # before main() could say so
     sys.exit(2)
 
 from . import (
+    accumulation,
     action_selection,
     benchmark,
     cartpole,
@@ -53,6 +54,7 @@ from .style import as_paper, new_figure, save_figure
 
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {
+    "accumulation": accumulation.figure,
     "action_selection": action_selection.figure,
     "medication": medication.figure,
     "oscillations": oscillations.figure,

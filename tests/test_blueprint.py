@@ -25,6 +25,7 @@ from experiments import action_selection
 GOLDEN = Path(__file__).parent / "golden"
 #: Model to its task and method.
 AGENTS = {
+    "accumulator": ("random_dots", "none"),
     "basal_ganglia": ("bernoulli_bandit", "rflo"),
     "cortex_thalamus": ("memory_chain", "rtrl"),
     "distributional": ("pavlovian", "rflo"),
@@ -41,7 +42,7 @@ AGENTS = {
 def text(model, interventions=False):
     task, method = AGENTS[model]
     task = tasks.make(task) if isinstance(task, str) else task
-    units = {"gpr": 6, "holgado_2010": 1}.get(model, 8)
+    units = {"gpr": 6, "holgado_2010": 1, "accumulator": 1}.get(model, 8)
     settings = asdict(LASTING) if model == "rtu" else {"sensitivity": method, **models.STEADY}
     agent = models.agent(model, task, units, **settings)
     return f"{blueprint(agent.structure(interventions))}\n"

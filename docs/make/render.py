@@ -24,7 +24,11 @@ from bgrl.learning.symbolic import to_sympy
 #: Headings in docstrings that NumPy's style does not know.
 SECTIONS = ["Anatomy", "Neurons", "Numbers", "Initial values", "Timing", "Learning"]
 #: Task in which a model is shown, where it is not the memory task.
-SHOWN_IN = {"opal": "probabilistic_selection", "gpr": "multi_armed_bandit"}
+SHOWN_IN = {
+    "accumulator": "random_dots",
+    "opal": "probabilistic_selection",
+    "gpr": "multi_armed_bandit",
+}
 #: Steps of a trial that are drawn.
 STEPS = 300
 
