@@ -12,7 +12,6 @@ oscillates by itself where the real part of a root is positive, at first as fast
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
 
 from bgrl.models import holgado_2010 as model
 
@@ -65,6 +64,18 @@ class Loop:
         return {name: self.delay * value for name, value in model.DELAYS.items()}
 
 
+def _zero(function, low, high):
+    """Where a function changes its sign between two numbers, by bisection."""
+    above = function(low) > 0
+    for _ in range(42):
+        middle = (low + high) / 2
+        if (function(middle) > 0) == above:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
 def sigmoid(x, nucleus):
     """Rate that an input drives a nucleus to, in spikes/s."""
     highest, resting = model.MAXIMUM[nucleus], model.RESTING[nucleus]
@@ -77,13 +88,13 @@ def rest(loop):
 
     def gpe(stn):
         total = w["stn->gpe"] * stn - w["d2->gpe"] * model.RATES["d2"]
-        return brentq(lambda r: sigmoid(total - w["gpe->gpe"] * r, "gpe") - r, 0, 400)
+        return _zero(lambda r: sigmoid(total - w["gpe->gpe"] * r, "gpe") - r, 0, 400)
 
     def excess(stn):
         total = w["cortex->stn"] * model.RATES["cortex"] - w["gpe->stn"] * gpe(stn)
         return sigmoid(total, "stn") - stn
 
-    stn = brentq(excess, 0, 300)
+    stn = _zero(excess, 0, 300)
     return stn, gpe(stn)
 
 
@@ -131,7 +142,7 @@ def leading_root(loop, dt=0.0):
 
     root = (_GROWTHS[:, None] + 2j * np.pi * _FREQUENCIES / 1000).ravel()
     with np.errstate(all="ignore"):
-        for _ in range(60):  # Newton's method from all starts at once
+        for _ in range(25):  # Newton's method from all starts at once
             slope = (equation(root + 1e-6) - equation(root - 1e-6)) / 2e-6
             root = root - equation(root) / slope
         found = (np.abs(equation(root)) < 1e-9) & (root.imag > 1e-4) & (root.imag < 0.6)
@@ -156,7 +167,7 @@ def onset(make, low, high, dt=0.0):
     (value, frequency) : floats
         There, and the frequency in Hz.
     """
-    value = brentq(lambda x: leading_root(make(x), dt)[0], low, high, xtol=1e-6)
+    value = _zero(lambda x: leading_root(make(x), dt)[0], low, high)
     return value, leading_root(make(value), dt)[1]
 
 

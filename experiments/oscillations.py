@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import xarray as xr
-from scipy.signal import welch
 from tqdm import tqdm
 
 from bgrl.agent import Agent, describe
@@ -109,9 +108,35 @@ def play(program, player, steps, seed):
     return rates.transpose(0, 2, 1)
 
 
+def spectrum(rates):
+    """Spectral density by Welch's method: Hann windows that overlap by half, without their means.
+
+    Parameters
+    ----------
+    rates : array (replicate, time)
+        At every `model.STEP`, a segment or more.
+
+    Returns
+    -------
+    frequency : array (frequency,)
+        In Hz.
+    density : array (replicate, frequency)
+        One-sided, (spikes/s)^2/Hz.
+    """
+    window = np.hanning(SEGMENT + 1)[:-1]
+    starts = range(0, rates.shape[1] - SEGMENT + 1, SEGMENT // 2)
+    parts = np.stack([rates[:, start : start + SEGMENT] for start in starts], axis=1)
+    parts = (parts - parts.mean(axis=-1, keepdims=True)) * window
+    power = np.mean(np.abs(np.fft.rfft(parts)) ** 2, axis=1)
+    rate = 1000 / model.STEP
+    density = power / (rate * np.sum(window**2))
+    density[:, 1:-1] *= 2
+    return np.fft.rfftfreq(SEGMENT, 1 / rate), density
+
+
 def measure(rates):
     """What is kept of the rates of STN, (replicate, time): density, peak, deviation, mean."""
-    frequency, density = welch(rates, 1000 / model.STEP, nperseg=SEGMENT)
+    frequency, density = spectrum(rates)
     kept = frequency <= HIGHEST
     frequency, density = frequency[kept], density[:, kept]
     return {

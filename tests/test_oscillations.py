@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.signal import welch
 
 import models
 from analysis import oscillations as analysis
@@ -114,6 +115,15 @@ def test_several_neurons_are_one_loop():
     assert circuit.populations["stn"].delayed == {"rate": 30}
     slow = models.circuit("holgado_2010", tasks.make("random_dots", step=20.0))
     assert (slow.dt, slow.substeps) == (0.2, 100)
+
+
+def test_the_spectrum_is_that_of_welch():
+    rates = np.random.default_rng(0).normal(size=(2, 7300)).cumsum(axis=1)
+    frequency, density = experiment.spectrum(rates)
+    expected = welch(rates, 1000, nperseg=experiment.SEGMENT)
+    np.testing.assert_allclose(frequency, expected[0])
+    np.testing.assert_allclose(density, expected[1], rtol=1e-9)
+    assert abs(density / welch(rates, 1000, nperseg=1000, nfft=2000)[1] - 1).max() > 0.5
 
 
 @pytest.fixture(scope="module")
