@@ -145,7 +145,7 @@ def summary(data):
     count = data["dopamine"].sizes["replicate"]
     rows = [f"{'median and 95 % interval over ' + str(count) + ' replicates':<48}{'expected':>54}"]
     for v in found:
-        number = f"{v.value:.3f} ({v.low:.3f} to {v.high:.3f})"
+        number = f"{v.value:.4g} ({v.low:.4g} to {v.high:.4g})"
         rows.append(
             f"{v.name:<48}{number:<26}{v.expected:<36}{'shown' if v.shown else 'NOT SHOWN'}"
         )

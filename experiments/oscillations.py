@@ -25,7 +25,7 @@ from bgrl.models import holgado_2010 as model
 from bgrl.recording import Sink
 from bgrl.settings import Basics, option
 from bgrl.step.assemble import initial_state
-from bgrl.tasks.base import Task
+from bgrl.tasks.stimulus import stimulus
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.oscillations"
@@ -53,21 +53,6 @@ class Config(Basics):
     seed: int = option(0, "seed of all randomness")
 
 
-def rest_task():
-    """Nothing is shown, asked or rewarded."""
-    return Task(
-        name="rest",
-        summary="nothing happens",
-        reference="none",
-        observations={"nothing": "0"},
-        actions=("rest",),
-        variables=(),
-        step="reward = 0\nterminated = 0",
-        reset="",
-        step_duration=model.STEP,
-    )
-
-
 def agent(loop, replicates):
     """The circuit as the numbers of a `Loop` say.
 
@@ -80,7 +65,7 @@ def agent(loop, replicates):
     -------
     bgrl.agent.Agent
     """
-    task = rest_task()
+    task = stimulus([0.0], step=model.STEP, channels=["nothing"])
     circuit = model.circuit(task)
     for name, factor in loop.factors.items():
         circuit = circuit.scale(name, factor)
@@ -212,7 +197,7 @@ def run(config):
     attributes = {
         "title": "bgrl: oscillations of STN and GPe",
         "experiment": "oscillations",
-        "task": "rest",
+        "task": "stimulus",
         "seed": config.seed,
         "configuration": describe({k: v for k, v in asdict(config).items() if k != "progress"}),
         "schema_version": SCHEMA_VERSION,

@@ -15,6 +15,7 @@ from bgrl.backends import load
 from bgrl.dataset import read, write
 from bgrl.errors import InputError
 from bgrl.step.assemble import initial_state
+from bgrl.tasks.stimulus import stimulus
 from experiments import oscillations as experiment
 from experiments._loop_theory import Loop, leading_root, noise_spectrum, onset, rest
 from models import holgado_2010 as model
@@ -108,7 +109,7 @@ def test_dopamine_moves_weights_from_health_to_what_is_without_it():
 
 def test_several_neurons_are_one_loop():
     """Weights are divided by the number of neurons; noise averages out."""
-    circuit = model.circuit(experiment.rest_task(), 4)
+    circuit = model.circuit(stimulus([0.0], step=1.0), 4)
     for name, (health, _) in model.WEIGHTS.items():
         assert abs(circuit.projections[name].weights) == pytest.approx(health / 4)
     assert circuit.projections["gpe->stn"].weights < 0 < circuit.projections["stn->gpe"].weights
