@@ -45,6 +45,7 @@ from . import (
     sweep,
     task_gallery,
     train,
+    two_loops,
 )
 from .event_aligned import plot_event_aligned
 from .learning_curve import plot_learning_curve
@@ -70,6 +71,7 @@ FIGURES = {
     "lesions": lesions.figure,
     "recovery": recovery.figure,
     "task_gallery": task_gallery.figure,
+    "two_loops": two_loops.figure,
     "rapid_adaptation": rapid_adaptation.figure,
     **reproduction.FIGURES,
 }

@@ -20,7 +20,7 @@ from bgrl.step.assemble import blueprint
 from bgrl.step.blueprint import Blueprint, Code
 from bgrl.step.readable import readable
 from bgrl.task_check import random_agent
-from experiments import action_selection
+from experiments import action_selection, two_loops
 
 GOLDEN = Path(__file__).parent / "golden"
 #: Model to its task and method.
@@ -30,6 +30,7 @@ AGENTS = {
     "cortex_thalamus": ("memory_chain", "rtrl"),
     "distributional": ("pavlovian", "rflo"),
     "gpr": (action_selection.agent((0.4, 0.6), 0.2).task, "none"),
+    "guthrie_2013": (two_loops.two_cues(), "none"),
     "holgado_2010": ("memory_chain", "none"),
     "linear": ("memory_chain", "none"),
     "lru": ("memory_chain", "snap1"),
