@@ -135,7 +135,7 @@ def verdicts(data):
         peaks = sweep["peak_frequency"].values[nearest]
         text = f"{frequency:.1f}, within a tenth, linear theory"
         limits = 0.9 * frequency, 1.1 * frequency
-        found.append(_verdict("   its frequency there (Hz)", peaks, *limits, text))
+        found.append(_verdict(f"   frequency there, {name} (Hz)", peaks, *limits, text))
     return found
 
 

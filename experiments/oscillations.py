@@ -173,7 +173,8 @@ def run(config):
         player = agent(loop, config.replicates)
         key = loop.delay  # all else is a run-time value
         if key not in programs:
-            programs[key] = load(config.backend, player.structure(), say)
+            # Said once, of the first.
+            programs[key] = load(config.backend, player.structure(), None if programs else say)
         rates = play(programs[key], player, config.seconds * 1000, config.seed)
         found.setdefault(name, []).append(measure(rates[0]))
         if name == "dopamine" and value in (0, 1):

@@ -43,9 +43,9 @@ chosen teaches nothing.
 Numbers
 -------
 Those of the programs of Rougier and Topalidou that reproduce the paper (basal-ganglia/guthrie-et-al-2013
-in rougier/Neurosciences, commit a5d01bd), in spikes/s and ms; the text of the paper was not read at the
-source. There noise is drawn in every ms, here it is white with the same variance. `DT` is theirs, `STEP`
-and `GAIN` are ours.
+in rougier/Neurosciences, commit a5d01bd), in spikes/s and ms. The text of the paper was not read at the
+source, nor that of their reproduction of it (Topalidou & Rougier 2015, ReScience 1). There noise is drawn
+in every ms, here it is white with the same variance. `DT` is theirs, `STEP` and `GAIN` are ours.
 """
 
 from dataclasses import replace

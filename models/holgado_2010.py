@@ -83,10 +83,9 @@ def circuit(task, units=1):
     populations |= {name: _nucleus(name, units) for name in TAU}
     projections = {
         name: Projection(
-            name.split("->")[0],
-            name.split("->")[1],
+            *name.split("->"),
             drive=_drive(name),
-            weights=(1 if source(name) in ("cortex", "stn") else -1) * health / units,
+            weights=(1 if _source(name) in ("cortex", "stn") else -1) * health / units,
             plastic=False,
             delay=DELAYS.get(name, 0.0),
         )
@@ -108,14 +107,14 @@ def circuit(task, units=1):
     )
 
 
-def source(pathway):
+def _source(pathway):
     """Where a pathway comes from."""
     return pathway.split("->")[0]
 
 
 def _drive(pathway):
     """The drive that a pathway feeds; one for each, since dopamine changes each by another factor."""
-    return f"{source(pathway)}_input"
+    return f"{_source(pathway)}_input"
 
 
 def _constant(rate, size):
@@ -128,9 +127,9 @@ def _constant(rate, size):
 def _nucleus(name, size):
     """Neurons whose afferents gain by the loss of dopamine."""
     pathways = [pathway for pathway in WEIGHTS if pathway.endswith(f"->{name}")]
-    rises = {f"rise_{source(p)}": Parameter(WEIGHTS[p][1] / WEIGHTS[p][0] - 1) for p in pathways}
+    rises = {f"rise_{_source(p)}": Parameter(WEIGHTS[p][1] / WEIGHTS[p][0] - 1) for p in pathways}
     lost = "clip(1 - dopaminergic, 0, 1)"
-    total = " + ".join(f"{_drive(p)}*(1 + {lost}*rise_{source(p)})" for p in pathways)
+    total = " + ".join(f"{_drive(p)}*(1 + {lost}*rise_{_source(p)})" for p in pathways)
     driven = f"maximum/(1 + (maximum - resting)/resting*exp(-4*({total})/maximum))"
     return Population(
         size,

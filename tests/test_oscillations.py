@@ -181,7 +181,7 @@ def test_the_noise_alone_makes_the_spectrum_of_health(data):
         ("dopamine", "beta_power", lambda x: 0 * x + 1, "beta power in health"),
         ("dopamine", "deviation", lambda x: x[:, ::-1] * 0 + 0.5, "dopamine at which it begins"),
         ("coupling", "onset", lambda x: x + 0.1, "coupling at which it begins"),
-        ("delay", "onset_frequency", lambda x: 0.8 * x, "its frequency there"),
+        ("delay", "onset_frequency", lambda x: 0.8 * x, "frequency there, delay (Hz)"),
     ],
 )
 def test_what_is_otherwise_is_not_shown(group, variable, change, name, data):
