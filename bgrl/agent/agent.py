@@ -88,7 +88,7 @@ class Agent:
 
     def _check_names(self):
         populations = self.circuit.populations
-        parameters = [f"{n}.{k}" for n, p in populations.items() for k in p.parameters]
+        parameters = [f"{n}.{k}" for n, p in populations.items() for k in p.all_parameters]
         for name in self.learning.overrides:
             choices = [*self.circuit.projections, *parameters]
             choose("projection or parameter in overrides", name, choices)
@@ -101,7 +101,7 @@ class Agent:
                     "something else so"
                 )
         if len(populations) == 1:  # in a dataset its parameters go by their own names
-            (own,) = (p.parameters for p in populations.values())
+            (own,) = (p.all_parameters for p in populations.values())
             if both := sorted(set(own) & set(self.circuit.projections)):
                 raise InputError(
                     f"both a projection and a parameter: {both[0]}; rename one of them"
@@ -180,7 +180,7 @@ class Agent:
             learns = projections[name].plastic and projections[name].rule is None
         else:
             population, parameter = name.split(".")
-            learns = self.circuit.populations[population].parameters[parameter].trainable
+            learns = self.circuit.populations[population].all_parameters[parameter].trainable
         method = self.learning.overrides.get(name, self.learning.sensitivity)
         return method if learns else "none"
 
@@ -227,7 +227,7 @@ class Agent:
         trained = [
             f"{name}.{key}"
             for name, p in self.circuit.populations.items()
-            for key, parameter in p.parameters.items()
+            for key, parameter in p.all_parameters.items()
             if parameter.trainable
         ]
         readouts = [readout for readout, _ in self.readouts()]
@@ -251,10 +251,13 @@ class Agent:
         circuit = self.circuit.to_dict()
         populations = {}
         for name, p in self.circuit.populations.items():
+            alike = p.derivatives is None and not p.terminals
             populations[name] = {
                 "size": int(p.size),
-                "map" if p.derivatives is None else "derivatives": dict(p.dynamics),
-                **({"delayed": list(p.lines)} if p.delayed else {}),
+                "map" if alike else "derivatives": dict(p.dynamics),
+                **({"direct": p.direct} if p.direct else {}),
+                **({"kept": p.kept} if p.kept else {}),
+                **({"with_units": p.synaptic} if p.terminals else {}),
                 "has_units": p.equations is not None,
                 "parameters": {
                     k: {
@@ -262,7 +265,7 @@ class Agent:
                         "unit": v.unit,
                         "minimum": lowest_trained(p, k, self.circuit.dt),
                     }
-                    for k, v in p.parameters.items()
+                    for k, v in p.all_parameters.items()
                 },
                 "drives": list(p.drives),
                 "functions": circuit["populations"][name].get("functions", {}),
@@ -272,7 +275,7 @@ class Agent:
                 "source": p.source,
                 "target": p.target,
                 "drive": p.drive,
-                "reads": self.circuit.read_by(p),
+                "reads": self.circuit.read_by(name),
                 "signed": p.sign is not None,
                 "rule": asdict(rule) if (rule := self._rule(name)) else None,
             }

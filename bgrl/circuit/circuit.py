@@ -15,15 +15,19 @@ from bgrl.circuit.clock import agree, check_duration, check_time_constants
 from bgrl.circuit.editing import Editing
 from bgrl.circuit.nucleus import _NAME, Function, Population, delay_variable
 from bgrl.circuit.pathway import Dopamine, Projection, Readout, Rule, without
+from bgrl.circuit.synapse import Terminal, terminal_key
 from bgrl.circuit.text import (
     from_json,
     functions_to_json,
     lesion_text,
     parameters_from,
+    parameters_text,
+    synapse_from,
+    synapse_text,
     synapses_text,
     to_json,
 )
-from bgrl.circuit.values import check_binary, check_rows, check_value, summary, values_of
+from bgrl.circuit.values import check_binary, check_rows, check_value, values_of
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.quantities import Time
@@ -122,25 +126,45 @@ class Circuit(Editing):
             )
 
     def _remember(self):
-        """Give each population the delay lines that its projections read."""
-        needed = {name: {} for name in self.populations}
+        """Give each population the synapses with dynamics and the delay lines of its projections."""
+        terminals = {name: {} for name in self.populations}
+        delayed = {name: {} for name in self.populations}
         for name, p in self.projections.items():
+            for what, there in (("a delay", p.delay), ("dynamics", p.dynamics)):
+                if there and p.source in self.inputs:
+                    raise InputError(
+                        f"{name!r} has {what}, but {p.source!r} is an input; only what comes from a "
+                        "population has"
+                    )
+            if p.dynamics is not None:
+                key = terminal_key(name)
+                if key in terminals[p.source]:
+                    raise InputError(
+                        f"the synapses of {name!r} and of another projection from {p.source!r} would "
+                        f"both be called {key!r}; rename one of them"
+                    )
+                terminals[p.source][key] = Terminal(key, p.reads, p.dynamics, self.dt)
             if steps := self._delay_steps(name, p):
-                lines = needed[p.source]
-                lines[p.reads] = max(steps, lines.get(p.reads, 0))
+                variable, lines = self._transmitted(name), delayed[p.source]
+                lines[variable] = max(steps, lines.get(variable, 0))
         for name, p in self.populations.items():
-            if p.delayed != needed[name]:
-                self.populations[name] = replace(p, delayed=needed[name])
+            found = tuple(terminals[name].values())
+            if (p.delayed, p.terminals) != (delayed[name], found):
+                changed = replace(p, delayed=delayed[name], terminals=found)
+                changed.check_terminals(name)
+                self.populations[name] = changed
+
+    def _transmitted(self, name):
+        """The state variable of its source that a projection transmits, but for its delay."""
+        p = self.projections[name]
+        if p.dynamics is None:
+            return p.reads
+        return Terminal(terminal_key(name), p.reads, p.dynamics, self.dt).transmitted
 
     def _delay_steps(self, name, projection):
         """Euler steps of a projection's delay."""
         if not projection.delay:
             return 0
-        if projection.source in self.inputs:
-            raise InputError(
-                f"{name!r} has a delay, but {projection.source!r} is an input; only what comes from a "
-                "population is delayed"
-            )
         steps = round(projection.delay / self.dt)
         if steps < 1 or not agree(steps * self.dt, projection.delay):
             raise InputError(
@@ -153,9 +177,10 @@ class Circuit(Editing):
             )
         return steps
 
-    def read_by(self, projection):
-        """The state variable that a projection transmits: that of its delay line, if it has a delay."""
-        return delay_variable(projection.reads, round(projection.delay / self.dt))
+    def read_by(self, name):
+        """The state variable that a projection transmits: that of its synapse or delay line, if any."""
+        steps = round(self.projections[name].delay / self.dt)
+        return delay_variable(self._transmitted(name), steps)
 
     def _cut_lesioned(self):
         """Take the synapses of lesioned neurons, whenever and however they were made."""
@@ -216,6 +241,9 @@ class Circuit(Editing):
             raise InputError(f"sign of {name!r} is {projection.sign!r}; valid: 1, -1, none")
         if projection.rule is not None:
             projection.rule.check(name, self.populations[projection.target])
+        if projection.dynamics is not None:
+            projection.dynamics.check(name, self.size(projection.source))
+            check_time_constants(name, projection.dynamics, self.dt)
         shape = self.shape(projection)
         check_value(f"weights of {name!r}", projection.weights, shape)
         for what, value in (("mask", projection.mask), ("lesion", projection.lesioned)):
@@ -294,8 +322,9 @@ class Circuit(Editing):
             }
             projections = {
                 name: Projection(
-                    **{k: v for k, v in from_json(p).items() if k != "rule"},
+                    **{k: v for k, v in from_json(p).items() if k not in ("rule", "dynamics")},
                     rule=Rule(**p["rule"]) if p.get("rule") else None,
+                    dynamics=synapse_from(p.get("dynamics")),
                 )
                 for name, p in description["projections"].items()
             }
@@ -348,11 +377,10 @@ class Circuit(Editing):
             for variable, expression in p.described.items():
                 left = f"next {variable}" if p.derivatives is None else f"d{variable}/dt"
                 lines.append(f"    {left} = {expression}")
-            for key, q in p.parameters.items():
-                unit = " ms" if q.unit == "ms" else ""
-                trained = ", trained" if q.trainable else ""
-                lines.append(f"    {key}: {summary(q.value)}{unit}{trained}")
-        lines += [f"  {name}: {self._pathway(p)}" for name, p in self.projections.items()]
+            lines += parameters_text(p.parameters)
+        for name, p in self.projections.items():
+            lines.append(f"  {name}: {self._pathway(p)}")
+            lines += synapse_text(p.dynamics) if p.dynamics else []
         for kind in ("actor", "critic"):
             if (readout := getattr(self, kind)) is not None:
                 read = ", ".join(".".join(state) for state in readout.states())

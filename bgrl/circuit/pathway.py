@@ -4,6 +4,7 @@ from dataclasses import field, replace
 
 import numpy as np
 
+from bgrl.circuit.synapse import Synapse
 from bgrl.circuit.values import frozen
 from bgrl.description import description
 from bgrl.errors import InputError
@@ -76,6 +77,9 @@ class Projection:
     delay : float
         How long it takes on the way, in ms: a whole number of Euler steps, besides the one that every
         synapse takes. Only from a population; what an input shows late is said in the task.
+    dynamics : Synapse, optional
+        What happens to the signal before it is weighted (`bgrl.circuit.synapse`): a filter, depression,
+        facilitation, equations of your own. Only from a population.
     """
 
     source: str
@@ -89,6 +93,7 @@ class Projection:
     rule: Rule | None = None
     lesioned: object = None
     delay: Time = 0.0
+    dynamics: Synapse | None = None
 
     def __post_init__(self):
         if self.delay < 0:

@@ -7,8 +7,9 @@ import numpy as np
 
 from bgrl import random
 from bgrl.circuit.clock import check_time_constants
-from bgrl.circuit.nucleus import noises
+from bgrl.circuit.equations import noises
 from bgrl.circuit.values import sample
+from bgrl.language import evaluate
 
 
 def write(b, plan):
@@ -61,16 +62,22 @@ def start(agent, plan, seed):
     """Initial states and parameters."""
     values = {}
     for name, p in agent.circuit.populations.items():
-        for variable in p.dynamics:
-            initial = np.broadcast_to(np.asarray(p.initial_of(variable)), (p.size,))
-            values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
         if p.noises:
             values[f"{name}.gain_noise"] = 1.0
-        for key, parameter in p.parameters.items():
-            full = f"{name}.{key}"
-            values[full] = replicated(agent, parameter.value, (p.size,), seed, full)
-        drawn = {key: values[f"{name}.{key}"] for key in p.parameters}
-        check_time_constants(name, p, agent.circuit.dt, drawn)
+        known = {
+            key: replicated(agent, parameter.value, (p.size,), seed, f"{name}.{key}")
+            for key, parameter in p.all_parameters.items()
+        }
+        values |= {f"{name}.{key}": drawn for key, drawn in known.items()}
+        check_time_constants(name, p, agent.circuit.dt, known)
+        for terminal in p.terminals:
+            drawn = {key: known[terminal.names[key]] for key in terminal.synapse.parameters}
+            check_time_constants(terminal.key, terminal.synapse, agent.circuit.dt, drawn)
+        for variable in p.dynamics:
+            initial = p.initial_of(variable)
+            initial = evaluate(initial, known) if isinstance(initial, str) else np.asarray(initial)
+            known[variable] = initial = np.broadcast_to(initial, (agent.replicates, p.size))
+            values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
     return values
 
 
