@@ -141,7 +141,7 @@ def random_synapse(generator, kind, size):
 
 @st.composite
 def circuits(draw):
-    """One to four populations of any kind, with masks, sub-steps, delays and dynamics."""
+    """One to four populations of any kind, masks, sub-steps, delays, dynamics, modulators."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     names = ("cortex", "gpe", "stn", "thalamus")[: draw(st.integers(1, 4))]
     kinds = st.sampled_from(["rate", "adapting", "gated", "noisy", "map"])
@@ -174,13 +174,29 @@ def circuits(draw):
                     delay=0.0 if source == "stimulus" else 0.5 * draw(st.integers(0, 3)),
                     dynamics=random_synapse(generator, kind, shape[1]),
                 )
-    return Circuit(
+    circuit = Circuit(
         dt=0.5,
         substeps=draw(st.integers(1, 3)),
         populations=populations,
         projections=projections,
         inputs={"stimulus": 2},
     )
+    for k in range(draw(st.integers(0, 2))):
+        target = draw(st.sampled_from([*names, *projections]))
+        source = draw(st.sampled_from(["stimulus", *names]))
+        nucleus = target if target in names else projections[target].target
+        shape = circuit.size(nucleus), circuit.size(source)
+        circuit = circuit.modulate(
+            source,
+            target if target in projections else f"{target}.drive",
+            draw(st.sampled_from(["gain", "gain", "plasticity"])),
+            generator.normal(size=shape),
+            name=f"modulator_{k}",
+            mask=np.ones(shape),
+            plastic=True,
+            delay=0.0 if source == "stimulus" else 0.5 * draw(st.integers(0, 1)),
+        )
+    return circuit
 
 
 def replay(circuit, method, steps=5, seed=0):

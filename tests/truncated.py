@@ -138,14 +138,8 @@ class Oracle:
         for name, p in circuit.populations.items():
             known = {v: state[name, v] for v in p.dynamics}
             known |= {k: value[f"{name}.{k}"] for k in p.parameters}
-            known |= {drive: np.zeros(p.size, complex) for drive in p.drives}
+            known |= self.arriving(name, value, inputs, sources)
             known |= {noise: drawn[name, noise] / np.sqrt(circuit.dt) for noise in p.noises}
-            for key, q in circuit.projections.items():
-                if q.target == name:
-                    mask = 1.0 if q.mask is None else np.asarray(q.mask)
-                    read = circuit.read_by(key)
-                    x = inputs[q.source] if q.source in inputs else sources[q.source, read]
-                    known[q.drive] = known[q.drive] + (value[key] * mask) @ x
             after = {}
             for v, text in p.described.items():
                 result = evaluated(text, known) + np.zeros(p.size)
@@ -164,6 +158,30 @@ class Oracle:
             after |= {v: state[name, before] for v, before in p.lines.items()}
             new += [after[v] for v in p.dynamics]
         return np.concatenate(new)
+
+    def arriving(self, name, value, inputs, sources):
+        """Drives of a population, multiplied by what modulates them."""
+        brought, modulated = {}, {}
+        for key, q in self.circuit.projections.items():
+            if q.target == name:
+                mask = 1.0 if q.mask is None else np.asarray(q.mask)
+                read = self.circuit.read_by(key)
+                x = inputs[q.source] if q.source in inputs else sources[q.source, read]
+                found = (value[key] * mask) @ x
+                if q.modulates == "gain":
+                    whose = q.pathway or ("drive", q.drive)
+                    modulated[whose] = modulated.get(whose, 0.0) + found
+                elif q.modulates is None:
+                    brought[key] = found
+        factors = {whose: FUNCTIONS["clip"](1 + m, 0, np.inf) for whose, m in modulated.items()}
+        known = {}
+        for drive in self.circuit.populations[name].drives:
+            total = np.zeros(self.circuit.size(name), complex)
+            for key, found in brought.items():
+                if self.circuit.projections[key].drive == drive:
+                    total = total + factors.get(key, 1.0) * found
+            known[drive] = factors.get(("drive", drive), 1.0) * total
+        return known
 
     def owners(self):
         """Of each state its population and neuron; of each parameter the same of its owner."""

@@ -16,6 +16,7 @@ import numpy as np
 from bgrl.agent.plan import Plan
 from bgrl.circuit import Circuit, Distribution
 from bgrl.circuit.clock import agree, lowest_trained
+from bgrl.circuit.synapse import key_of
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.interventions import modulated
@@ -195,20 +196,20 @@ class Agent:
         """
         groups = {}
         for name, p in self.circuit.populations.items():
-            for drive in p.drives:
+            for drive in p.all_drives:
                 for key in self.circuit.afferents(name, drive):
                     size = int(self.circuit.size(self.circuit.projections[key].source))
                     method = self.sensitivity(key)
                     group = f"{name}_{drive}"
-                    if self._rule(key):
-                        group = key.replace("->", "_to_").replace(".", "_")
+                    if self._learns_alone(key):
+                        group = key_of(key)
                     elif method != self.learning.sensitivity:
                         group += f"_{method}"
                     entry = {"target": name, "drive": drive, "sensitivity": method}
                     kept = groups.setdefault(group, entry | {"projections": {}})
                     columns = kept["projections"]
-                    ruled = any(map(self._rule, (*columns, key)))
-                    if not entry.items() <= kept.items() or (columns and ruled):
+                    alone = any(map(self._learns_alone, (*columns, key)))
+                    if not entry.items() <= kept.items() or (columns and alone):
                         raise InputError(
                             f"the weights of {next(iter(columns))!r} and {key!r} would both be called "
                             f"{group!r}; rename a projection, population or drive"
@@ -216,6 +217,10 @@ class Agent:
                     first = max((last for _, last in columns.values()), default=0)
                     columns[key] = [first, first + size]
         return groups
+
+    def _learns_alone(self, name):
+        """Whether no other projection into its drive may learn as this one does."""
+        return bool(self._rule(name)) or self.circuit.modulated(name, "plasticity")
 
     def _rule(self, name):
         """The rule by which a projection learns, if it has one and learns at all."""
@@ -267,14 +272,15 @@ class Agent:
                     }
                     for k, v in p.all_parameters.items()
                 },
-                "drives": list(p.drives),
+                "drives": list(p.all_drives),
+                **({"arriving": p.arriving} if p.arriving else {}),
                 "functions": circuit["populations"][name].get("functions", {}),
             }
         projections = {
             name: {
                 "source": p.source,
                 "target": p.target,
-                "drive": p.drive,
+                "drive": self.circuit.fed_by(name),
                 "reads": self.circuit.read_by(name),
                 "signed": p.sign is not None,
                 "rule": asdict(rule) if (rule := self._rule(name)) else None,

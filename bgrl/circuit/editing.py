@@ -16,6 +16,7 @@ import numpy as np
 
 from bgrl.circuit import values, wiring
 from bgrl.circuit.clock import agree, check_duration
+from bgrl.circuit.modulation import KINDS
 from bgrl.circuit.pathway import Projection
 from bgrl.circuit.synapse import read_synapse
 from bgrl.circuit.values import Distribution, truncated_normal
@@ -94,16 +95,66 @@ class Editing:
         choose("source", source, [*self.populations, *self.inputs])
         choose("target", target, self.populations)
         drive = fields.get("drive", "drive")
-        others = [self.projections[key].source for key in self.afferents(target, drive)]
+        others = [
+            p.source
+            for p in self.projections.values()
+            if (p.target, p.drive, p.modulates) == (target, drive, None)
+        ]
         fan_in = sum(self.size(end) for end in (*others, source))
         fields.setdefault("weights", truncated_normal(1 / math.sqrt(fan_in)))
         projections = {**self.projections, name: Projection(source, target, **fields)}
         return replace(self, projections=projections)
 
+    def modulate(self, source, target, effect, weights, name=None, **fields):
+        """Let a population or input modulate a nucleus or pathway, see `bgrl.circuit.modulation`.
+
+        Parameters
+        ----------
+        source : str
+            A population or input.
+        target : str
+            A population, one of its drives ("striatum.apical"), or a projection.
+        effect : {"excitability", "gain", "plasticity"}
+            What adds to a drive, multiplies it, or multiplies the steps of learning.
+        weights : float, array or Distribution
+            Of the new projection: by how much, for a signal of 1.
+        name : str, optional
+            "source->target.effect" where nothing is said.
+        **fields
+            Of `bgrl.circuit.Projection`, a delay for instance. It does not learn, unless `plastic` is
+            set.
+
+        Raises
+        ------
+        InputError
+            For an unknown target or effect, with those that exist.
+        """
+        choose("effect of a modulator", effect, ("excitability", *KINDS))
+        drives = {
+            f"{k}.{drive}": (k, drive) for k, p in self.populations.items() for drive in p.drives
+        }
+        paths = [k for k, p in self.projections.items() if p.modulates is None]
+        choose("population, drive or projection", target, [*self.populations, *drives, *paths])
+        name = f"{source}->{target}.{effect}" if name is None else name
+        fields = {"plastic": False, "weights": weights} | fields
+        if effect != "excitability":
+            fields["modulates"] = effect
+        nucleus = target
+        if target in drives:
+            nucleus, fields["drive"] = drives[target]
+        elif target in self.projections:
+            nucleus, fields["pathway"] = self.projections[target].target, target
+            if effect == "excitability":
+                raise InputError(
+                    f"excitability is of a population or drive; {target!r} is a projection"
+                )
+        return self.connect(source, nucleus, name, **fields)
+
     def disconnect(self, name):
-        """Remove a projection. Unlike `lesion`, this makes another program."""
+        """Remove a projection and what modulates it. Unlike `lesion`, this makes another program."""
         choose("projection", name, self.projections)
-        return replace(self, projections={k: v for k, v in self.projections.items() if k != name})
+        left = {k: p for k, p in self.projections.items() if name not in (k, p.pathway)}
+        return replace(self, projections=left)
 
     def add_population(self, name, population):
         """Add a nucleus, a `bgrl.circuit.Population`, which `connect` then connects."""
@@ -117,11 +168,12 @@ class Editing:
         for readout in self._readouts().values():
             if name in {readout.reads, *(state.split(".")[0] for state in readout.feedback_to)}:
                 raise InputError(f"{readout.name!r} reads or feeds back to {name!r}; lesion it")
+        ends = {k for k, p in self.projections.items() if name in (p.source, p.target)}
         return replace(
             self,
             populations={k: p for k, p in self.populations.items() if k != name},
             projections={
-                k: p for k, p in self.projections.items() if name not in (p.source, p.target)
+                k: p for k, p in self.projections.items() if k not in ends and p.pathway not in ends
             },
         )
 

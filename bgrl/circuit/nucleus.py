@@ -5,6 +5,7 @@ from dataclasses import field
 from functools import cached_property
 
 from bgrl.circuit.equations import RESERVED, noises, parse_equations, with_units
+from bgrl.circuit.modulation import Factor, arriving
 from bgrl.circuit.synapse import Terminal, after
 from bgrl.circuit.values import Parameter, check_binary, check_value, frozen
 from bgrl.description import description
@@ -107,6 +108,8 @@ class Population:
         of its projections.
     terminals : tuple of bgrl.circuit.synapse.Terminal
         The synapses with dynamics that its neurons have; a circuit sets them, by its projections.
+    factors : tuple of bgrl.circuit.modulation.Factor
+        What modulators multiply in it; a circuit sets them, by its projections.
     """
 
     size: int
@@ -120,6 +123,7 @@ class Population:
     lesioned: object = None
     delayed: dict[str, int] = field(default_factory=dict)
     terminals: tuple[Terminal, ...] = ()
+    factors: tuple[Factor, ...] = ()
 
     def __post_init__(self):
         derivatives, units = (
@@ -166,8 +170,11 @@ class Population:
 
     @cached_property
     def dynamics(self):
-        """State variable to right-hand side, those of its synapses and delay lines included."""
-        found = dict(self.described)
+        """State variable to right-hand side, with all that the projections of a circuit bring.
+
+        These are the variables of synapses and delay lines, and what modulators multiply.
+        """
+        found = self._modulated
         for terminal in self.terminals:
             found |= terminal.derivatives
         for terminal in self.terminals:
@@ -177,8 +184,29 @@ class Population:
     def _next(self, variable, dt):
         """What a variable is after an Euler step, as an expression."""
         if self.derivatives is None:
-            return f"({canonical(self.map[variable], floats=False)})"
-        return after(variable, canonical(self.derivatives[variable], floats=False), dt)
+            return f"({canonical(self._modulated[variable], floats=False)})"
+        return after(variable, canonical(self._modulated[variable], floats=False), dt)
+
+    @property
+    def _modulated(self):
+        """State variable to right-hand side, drives multiplied by what modulates them."""
+        if not self.arriving:
+            return dict(self.described)
+        return {
+            variable: canonical(text, self.arriving, floats=False)
+            for variable, text in self.described.items()
+        }
+
+    @property
+    def arriving(self):
+        """Drive to what arrives in its place in the equations, where it is modulated."""
+        found = {drive: arriving(drive, self.factors) for drive in self.drives}
+        return {drive: text for drive, text in found.items() if text != drive}
+
+    @property
+    def all_drives(self):
+        """Its drives and those of its modulators."""
+        return (*self.drives, *(drive for f in self.factors for drive in f.drives))
 
     @property
     def direct(self):
@@ -263,16 +291,18 @@ class Population:
             check_value(f"{name}.{parameter}", p.value, (self.size,))
         check_binary(f"lesion of {name!r}", self.lesioned, (self.size,), "neurons")
 
-    def check_terminals(self, name):
-        """Raise `InputError` if something of a synapse has a name that is the population's own."""
+    def check_names(self, name):
+        """Raise `InputError` if what projections bring has a name that is the population's own."""
         own = {*self.described, *self.parameters, *self.drives, *self.functions}
+        brought = dict.fromkeys(self.all_drives[len(self.drives) :], "a modulator")
         for terminal in self.terminals:
-            for called in (*terminal.derivatives, terminal.transmitted, *terminal.parameters):
-                if called in own:
-                    raise InputError(
-                        f"population {name!r}: {called!r} is also the name of what a synapse with "
-                        "dynamics has; rename it"
-                    )
+            parts = (*terminal.derivatives, terminal.transmitted, *terminal.parameters)
+            brought |= dict.fromkeys(parts, "a synapse with dynamics")
+        for called in own & set(brought):
+            raise InputError(
+                f"population {name!r}: {called!r} is also the name of what {brought[called]} has; "
+                "rename it"
+            )
 
 
 def delay_variable(name, steps):

@@ -80,6 +80,11 @@ class Projection:
     dynamics : Synapse, optional
         What happens to the signal before it is weighted (`bgrl.circuit.synapse`): a filter, depression,
         facilitation, equations of your own. Only from a population.
+    modulates : {"gain", "plasticity"}, optional
+        It multiplies instead of adding to a drive (`bgrl.circuit.modulation`): the drive `drive`, or
+        every step that learning makes in the target.
+    pathway : str, optional
+        The projection to the target of which it modulates that, rather than of all.
     """
 
     source: str
@@ -94,6 +99,8 @@ class Projection:
     lesioned: object = None
     delay: Time = 0.0
     dynamics: Synapse | None = None
+    modulates: str | None = None
+    pathway: str | None = None
 
     def __post_init__(self):
         if self.delay < 0:

@@ -192,8 +192,8 @@ def after(variable, derivative, dt):
     return f"({variable} + {dt!r}*({derivative}))"
 
 
-def terminal_key(projection):
-    """What ends the names of all that is of a projection's synapse."""
+def key_of(projection):
+    """A projection's name as a part of other names."""
     return projection.replace("->", "_to_").replace(".", "_")
 
 

@@ -9,6 +9,7 @@ norm works the same way, before the optimizer.
 import re
 from dataclasses import asdict
 
+from bgrl.circuit.modulation import factor
 from bgrl.learning.optimizers import CLIPPING
 from bgrl.step.gradient import gradients
 from bgrl.step.synapses import keep_sign
@@ -144,6 +145,8 @@ def _moved(plan, stages, group, key, gradient):
     change = f"learning_rate{gradient.suffix}*update_{key}"
     if plan.learning["rates_fall"]:
         change = f"youth{gradient.suffix}*{change}"
+    for drive in plan.plasticity(group):
+        change = f"{factor(drive + gradient.suffix)}*{change}"
     change = change if gradient.scale == 1 else f"{gradient.scale!r}*{change}"
     lines = [
         f"gradient_{key} = {_gradient(before, key, gradient)}",
