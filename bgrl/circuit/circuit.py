@@ -439,7 +439,8 @@ class Circuit(Editing):
         learns = ("plastic by a rule" if p.rule else "plastic") if p.plastic else "fixed"
         parts = [" x ".join(map(str, self.shape(p))), learns]
         if p.modulates:
-            whose = p.pathway or (p.drive if p.modulates == "gain" else p.target)
+            alone = p.modulates == "plasticity" or len(self.populations[p.target].drives) == 1
+            whose = p.pathway or (p.target if alone else f"{p.target}.{p.drive}")
             parts.append(f"modulates {p.modulates} of {whose}")
         elif p.drive != "drive":
             parts.append(f"drive {p.drive}")
