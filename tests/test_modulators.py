@@ -157,6 +157,75 @@ def test_a_running_uncertainty_scales_learning():
     assert level > 1e-3
 
 
+@pytest.mark.parametrize(
+    ("setting", "text", "factor"),
+    [
+        ("rate_network", "1 + 0.8*acetylcholine", 1.4),
+        ("rate_actor", "acetylcholine**2", 0.25),
+        ("rate_critic", "3*acetylcholine", 1.5),
+        ("rate_critic", "acetylcholine - 1", 0.0),
+        ("discount", "acetylcholine", 0.5),
+    ],
+)
+def test_a_setting_of_learning_follows_a_signal(setting, text, factor):
+    """A signal that stays where it is does what another number does."""
+    number = {"rate_network": 1e-2, "rate_actor": 1e-2, "rate_critic": 1e-2, "discount": 0.9}
+    states = [
+        run(bathed(), 20, learn=True, **(number | more))[-1]
+        for more in ({"modulated": {setting: text}}, {setting: factor * number[setting]}, {})
+    ]
+    learned = ("cortex_drive.weight", "readout_drive.weight", "readout.bias", "cortex.tau")
+    for name in learned:
+        np.testing.assert_allclose(states[0][name], states[1][name], rtol=1e-12, err_msg=name)
+    assert any(np.abs(states[0][name] - states[2][name]).max() > 1e-6 for name in learned)
+
+
+def test_a_signal_is_that_of_the_step():
+    """The critic learns in every second step only."""
+    flip = Population(1, map={"rate": "1 - rate"})
+    circuit = bathed().add_population("flip", flip)
+    states = run(circuit, 8, learn=True, modulated={"rate_critic": "flip"}, rate_critic=0.1)
+    moves = np.diff([s["readout.bias"][0, -1] for s in states]) != 0
+    assert moves.tolist() == [s["flip.rate"][0, 0] == 1 for s in states[1:]]
+    assert moves.tolist() == [False, True] * 3 + [False]
+
+
+def test_the_actor_is_sharper_where_it_is_said():
+    modulated = {"inverse_temperature": "6*acetylcholine"}
+    (state,) = run(bathed(), 1, learn=True, modulated=modulated, rate_actor=0.0)
+    rates, weights = state["cortex.rate"][0], state["readout_drive.weight"][0]
+    weights = weights.reshape(3, -1)[:2]
+    logits = 3.0 * weights @ rates
+    policy = np.exp(logits) / np.exp(logits).sum()
+    np.testing.assert_allclose(state["readout.policy"][0, :2], policy, rtol=1e-12)
+    chosen = np.arange(2) == state["policy.action"][0]
+    expected = 3.0 * np.outer(chosen - policy, rates)
+    eligibility = state["readout_drive.eligibility_weight"][0].reshape(3, -1)
+    np.testing.assert_allclose(eligibility[:2], expected, rtol=1e-12)
+    np.testing.assert_allclose(eligibility[2], rates, rtol=1e-12)
+    assert np.abs(policy - 0.5).min() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("modulated", "message"),
+    [
+        (
+            {"rate": "1"},
+            "unknown setting that is modulated 'rate'; valid: discount, inverse_temper",
+        ),
+        (
+            {"discount": "serotonin"},
+            "factor of discount: unknown symbol serotonin; known: acetylch",
+        ),
+        ({"discount": "stn"}, "factor of discount: unknown symbol stn"),  # two neurons
+        ({"discount": "1 +"}, "factor of discount: '1 [+]' cannot be read"),
+    ],
+)
+def test_what_is_no_factor_is_refused(modulated, message):
+    with pytest.raises(InputError, match=message):
+        run(bathed(), 1, modulated=modulated)
+
+
 def test_it_is_edited_by_name_kept_in_json_and_shown():
     plain = bathed()
     circuit = plain.modulate("acetylcholine", "gpe->stn", "gain", -0.5)

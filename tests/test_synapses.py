@@ -176,7 +176,9 @@ def rich(units=4):
 @pytest.mark.parametrize("backend", ["cpp", "cuda-emulated"])
 def test_backends_are_the_same(backend):
     task = tasks.make("memory_chain", length=20)  # the loop takes some of its steps
-    agent = Agent(rich(), task, Learning("rtrl"), 2, "float64")
+    signals = {"rate_network": "1 + reward**2", "inverse_temperature": "2", "discount": "0.9"}
+    learning = Learning("rtrl", modulated=signals, scale_reward=True)
+    agent = Agent(rich(), task, learning, 2, "float64")
     (expected,), (found,) = (
         run(agent, 50, b, 50, trial=True, learn=True) for b in ("numpy", backend)
     )

@@ -20,6 +20,7 @@ from bgrl.circuit.synapse import key_of
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.interventions import modulated
+from bgrl.language import check_expression
 from bgrl.learning import Learning
 from bgrl.slots import SLOTS
 from bgrl.tasks.base import Task
@@ -64,6 +65,7 @@ class Agent:
         self._check_readouts()
         self._check_names()
         self._check_rules()
+        self._check_modulated()
 
     def _check_steps(self):
         """A task that counts time and its circuit must mean the same time by a step."""
@@ -138,6 +140,13 @@ class Agent:
                     f"rule of {name!r}: `chosen` is not known in {p.target!r}, which the actor neither "
                     "reads nor feeds back to (feedback_to)"
                 )
+
+    def _check_modulated(self):
+        """Settings of learning are scaled by signals of one number."""
+        circuit = self.circuit
+        signals = [n for n in (*circuit.populations, *circuit.inputs) if circuit.size(n) == 1]
+        for name, text in self.learning.modulated.items():
+            check_expression(f"factor of {name}", text, signals)
 
     def _check_inputs(self):
         """Observations are dealt out to the inputs in order; action and reward have their own."""

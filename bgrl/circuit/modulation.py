@@ -53,7 +53,12 @@ def through(key):
 
 def factor(drive):
     """The factor, as an expression of the drive that sums up what modulates."""
-    return f"clip(1 + {drive}, 0, inf)"
+    return factor_text(f"1 + {drive}")
+
+
+def factor_text(text):
+    """An expression that is never below zero."""
+    return f"clip({text}, 0, inf)"
 
 
 def arriving(drive, factors):

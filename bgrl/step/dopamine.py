@@ -6,6 +6,8 @@ the targets, the equations of rules and optimizers, and the variable in a datase
 
 import numpy as np
 
+from bgrl.step.signals import scaled
+
 
 def write(b, plan):
     """Group ``dopamine`` (one element), and what taught groups get of it; slot dopamine."""
@@ -18,8 +20,9 @@ def write(b, plan):
     reward = "reward"
     if plan.learning["scale_reward"]:
         reward = "reward/sqrt(return_variance)"
-        _scale_reward(b)
-    error, average = f"{reward} + discount*critic*(1 - done) - value", ""
+        _scale_reward(b, plan)
+    discount = scaled(b, plan, "dopamine", "discount", "discount")
+    error, average = f"{reward} + {discount}*critic*(1 - done) - value", ""
     if plan.learning["continuing"]:
         b.variables("dopamine", "average_reward")
         b.variables("dopamine", "rate_average_reward", shared=True)
@@ -42,10 +45,11 @@ def write(b, plan):
     for name in plan.taught():
         b.variables(name, "dopamine", "discount", "trace_decay")
         b.link(name, "td_error", "dopamine", "td_error", 0)
-        b.code("dopamine", name, "dopamine = td_error\ntrace_decay = discount*(1 - done)")
+        discount = scaled(b, plan, name, "discount", "discount")
+        b.code("dopamine", name, f"dopamine = td_error\ntrace_decay = {discount}*(1 - done)")
 
 
-def _scale_reward(b):
+def _scale_reward(b, plan):
     """The variance of the discounted sum of past reward, see `Learning.scale_reward`.
 
     Before the first it is as if one sum of mean 0 and variance 1 had been seen.
@@ -54,8 +58,8 @@ def _scale_reward(b):
     b.code(
         "plasticity",
         "dopamine",
-        """
-        past_reward = discount*past_reward + reward
+        f"""
+        past_reward = {scaled(b, plan, "dopamine", "discount", "discount")}*past_reward + reward
         return_count = return_count + 1
         away = past_reward - return_mean
         return_mean = return_mean + away/return_count
