@@ -159,7 +159,9 @@ def test_a_trial_starts_with_what_is_said():
 
 
 def rich(units=4):
-    """Depression behind a delay, noise in a filter whose time constant is learned, and modulators."""
+    """Depression behind a delay, noise in a filter whose time constant is learned, modulators, noisy
+    dopamine.
+    """
     circuit = models.circuit("cortex_thalamus", TASK, units)
     noisy = Synapse(
         "ds/dt = (source - s)/tau + share*source*xi/sqrt(tau) : 1\ntau : second",
@@ -168,7 +170,7 @@ def rich(units=4):
     circuit = circuit.set("cortex->thalamus.dynamics", noisy)
     circuit = circuit.set("thalamus->cortex.dynamics", "tsodyks_markram(0.4, 300, 200, 40)")
     circuit = circuit.modulate("thalamus", "cortex->cortex", "gain", 0.5, plastic=True)
-    circuit = circuit.modulate("reward", "cortex", "plasticity", 2.0)
+    circuit = circuit.modulate("reward", "cortex", "plasticity", 2.0).set("dopamine.noise", 0.1)
     return circuit.set("thalamus->cortex.delay", 40)
 
 

@@ -313,6 +313,7 @@ class Agent:
             "task": self.task.structure(),
             "learning": self.learning.structure(),
             "interventions": modulated(self) if interventions else None,
+            **({"noisy_dopamine": True} if self.circuit.dopamine.noise else {}),
             "replicates": int(self.replicates),
             "dtype": self.dtype,
         }

@@ -19,7 +19,7 @@ from bgrl.circuit.clock import agree, check_duration
 from bgrl.circuit.modulation import KINDS
 from bgrl.circuit.pathway import Projection
 from bgrl.circuit.synapse import read_synapse
-from bgrl.circuit.values import Distribution, truncated_normal
+from bgrl.circuit.values import Distribution, truncated_normal, values_of
 from bgrl.errors import InputError, check_count, choose
 from bgrl.quantities import has_unit, in_ms
 from bgrl.random import generator, own_seed
@@ -268,7 +268,7 @@ class Editing:
             "mask", "sign", "drive", "reads", "delay" (ms), "dynamics" (a `Synapse`, None, or text such
             as "exponential(20)"), and of its synapse what is of a population, "cortex->gpe.tau"; of a
             readout "actor.weights", "feedback", "mask", "reads", "plastic"; of dopamine neurons
-            "dopamine.tonic", "dopamine.baseline", "dopamine.gain".
+            "dopamine.tonic", "dopamine.noise", "dopamine.baseline", "dopamine.gain".
         value : object
             Or text, as on the command line: "20", "False", "None", "uniform(20, 100)".
 
@@ -282,7 +282,7 @@ class Editing:
         if path in ("dt", "substeps"):
             read = _number if path == "dt" else _count
             return replace(self, **{path: read(path, value)})
-        if path in (names := [f"dopamine.{name}" for name in ("baseline", "gain", "tonic")]):
+        if path in (names := [f"dopamine.{name}" for name in values_of(self.dopamine)]):
             changed = {path.removeprefix("dopamine."): _number(path, value)}
             return replace(self, dopamine=replace(self.dopamine, **changed))
         owners = [*self.populations, *self._pathways(), *self._readouts()]

@@ -177,6 +177,9 @@ class Dopamine:
         Spikes/s for a TD error of 1.
     tonic : float
         Added to the input `dopamine`: a drug, or the lack of dopamine.
+    noise : float
+        Standard deviation of the TD error from what it should be, in each step anew; all that it reaches
+        gets the same.
     """
 
     #: What its numbers are called before their names, in messages.
@@ -185,8 +188,11 @@ class Dopamine:
     baseline: float = 5.0
     gain: float = 20.0
     tonic: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self):
+        if self.noise < 0:
+            raise InputError(f"dopamine noise is {self.noise:g}; 0 or more is needed")
         if self.baseline < 0 or self.gain <= 0:
             raise InputError(
                 f"dopamine baseline {self.baseline} and gain {self.gain} spikes/s; the former must not "

@@ -6,6 +6,7 @@ the targets, the equations of rules and optimizers, and the variable in a datase
 
 import numpy as np
 
+from bgrl.step.nucleus import normal
 from bgrl.step.signals import scaled
 
 
@@ -32,6 +33,11 @@ def write(b, plan):
         # A step that only starts a trial teaches nothing.
         b.link("dopamine", "ended", "task", "ended")
         error = f"(1 - done*(1 - ended))*({error})"
+    if plan.structure.get("noisy_dopamine"):
+        b.variables("dopamine", "noise", "gain_noise", shared=True)
+        b.link("dopamine", "task_seed", "task", "seed")
+        b.link("dopamine", "task_replicate", "task", "replicate", 0)
+        error += f" + gain_noise*noise*{normal('dopamine', '0')}"
     b.code(
         "dopamine",
         "dopamine",
@@ -81,6 +87,8 @@ def start(agent, plan, seed):
         "dopamine.firing": dopamine.baseline,
         "dopamine.gain": dopamine.gain,
     }
+    if dopamine.noise:
+        values |= {"dopamine.noise": dopamine.noise, "dopamine.gain_noise": 1.0}
     if plan.learning["continuing"]:
         values["dopamine.rate_average_reward"] = learning.rate_average_reward
     if plan.learning["scale_reward"]:

@@ -44,18 +44,29 @@ def _draw(b, plan, name, drawn):
         index += f" + {size}*int(next_euler_step)"
     lines = []
     for noise in drawn:
-        # Of its own for every noise, so that another nucleus does not change it.
-        stream = random.STREAMS["noise"] + 8 * (crc32(f"{name}.{noise}".encode()) % 2**27)
-        radius, angle = (
-            f"counter_uniform(task_seed, task_replicate, {stream}, t_in_timesteps, {k} + 2*({index}))"
-            for k in range(2)
-        )
-        # Box & Muller 1958.
-        normal = f"sqrt(-2*log({radius}))*cos({2 * math.pi!r}*{angle})"
-        lines.append(f"drawn_{noise} = gain_noise*{normal}")
+        lines.append(f"drawn_{noise} = gain_noise*{normal(f'{name}.{noise}', index)}")
     if several:
         lines.append("next_euler_step = next_euler_step + 1")
     b.code("cortex", name, "\n".join(lines))
+
+
+def normal(name, index):
+    """Code of a normal number, in groups that know seed and replicate of the task.
+
+    Parameters
+    ----------
+    name : str
+        Each has a stream of its own, so that another nucleus does not change it.
+    index : str
+        Code of a whole number that is another one for every number of a step.
+    """
+    stream = random.STREAMS["noise"] + 8 * (crc32(name.encode()) % 2**27)
+    radius, angle = (
+        f"counter_uniform(task_seed, task_replicate, {stream}, t_in_timesteps, {k} + 2*({index}))"
+        for k in range(2)
+    )
+    # Box & Muller 1958.
+    return f"sqrt(-2*log({radius}))*cos({2 * math.pi!r}*{angle})"
 
 
 def start(agent, plan, seed):
