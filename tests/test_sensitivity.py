@@ -199,7 +199,7 @@ def circuits(draw):
     return circuit
 
 
-def replay(circuit, method, steps=5, seed=0):
+def replay(circuit, method, steps=5, seed=0, backend="numpy"):
     """Largest difference between the network and the oracle, by quantity."""
     generator = np.random.default_rng(seed)
     inputs = {name: generator.normal(size=(steps, n)) for name, n in circuit.inputs.items()}
@@ -210,7 +210,7 @@ def replay(circuit, method, steps=5, seed=0):
     arrays |= oracle.run(inputs, method)
     fixture = verify.Fixture("random", circuit.to_dict() | {"steps": steps}, arrays)
     agent = verify.circuit_agent(fixture, method)
-    return verify.replay_circuit(fixture, agent, load("numpy", agent.structure()))
+    return verify.replay_circuit(fixture, agent, load(backend, agent.structure()))
 
 
 def of_random_circuits(count):
@@ -232,6 +232,13 @@ def test_kept_entries_of_random_circuits(circuit, method):
 @of_random_circuits(60)
 def test_kept_entries_of_many_random_circuits(circuit, method):
     assert max(replay(circuit, method).values()) < 1e-10
+
+
+@pytest.mark.long
+@of_random_circuits(12)
+def test_many_random_circuits_on_compiled_backends(circuit, method):
+    for backend in ("cpp", "cuda-emulated"):
+        assert max(replay(circuit, method, backend=backend).values()) < 1e-10
 
 
 def loop(generator=None):
