@@ -60,7 +60,7 @@ class Box:
 
     def anchor(self, other):
         """Where lines to another box aim: the centre; in a wide box, as near above it as can be."""
-        reach = self.half_width - HALF[0]
+        reach = max(self.half_width - HALF[0], 0.0)
         return np.array([np.clip(other.x, self.x - reach, self.x + reach), self.y])
 
 
@@ -145,7 +145,7 @@ def parameter_before_end(curve, distance):
     return float(np.interp(gone[-1] - distance, gone, np.linspace(0, 1, 400)))
 
 
-def route(pairs, boxes):
+def route(pairs, boxes, others=()):
     """A curve for every line, from border to border.
 
     Lines are straight if they can be: they bend around nuclei, and away from each other. Two between
@@ -156,18 +156,20 @@ def route(pairs, boxes):
     pairs : sequence of (str, str)
         Source and target of every line.
     boxes : dict of str to Box
+    others : sequence of ndarray
+        Curves that are there already.
 
     Returns
     -------
     list of ndarray (control points, 2)
     """
-    taken, curves = [], {}
+    taken, curves = [points(curve) for curve in others], {}
     between = [frozenset(pair) for pair in pairs]
     # Short lines have least choice; those to itself have most.
     length = [_distance(boxes[a], boxes[b]) if a != b else np.inf for a, b in pairs]
     for k in np.argsort(length, kind="stable"):
         a, b = pairs[k]
-        others = [box for name, box in boxes.items() if name not in (a, b)]
+        beside = [box for name, box in boxes.items() if name not in (a, b)]
         least = np.inf
         for price, curve in _candidates(boxes[a], boxes[b], between.count(between[k]) == 1):
             if price >= least:  # already by itself
@@ -175,7 +177,7 @@ def route(pairs, boxes):
             made = curve()
             if made is None:
                 continue
-            cost = price + _cost(made, others, taken)
+            cost = price + _cost(made, beside, taken)
             if cost < least:
                 least, curves[k] = cost, made
         taken.append(points(curves[k]))
@@ -208,6 +210,7 @@ def _bent(a, b, bend, shift):
 
     None if nothing of it lies between the boxes.
     """
+    shift *= min(b.half_width / HALF[0], 1.0)  # a point of a line has no room beside it
     start, end = a.anchor(b), b.anchor(a) + (shift, 0.0)
     along = end - start
     middle = (start + end) / 2 + 2 * bend * np.array([-along[1], along[0]])

@@ -26,7 +26,7 @@ ABBREVIATIONS = {name: name.upper() for name in ("d1", "d2", "stn", "vta")} | {
 }
 KINDS = {1: "excitatory", -1: "inhibitory", 0: "mixed"}
 LINES = {1: COLOURS["vermillion"], -1: COLOURS["blue"], 0: "#444444"}
-DOPAMINE, LESIONED, TEXT = COLOURS["green"], "#B0B0B0", "#222222"
+DOPAMINE, MODULATOR, LESIONED, TEXT = COLOURS["green"], "#9B4F7F", "#B0B0B0", "#222222"
 FILLS = {"population": "#EAF0F6", "input": "white", "readout": "#FFF3D1", "dopamine": "#DFF2EA"}
 #: Width of a projection without strength, and of the strongest, in points.
 WIDTHS = (0.8, 4.4)
@@ -42,8 +42,9 @@ def plot_circuit(circuit_or_dataset, *, ax=None, checkpoint=-1):
     their summed \|weight\| have one. A projection with a `sign` has that. The width of a line is the
     summed \|weight\| onto a neuron of the target, as learned in a dataset, as expected where a circuit
     gives a distribution. Lesioned is what a projection or population calls so; in a description that
-    has no word for it, what a mask takes out. Projections that share source, target, sign and
-    plasticity are one line.
+    has no word for it, what a mask takes out. Beside a line stand its delay and the variables of its
+    synapses. A modulator ends in a disc (gain) or a square (plasticity), at a nucleus or at a line.
+    Projections that share all of this are one line.
 
     Parameters
     ----------
@@ -67,12 +68,13 @@ def plot_circuit(circuit_or_dataset, *, ax=None, checkpoint=-1):
     pairs = [(arrow.source, arrow.target) for arrow in arrows]
     inputs = [node.name for node in nodes if node.kind == "input"]
     boxes = anatomy.place([n.name for n in nodes if n.kind != "input"], inputs, pairs)
-    curves = anatomy.route(pairs, boxes)
+    curves = _curves(arrows, boxes)
     strongest = max((a.strength for a in arrows if a.strength), default=0.0)
     entries = _legend(arrows, strongest)
     widths = [_line_width(arrow, strongest) for arrow in arrows]
     strikes = _strikes(nodes, arrows, boxes, curves, widths)
-    spots = [spot for _, spot, _ in strikes.values()]
+    notes = _notes(arrows, boxes, curves, widths, [spot for _, spot, _ in strikes.values()])
+    spots = [spot for _, spot, _ in strikes.values()] + list(notes.values())
     left, right, bottom, top = _extent([*boxes.values(), *spots], curves)
     column = MARK + 0.35 + max((_text_width(text, 8) for *_, text in entries), default=0.0)
     columns = max(1, min(len(entries), int((right - left) / column)))
@@ -91,6 +93,9 @@ def plot_circuit(circuit_or_dataset, *, ax=None, checkpoint=-1):
         pen.strike(arrows[k], curves[k], t)
         if text:
             pen.text(text, (spot.x, spot.y), 7.5, f"lesion:{arrows[k].name}")
+    for k, spot in notes.items():
+        colour = _colour(arrows[k])
+        pen.text(arrows[k].note, (spot.x, spot.y), 7, f"note:{arrows[k].name}", color=colour)
     for k, entry in enumerate(entries):
         at = left + 0.15 + (k // rows) * column, bottom - 0.1 - ROW * (k % rows)
         pen.legend_entry(*entry, at)
@@ -100,6 +105,21 @@ def plot_circuit(circuit_or_dataset, *, ax=None, checkpoint=-1):
 def figure(data):
     """The circuit of a dataset with the weights of its last checkpoint."""
     return plot_circuit(data).figure
+
+
+def _curves(arrows, boxes):
+    """A curve for every arrow; modulators of arrows come last, for they end at one of the others."""
+    order = sorted(range(len(arrows)), key=lambda k: bool(arrows[k].arrow))
+    direct = [k for k in order if not arrows[k].arrow]
+    found = anatomy.route([(arrows[k].source, arrows[k].target) for k in direct], boxes)
+    curves = dict(zip(direct, found, strict=True))
+    for k in order[len(direct) :]:
+        aim = next(j for j in direct if arrows[j].name == arrows[k].arrow)
+        end = anatomy.Box(*_at(curves[aim], 0.4)[0], 0.02, 0.02)
+        pair, others = (arrows[k].source, ""), [*curves.values()]
+        others.pop(list(curves).index(aim))
+        (curves[k],) = anatomy.route([pair], boxes | {"": end}, others)
+    return [curves[k] for k in range(len(arrows))]
 
 
 def _line_width(arrow, strongest):
@@ -112,6 +132,8 @@ def _line_width(arrow, strongest):
 def _colour(arrow):
     if arrow.lesion == 1:
         return LESIONED
+    if arrow.modulates and not arrow.dopamine:
+        return MODULATOR
     return DOPAMINE if arrow.dopamine else LINES[arrow.sign]
 
 
@@ -129,8 +151,17 @@ def _legend(arrows, strongest):
     entries = [
         (replace(grey, name=f"legend-{KINDS[sign]}", sign=sign), ordinary, text)
         for sign, text in ((1, "excitatory"), (-1, "inhibitory"), (0, "mixed signs"))
-        if any(a.sign == sign for a in arrows)
+        if any(a.sign == sign and not a.modulates for a in arrows)
     ]
+    for effect in ("gain", "plasticity"):
+        if any(a.modulates == effect for a in arrows):
+            mark = replace(grey, name=f"legend-{effect}", modulates=effect)
+            entries.append((mark, ordinary, f"modulates {effect}"))
+    notes = " ".join(a.note for a in arrows)
+    for sign, text in (("ms", "n ms: delay"), ("(", "(x): synapses with variable x")):
+        if sign in notes:
+            mark = replace(grey, name=f"legend-{text[0]}", strength=1.0)
+            entries.append((mark, ordinary, text))
     if any(a.dopamine for a in arrows):
         mark = replace(grey, name="legend-dopamine", source="dopamine")
         entries.append((mark, ordinary, "dopamine (TD error)"))
@@ -191,16 +222,52 @@ def _strikes(nodes, arrows, boxes, curves, widths):
         used = [*boxes.values(), *(spot for _, spot, _ in strikes.values())]
         if arrow.plastic:
             lines = np.vstack([lines, [_dot(arrow, curves[k], widths[k])] * 20])
-        best = np.inf
-        for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18):
-            at, normal = _at(curves[k], t)
-            for side in (1, -1):
-                spot = anatomy.Box(*(at + side * normal * (0.11 + np.abs(normal) @ half)), *half)
-                cost = spot.holds(lines, 0.03).sum() + anatomy.Box(*at, 0.1, 0.1).holds(lines).sum()
-                cost += 50 * sum(spot.meets(box) for box in used)
-                if cost < best:
-                    best, strikes[k] = cost, (t, spot, text)
+        strikes[k] = (*_beside(curves[k], half, lines, used, 0.11), text)
     return strikes
+
+
+def _notes(arrows, boxes, curves, widths, spots):
+    """Where notes are, so that these cover nothing: number of the line to a Box."""
+    along, notes = [anatomy.points(curve) for curve in curves], {}
+    for k, arrow in enumerate(arrows):
+        if arrow.note:
+            half = np.array([_text_width(arrow.note, 7) / 2 + 0.03, 0.075])
+            lines = np.concatenate([along[k], *along[:k], *along[k + 1 :]])
+            if arrow.plastic:
+                lines = np.vstack([lines, [_dot(arrow, curves[k], widths[k])] * 20])
+            used = [*boxes.values(), *spots, *notes.values()]
+            _, notes[k] = _beside(curves[k], half, lines, used, 0.03 + widths[k] / 72)
+    return notes
+
+
+def _beside(curve, half, lines, used, gap):
+    """The place on a curve beside which a text covers least, and that of the text.
+
+    Parameters
+    ----------
+    curve : array (control points, 2)
+    half : array (2,)
+        Half of the text's width and height.
+    lines : array (points, 2)
+        Of all other lines.
+    used : sequence of anatomy.Box
+    gap : float
+        Between curve and text.
+
+    Returns
+    -------
+    float, anatomy.Box
+    """
+    best = np.inf
+    for t in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18):
+        at, normal = _at(curve, t)
+        for side in (1, -1):
+            spot = anatomy.Box(*(at + side * normal * (gap + np.abs(normal) @ half)), *half)
+            cost = spot.holds(lines, 0.03).sum() + anatomy.Box(*at, 0.1, 0.1).holds(lines).sum()
+            cost += 50 * sum(spot.meets(box) for box in used)
+            if cost < best:
+                best, found = cost, (t, spot)
+    return found
 
 
 def _at(curve, t):
@@ -214,6 +281,9 @@ def _at(curve, t):
 def _head(arrow, width):
     """Half of the width, and the length, of an arrow's head, in inches; a bar has next to none."""
     half = 0.045 + (0.014 if arrow.sign else 0.009) * width
+    if arrow.modulates:
+        half = 0.04 + 0.006 * width
+        return half, 2 * half
     return half, {1: 2.2 * half, -1: 0.02, 0: 2.4 * half}[arrow.sign]
 
 
@@ -331,8 +401,14 @@ class _Pen:
         tip, before = curve[-1], anatomy.cut(curve, 0, stop)[-1]
         along = (tip - before) / np.hypot(*(tip - before))
         across = np.array([-along[1], along[0]])
-        gid = f"{KINDS[arrow.sign]}:{name}"
-        if arrow.sign == 1:
+        gid = f"{arrow.modulates or KINDS[arrow.sign]}:{name}"
+        if arrow.modulates:
+            corners = 24 if arrow.modulates == "gain" else 4
+            angle = np.pi / corners + np.linspace(0, 2 * np.pi, corners, endpoint=False)
+            round_ = half * (1 if corners > 4 else 1.25)
+            ring = np.cos(angle)[:, None] * along + np.sin(angle)[:, None] * across
+            self._shape(tip - half * along + round_ * ring, colour, colour, 0, gid)
+        elif arrow.sign == 1:
             base = tip - long * along
             self._shape([tip, base + half * across, base - half * across], colour, colour, 0, gid)
         elif arrow.sign == -1:

@@ -4,6 +4,7 @@ Nothing here knows where things go (`analysis.anatomy`) or how they look (`analy
 """
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -30,11 +31,12 @@ class Node:
 
 @dataclass(frozen=True)
 class Arrow:
-    """Projections that share source, target, sign and plasticity; `name` is that of no other arrow.
+    """Projections that share all that is drawn of them; `name` is that of no other arrow.
 
     `strength` is the sum of absolute weights onto a neuron of the target, mean over these; none for the
     TD error, which has no weights. `synapses` counts what there is without lesion, `removed` what a
-    lesion takes from it.
+    lesion takes from it. `note` says its delay and the variables of its synapses; a modulator says what
+    it `modulates`, and of which other arrow if not of the target.
     """
 
     name: str
@@ -45,6 +47,9 @@ class Arrow:
     plastic: bool = False
     synapses: int = 1
     removed: int = 0
+    note: str = ""
+    modulates: str = ""
+    arrow: str = ""
 
     @property
     def dopamine(self):
@@ -108,9 +113,11 @@ class _Pathway:
     """A projection or what a readout reads, before any is joined to another.
 
     `mask` and `lesioned` are (target, source), true where there is a synapse and where a lesion took
-    one; `strength` is the sum of absolute weights onto a neuron of the target.
+    one; `strength` is the sum of absolute weights onto a neuron of the target. `pathway` is the name of
+    the projection that a modulator acts on.
     """
 
+    name: str
     source: str
     target: str
     plastic: bool
@@ -118,6 +125,9 @@ class _Pathway:
     strength: float
     mask: np.ndarray
     lesioned: np.ndarray
+    note: str = ""
+    modulates: str = ""
+    pathway: str = ""
 
 
 def _projections(circuit, learning, learned):
@@ -130,7 +140,19 @@ def _projections(circuit, learning, learned):
         plastic = p.get("plastic", True) and learns
         sign, strength = _sign_and_strength(name, learned.get(name, p.get("weights", 0.0)), mask)
         sign = p.get("sign") or sign
-        yield _Pathway(p["source"], p["target"], plastic, sign, strength, mask, lesioned)
+        ends, modulates = (p["source"], p["target"]), p.get("modulates") or ""
+        more = _note(p), modulates, p.get("pathway") or ""
+        yield _Pathway(name, *ends, plastic, sign, strength, mask, lesioned, *more)
+
+
+def _note(projection):
+    """Delay and variables of the synapses of a projection, in a few signs."""
+    delay, synapse = projection.get("delay"), projection.get("dynamics")
+    parts = [f"{delay:g} ms"] if delay else []
+    if synapse:
+        variables = re.findall(r"d(\w+)/dt", synapse["equations"])
+        parts.append(f"({', '.join(variables)})")
+    return " ".join(parts)
 
 
 def _masks(description, shape):
@@ -157,7 +179,8 @@ def _readouts(circuit, learned):
             mask, lesioned = _masks(readout, (channels, size * len(variables)))
             sign, strength = _sign_and_strength(name, weights, mask)
             plastic = readout.get("plastic", True)
-            yield _Pathway(source, name, plastic, sign, strength, mask, lesioned)
+            full = f"{source}->{name}"
+            yield _Pathway(full, source, name, plastic, sign, strength, mask, lesioned)
 
 
 def _sign_and_strength(name, weights, mask):
@@ -193,19 +216,25 @@ def _quantiles(distribution):
 
 def _merged(circuit, pathways):
     """Arrows of all pathways, and of the TD error."""
-    sums = {}
+    sums, members = {}, {}
     for p in pathways:
         removed = int(p.lesioned.sum())
-        key = p.source, p.target, p.sign, bool(p.plastic)
+        key = p.source, p.target, p.sign, bool(p.plastic), p.note, p.modulates, p.pathway
         more = p.strength, int(p.mask.sum()) + removed, removed
         sums[key] = np.add(sums.get(key, (0, 0, 0)), more)
-    found, count = [], Counter()
-    for (source, target, sign, plastic), (strength, synapses, removed) in sums.items():
-        name = f"{source}->{target}"
+        members.setdefault(key, []).append(p.name)
+    count, names = Counter(), {}
+    for key in sums:
+        name = f"{key[0]}->{key[1]}"
         count[name] += 1
         name += f"-{count[name]}" if count[name] > 1 else ""
+        names |= dict.fromkeys(members[key], name)
+    found = []
+    for key, (strength, synapses, removed) in sums.items():
+        source, target, sign, plastic, note, modulates, pathway = key
         totals = float(strength), plastic, int(synapses), int(removed)
-        found.append(Arrow(name, source, target, sign, *totals))
+        more = note, modulates, names.get(pathway, "")
+        found.append(Arrow(names[members[key][0]], source, target, sign, *totals, *more))
     if circuit.get("critic"):
         readouts = [circuit[kind] for kind in ("actor", "critic") if circuit.get(kind)]
         pairs = [("dopamine", r["name"]) for r in readouts if r.get("plastic", True)]

@@ -28,6 +28,7 @@ _FACE = {
     "Record": "recording",
     "Rule": "circuit",
     "Run": "simulation",
+    "Synapse": "circuit",
     "RunError": "errors",
     "Task": "tasks.base",
     "read": "dataset",

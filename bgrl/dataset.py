@@ -298,7 +298,7 @@ def _learned(agent):
         dims = f"post_{projection.target}", f"pre_{projection.source}"
         yield key, place.array, place.index, dims, f"weights {key}", "1"
     for name, p in circuit.populations.items():
-        for key, parameter in p.parameters.items():
+        for key, parameter in p.all_parameters.items():
             if parameter.trainable:
                 (place,) = known[f"{name}.{key}"]
                 text = f"{key} of {name}"

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bgrl.circuit.modulation import through
 from bgrl.description import description
 from bgrl.errors import InputError, choose
 
@@ -168,7 +169,7 @@ def modulated(agent):
     variables = {}
     for name, p in agent.circuit.populations.items():
         variables[f"{name}.modulation_rate"] = [int(p.size), 1]
-        for drive in p.drives:
+        for drive in p.all_drives:
             variables[f"{name}.modulation_gain_{drive}"] = [int(p.size), 1]
             variables[f"{name}.modulation_baseline_{drive}"] = [int(p.size), 0]
     for name, size in (("readout", agent.task.actor_channels + 1), ("dopamine", 1)):
@@ -383,8 +384,10 @@ def _drives(agent, what, value):
     found = {}
     for name, p in agent.circuit.populations.items():
         for drive in p.drives:
-            place = f"{name}.modulation_{what}_{drive}"
-            found[name if len(p.drives) == 1 else f"{name}.{drive}"] = {place: value}
+            # Pathways that have a drive of their own count as parts of the one that they feed.
+            parts = [through(f.of) for f in p.factors if f.drive == drive and what == "gain"]
+            places = {f"{name}.modulation_{what}_{part}": value for part in (drive, *parts)}
+            found[name if len(p.drives) == 1 else f"{name}.{drive}"] = places
     return found
 
 

@@ -249,12 +249,13 @@ def check_expression(where, text, known=None, functions=None, tables=None, draws
     _Checker(where, " ".join(_lines(text)), known, functions, tables, draws).number(tree)
 
 
+@functools.lru_cache(maxsize=4096)
 def symbols(text, where="expression"):
     """Names of what an expression depends on, without its functions and constants."""
     tree = parse(where, text)
     called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     names = (n for n in ast.walk(tree) if isinstance(n, ast.Name) and id(n) not in called)
-    return {n.id for n in names} - set(CONSTANTS)
+    return frozenset(n.id for n in names) - set(CONSTANTS)
 
 
 def canonical(text, names=None, floats=True):

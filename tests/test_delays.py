@@ -45,7 +45,11 @@ def hasty(step):
 
     def early(*arguments, **named):
         with pytest.MonkeyPatch.context() as patch:
-            read = lambda _, p: delay_variable(p.reads, int(p.delay > 0))  # noqa: E731
+
+            def read(circuit, name):
+                p = circuit.projections[name]
+                return delay_variable(p.reads, int(p.delay > 0))
+
             patch.setattr(Circuit, "read_by", read)
             return step(*arguments, **named)
 
@@ -139,7 +143,7 @@ def test_without_delays_a_program_is_what_it_was():
     structure = Agent(
         models.circuit("cortex_thalamus", TASK, 4), TASK, Learning("rtrl")
     ).structure()
-    assert not any("delayed" in p for p in structure["populations"].values())
+    assert not any("direct" in p for p in structure["populations"].values())
     assert {p["reads"] for p in structure["projections"].values()} == {"rate"}
 
 

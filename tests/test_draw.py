@@ -17,7 +17,7 @@ from analysis.circuit import plot_circuit
 from analysis.pathways import read_circuit
 from analysis.style import new_figure, save_figure
 from bgrl import dataset, tasks
-from bgrl.circuit import Distribution
+from bgrl.circuit import Distribution, Population
 from bgrl.cli import run_command
 from bgrl.errors import InputError, RunError
 from bgrl.experiment import write_figure
@@ -126,7 +126,7 @@ def check_layout(ax):
     for name, box in found.items():
         assert page.x0 <= box.x0 and box.x1 <= page.x1, name
         assert page.y0 <= box.y0 and box.y1 <= page.y1, name
-    boxes = {k: b for k, b in found.items() if k.startswith(("node:", "lesion:", "text:"))}
+    boxes = {k: b for k, b in found.items() if k.startswith(("node:", "lesion:", "text:", "note:"))}
     for name, box in boxes.items():
         for other, another in boxes.items():
             assert name == other or not box.overlaps(another), (name, other)
@@ -139,6 +139,45 @@ def check_layout(ax):
     assert max(b.y1 for k, b in found.items() if k.startswith("text:legend")) < min(
         b.y0 for k, b in found.items() if k.startswith("node:")
     )
+
+
+def test_delays_dynamics_and_modulators_are_shown():
+    circuit = models.circuit("basal_ganglia", tasks.make("bernoulli_bandit"), 8)
+    plain = texts(plot_circuit(circuit.to_dict()))
+    assert not any(name.startswith("note:") for name in plain)
+    assert not any("modulates" in text or "delay" in text for text in plain.values())
+    circuit = circuit.set("stn->gpe.delay", 5).set("gpe->stn.delay", 10)
+    circuit = circuit.set("cortex->stn.dynamics", "tsodyks_markram(0.4, 300, 200)")
+    circuit = circuit.set("cortex->stn.delay", 5)
+    circuit = circuit.set("cortex->cortex.dynamics", "nmda()")
+    circuit = circuit.add_population("acetylcholine", Population(1, map={"rate": "drive"}))
+    circuit = circuit.connect("reward", "acetylcholine", weights=1.0, plastic=False)
+    circuit = circuit.modulate("acetylcholine", "cortex->d1", "gain", 0.5)
+    circuit = circuit.modulate("acetylcholine", "cortex", "plasticity", 1.0)
+    circuit = circuit.modulate("dopamine", "stn", "gain", 0.5)
+    ax = plot_circuit(circuit.to_dict())
+    found = texts(ax)
+    notes = {name.removeprefix("note:"): t for name, t in found.items() if name[:5] == "note:"}
+    assert notes == {
+        "stn->gpe": "5 ms",
+        "gpe->stn": "10 ms",
+        "cortex->stn": "5 ms (u, x)",
+        "cortex->cortex": "(s)",
+    }
+    shown = artists(ax)
+    heads = {name for name in shown if name.split(":")[0] in ("gain", "plasticity")}
+    assert heads == {
+        "gain:acetylcholine->d1",
+        "plasticity:acetylcholine->cortex",
+        "gain:dopamine->stn",
+        "gain:legend-gain",
+        "plasticity:legend-plasticity",
+    }
+    # The modulator of a pathway ends at its line, that of a nucleus at its border.
+    line = anatomy.points(shown["line:cortex->d1"].get_path().vertices, 200)
+    (tip,) = shown["gain:acetylcholine->d1"].get_path().vertices[:-1].mean(0)[None]
+    assert np.hypot(*(line - tip).T).min() < 0.15
+    check_layout(ax)
 
 
 def test_every_projection_is_an_arrow_with_the_head_of_its_sign():

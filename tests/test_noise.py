@@ -183,6 +183,29 @@ def test_noise_may_be_off_in_evaluations():
     assert not np.array_equal(returns[50.0, True], returns[0.0, True])
 
 
+def test_dopamine_may_be_noisy():
+    """Each replicate and step has its own number, that all which is taught shares; it may be off."""
+    plain = wandering(replicates=300).circuit
+    agent = replace(wandering(replicates=300), circuit=plain.set("dopamine.noise", 0.2))
+    program = load("numpy", agent.structure())
+    state, found = initial_state(agent, program.layout, 1), []
+    for step in range(6):
+        state = program.advance(state, step, 1, learn=True)
+        found.append(state["dopamine.td_error"].copy())
+        np.testing.assert_array_equal(state["readout.dopamine"][:, 0], found[-1])
+        state["readout.bias"][...] = 0.0  # what it is wrong about does not pile up
+        state["dopamine.value"][...] = 0.0
+    noise = np.array(found[1:])
+    assert noise.std() == pytest.approx(0.2, rel=0.05) and abs(noise.mean()) < 0.02
+    assert abs(np.corrcoef(noise)[0, 1]) < 0.2 and len(np.unique(noise)) == noise.size
+    state = initial_state(agent, program.layout, 1)
+    state["dopamine.gain_noise"][...] = 0.0  # as in evaluations without noise
+    assert not np.any(program.advance(state, 0, 3)["dopamine.td_error"])
+    assert "noisy_dopamine" not in wandering().structure()
+    with pytest.raises(InputError, match="dopamine noise is -1; 0 or more is needed"):
+        plain.set("dopamine.noise", -1)
+
+
 @pytest.mark.parametrize(
     ("equations", "message"),
     [

@@ -11,7 +11,18 @@ from bgrl import verify
 from bgrl.agent import Agent
 from bgrl.agent.equations import watched
 from bgrl.backends import load, runtime
-from bgrl.circuit import Circuit, Parameter, Population, Projection, Readout
+from bgrl.circuit import (
+    Circuit,
+    Parameter,
+    Population,
+    Projection,
+    Readout,
+    Synapse,
+    alpha,
+    exponential,
+    nmda,
+    tsodyks_markram,
+)
 from bgrl.errors import InputError
 from bgrl.learning import Learning, derivatives
 from bgrl.learning.sensitivity import blocks, cost
@@ -59,6 +70,8 @@ def test_approximations_are_not_exact_in_a_loop(method):
 
 # Random circuits ----------------------------------------------------------------------------
 
+SYNAPSES = ("none", "filter", "alpha", "nmda", "facilitating", "noisy")
+
 
 def random_population(generator, kind, size, activation):
     """Neurons of one of several kinds, all parameters trained."""
@@ -98,9 +111,37 @@ def random_population(generator, kind, size, activation):
     )
 
 
+def random_synapse(generator, kind, size):
+    """Dynamics of a projection of one of several kinds, all parameters trained; None for none."""
+
+    def trained(low, high):
+        return Parameter(generator.uniform(low, high, size), trainable=True)
+
+    tau, rec, use = trained(2, 6), trained(4, 9), trained(0.2, 0.6)
+    if kind == "filter":
+        return exponential(tau)
+    if kind == "alpha":
+        return alpha(tau)
+    if kind == "nmda":
+        return nmda(tau, use, trained(3, 6))
+    if kind == "facilitating":
+        return tsodyks_markram(use, rec, tau, trained(3, 6))
+    if kind == "noisy":
+        equations = """
+            ds/dt = (source*(1 + y) - s)/tau + share*source*xi/sqrt(tau) : 1
+            dy/dt = (s - y**2)/tau : 1
+            tau : second
+        """
+        start = generator.normal(size=size) / 5
+        return Synapse(
+            equations, {"tau": tau, "share": use}, "s*tanh(share + source)", {"s": start}
+        )
+    return None
+
+
 @st.composite
 def circuits(draw):
-    """One to four populations of any kind, connected at random, with masks and sub-steps."""
+    """One to four populations of any kind, masks, sub-steps, delays, dynamics, modulators."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     names = ("cortex", "gpe", "stn", "thalamus")[: draw(st.integers(1, 4))]
     kinds = st.sampled_from(["rate", "adapting", "gated", "noisy", "map"])
@@ -113,7 +154,7 @@ def circuits(draw):
         )
         for name in names
     }
-    projections = {}
+    projections, synapse = {}, draw(st.sampled_from(SYNAPSES))
     for target, p in populations.items():
         for drive in p.drives:
             for source in ("stimulus", *names):
@@ -122,6 +163,7 @@ def circuits(draw):
                 variables = ["rate"] if source == "stimulus" else [*populations[source].dynamics]
                 shape = p.size, 2 if source == "stimulus" else populations[source].size
                 mask = generator.integers(0, 2, shape) if draw(st.booleans()) else np.ones(shape)
+                kind = synapse if source != "stimulus" and draw(st.booleans()) else "none"
                 projections[f"{source}->{target}.{drive}"] = Projection(
                     source,
                     target,
@@ -130,17 +172,34 @@ def circuits(draw):
                     weights=generator.normal(size=shape) * 0.7 * mask,
                     mask=mask,
                     delay=0.0 if source == "stimulus" else 0.5 * draw(st.integers(0, 3)),
+                    dynamics=random_synapse(generator, kind, shape[1]),
                 )
-    return Circuit(
+    circuit = Circuit(
         dt=0.5,
         substeps=draw(st.integers(1, 3)),
         populations=populations,
         projections=projections,
         inputs={"stimulus": 2},
     )
+    for k in range(draw(st.integers(0, 2))):
+        target = draw(st.sampled_from([*names, *projections]))
+        source = draw(st.sampled_from(["stimulus", *names]))
+        nucleus = target if target in names else projections[target].target
+        shape = circuit.size(nucleus), circuit.size(source)
+        circuit = circuit.modulate(
+            source,
+            target if target in projections else f"{target}.drive",
+            draw(st.sampled_from(["gain", "gain", "plasticity"])),
+            generator.normal(size=shape),
+            name=f"modulator_{k}",
+            mask=np.ones(shape),
+            plastic=True,
+            delay=0.0 if source == "stimulus" else 0.5 * draw(st.integers(0, 1)),
+        )
+    return circuit
 
 
-def replay(circuit, method, steps=5, seed=0):
+def replay(circuit, method, steps=5, seed=0, backend="numpy"):
     """Largest difference between the network and the oracle, by quantity."""
     generator = np.random.default_rng(seed)
     inputs = {name: generator.normal(size=(steps, n)) for name, n in circuit.inputs.items()}
@@ -151,7 +210,7 @@ def replay(circuit, method, steps=5, seed=0):
     arrays |= oracle.run(inputs, method)
     fixture = verify.Fixture("random", circuit.to_dict() | {"steps": steps}, arrays)
     agent = verify.circuit_agent(fixture, method)
-    return verify.replay_circuit(fixture, agent, load("numpy", agent.structure()))
+    return verify.replay_circuit(fixture, agent, load(backend, agent.structure()))
 
 
 def of_random_circuits(count):
@@ -173,6 +232,13 @@ def test_kept_entries_of_random_circuits(circuit, method):
 @of_random_circuits(60)
 def test_kept_entries_of_many_random_circuits(circuit, method):
     assert max(replay(circuit, method).values()) < 1e-10
+
+
+@pytest.mark.long
+@of_random_circuits(12)
+def test_many_random_circuits_on_compiled_backends(circuit, method):
+    for backend in ("cpp", "cuda-emulated"):
+        assert max(replay(circuit, method, backend=backend).values()) < 1e-10
 
 
 def loop(generator=None):

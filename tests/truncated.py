@@ -7,6 +7,7 @@ and what draws its numbers.
 """
 
 from dataclasses import replace
+from functools import cache
 from zlib import crc32
 
 import numpy as np
@@ -15,6 +16,11 @@ from bgrl.circuit.values import sample
 from bgrl.random import STREAMS, counter_uniform
 
 FUNCTIONS = {name: getattr(np, name) for name in ("tanh", "exp", "log", "sqrt", "sin", "cos")}
+#: By their real part, where the complex step is that of a number.
+FUNCTIONS["clip"] = lambda x, low, high: np.where(
+    np.real(x) < low, low, np.where(np.real(x) > high, high, x)
+)
+FUNCTIONS["inf"] = np.inf
 
 
 def with_arrays(circuit, seed=0):
@@ -43,6 +49,16 @@ def with_arrays(circuit, seed=0):
     return replace(circuit, populations=populations, projections=projections)
 
 
+def evaluated(text, known):
+    """Value of an expression."""
+    return eval(_compiled(text), {"__builtins__": {}, **FUNCTIONS}, known)
+
+
+@cache
+def _compiled(text):
+    return compile(text.strip(), "equation", "eval")
+
+
 class Oracle:
     """A circuit as one function of one vector of states and one of parameters.
 
@@ -60,15 +76,37 @@ class Oracle:
         for name, p in populations.items():
             for key, parameter in p.parameters.items():
                 self.values[f"{name}.{key}"] = np.array(parameter.value, float)
+            for _, q, end in self.synapses(name):
+                for key, parameter in q.dynamics.parameters.items():
+                    value = np.broadcast_to(np.array(parameter.value, float), (p.size,))
+                    self.values[f"{name}.{key}{end}"] = value.copy()
+
+    def synapses(self, population):
+        """Projections with dynamics from a population, and how the names of their variables end."""
+        return [
+            (name, q, "_at_" + name.replace("->", "_to_").replace(".", "_"))
+            for name, q in self.circuit.projections.items()
+            if q.source == population and q.dynamics is not None
+        ]
 
     def start(self):
         """The state in which the circuit starts, as one vector."""
-        return np.concatenate(
-            [
-                np.broadcast_to(self.circuit.populations[name].initial_of(v), size)
-                for (name, v), size in self.states.items()
-            ]
-        ).astype(float)
+        found = {}
+        for name, p in self.circuit.populations.items():
+            known = {v: np.broadcast_to(p.initial.get(v, 0.0), p.size) for v in p.described}
+            for _, q, end in self.synapses(name):
+                own = {k: self.values[f"{name}.{k}{end}"] for k in q.dynamics.parameters}
+                start = {v: q.dynamics.initial.get(v, 0.0) for v in q.dynamics.derivatives}
+                start = {
+                    v: evaluated(x, own) if isinstance(x, str) else x for v, x in start.items()
+                }
+                known |= {f"{v}{end}": np.broadcast_to(x, p.size) for v, x in start.items()}
+                sent = evaluated(q.dynamics.output, own | start | {"source": known[q.reads]})
+                known[f"output{end}"] = np.broadcast_to(sent, p.size)
+            for line in p.lines:
+                known[line] = known[line.split("_delayed_")[0]]
+            found |= {(name, v): x for v, x in known.items()}
+        return np.concatenate([found[state] for state in self.states]).astype(float)
 
     def parts(self, vector, shapes):
         """Split a vector into named arrays."""
@@ -100,20 +138,50 @@ class Oracle:
         for name, p in circuit.populations.items():
             known = {v: state[name, v] for v in p.dynamics}
             known |= {k: value[f"{name}.{k}"] for k in p.parameters}
-            known |= {drive: np.zeros(p.size, complex) for drive in p.drives}
+            known |= self.arriving(name, value, inputs, sources)
             known |= {noise: drawn[name, noise] / np.sqrt(circuit.dt) for noise in p.noises}
-            for key, q in circuit.projections.items():
-                if q.target == name:
-                    mask = 1.0 if q.mask is None else np.asarray(q.mask)
-                    read = circuit.read_by(q)
-                    x = inputs[q.source] if q.source in inputs else sources[q.source, read]
-                    known[q.drive] = known[q.drive] + (value[key] * mask) @ x
-            for v, text in p.dynamics.items():
-                result = eval(text, {"__builtins__": {}, **FUNCTIONS}, known)
-                result = result + np.zeros(p.size)
-                direct = p.derivatives is None or v in p.lines
-                new.append(result if direct else state[name, v] + circuit.dt * result)
+            after = {}
+            for v, text in p.described.items():
+                result = evaluated(text, known) + np.zeros(p.size)
+                following = p.derivatives is None
+                after[v] = result if following else state[name, v] + circuit.dt * result
+            for _, q, end in self.synapses(name):
+                own = {k: value[f"{name}.{k}{end}"] for k in q.dynamics.parameters}
+                own |= {k: drawn[name, f"{k}{end}"] / circuit.dt**0.5 for k in q.dynamics.noises}
+                now = {v: state[name, f"{v}{end}"] for v in q.dynamics.derivatives}
+                now |= own | {"source": state[name, q.reads]}
+                for v, text in q.dynamics.derivatives.items():
+                    after[v + end] = now[v] + circuit.dt * evaluated(text, now)
+                now |= {v: after[v + end] for v in q.dynamics.derivatives}
+                sent = evaluated(q.dynamics.output, now | {"source": after[q.reads]})
+                after[f"output{end}"] = sent + np.zeros(p.size)
+            after |= {v: state[name, before] for v, before in p.lines.items()}
+            new += [after[v] for v in p.dynamics]
         return np.concatenate(new)
+
+    def arriving(self, name, value, inputs, sources):
+        """Drives of a population, multiplied by what modulates them."""
+        brought, modulated = {}, {}
+        for key, q in self.circuit.projections.items():
+            if q.target == name:
+                mask = 1.0 if q.mask is None else np.asarray(q.mask)
+                read = self.circuit.read_by(key)
+                x = inputs[q.source] if q.source in inputs else sources[q.source, read]
+                found = (value[key] * mask) @ x
+                if q.modulates == "gain":
+                    whose = q.pathway or ("drive", q.drive)
+                    modulated[whose] = modulated.get(whose, 0.0) + found
+                elif q.modulates is None:
+                    brought[key] = found
+        factors = {whose: FUNCTIONS["clip"](1 + m, 0, np.inf) for whose, m in modulated.items()}
+        known = {}
+        for drive in self.circuit.populations[name].drives:
+            total = np.zeros(self.circuit.size(name), complex)
+            for key, found in brought.items():
+                if self.circuit.projections[key].drive == drive:
+                    total = total + factors.get(key, 1.0) * found
+            known[drive] = factors.get(("drive", drive), 1.0) * total
+        return known
 
     def owners(self):
         """Of each state its population and neuron; of each parameter the same of its owner."""

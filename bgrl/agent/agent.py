@@ -16,9 +16,11 @@ import numpy as np
 from bgrl.agent.plan import Plan
 from bgrl.circuit import Circuit, Distribution
 from bgrl.circuit.clock import agree, lowest_trained
+from bgrl.circuit.synapse import key_of
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.interventions import modulated
+from bgrl.language import check_expression
 from bgrl.learning import Learning
 from bgrl.slots import SLOTS
 from bgrl.tasks.base import Task
@@ -63,6 +65,7 @@ class Agent:
         self._check_readouts()
         self._check_names()
         self._check_rules()
+        self._check_modulated()
 
     def _check_steps(self):
         """A task that counts time and its circuit must mean the same time by a step."""
@@ -88,7 +91,7 @@ class Agent:
 
     def _check_names(self):
         populations = self.circuit.populations
-        parameters = [f"{n}.{k}" for n, p in populations.items() for k in p.parameters]
+        parameters = [f"{n}.{k}" for n, p in populations.items() for k in p.all_parameters]
         for name in self.learning.overrides:
             choices = [*self.circuit.projections, *parameters]
             choose("projection or parameter in overrides", name, choices)
@@ -101,7 +104,7 @@ class Agent:
                     "something else so"
                 )
         if len(populations) == 1:  # in a dataset its parameters go by their own names
-            (own,) = (p.parameters for p in populations.values())
+            (own,) = (p.all_parameters for p in populations.values())
             if both := sorted(set(own) & set(self.circuit.projections)):
                 raise InputError(
                     f"both a projection and a parameter: {both[0]}; rename one of them"
@@ -137,6 +140,13 @@ class Agent:
                     f"rule of {name!r}: `chosen` is not known in {p.target!r}, which the actor neither "
                     "reads nor feeds back to (feedback_to)"
                 )
+
+    def _check_modulated(self):
+        """Settings of learning are scaled by signals of one number."""
+        circuit = self.circuit
+        signals = [n for n in (*circuit.populations, *circuit.inputs) if circuit.size(n) == 1]
+        for name, text in self.learning.modulated.items():
+            check_expression(f"factor of {name}", text, signals)
 
     def _check_inputs(self):
         """Observations are dealt out to the inputs in order; action and reward have their own."""
@@ -180,7 +190,7 @@ class Agent:
             learns = projections[name].plastic and projections[name].rule is None
         else:
             population, parameter = name.split(".")
-            learns = self.circuit.populations[population].parameters[parameter].trainable
+            learns = self.circuit.populations[population].all_parameters[parameter].trainable
         method = self.learning.overrides.get(name, self.learning.sensitivity)
         return method if learns else "none"
 
@@ -195,20 +205,20 @@ class Agent:
         """
         groups = {}
         for name, p in self.circuit.populations.items():
-            for drive in p.drives:
+            for drive in p.all_drives:
                 for key in self.circuit.afferents(name, drive):
                     size = int(self.circuit.size(self.circuit.projections[key].source))
                     method = self.sensitivity(key)
                     group = f"{name}_{drive}"
-                    if self._rule(key):
-                        group = key.replace("->", "_to_").replace(".", "_")
+                    if self._learns_alone(key):
+                        group = key_of(key)
                     elif method != self.learning.sensitivity:
                         group += f"_{method}"
                     entry = {"target": name, "drive": drive, "sensitivity": method}
                     kept = groups.setdefault(group, entry | {"projections": {}})
                     columns = kept["projections"]
-                    ruled = any(map(self._rule, (*columns, key)))
-                    if not entry.items() <= kept.items() or (columns and ruled):
+                    alone = any(map(self._learns_alone, (*columns, key)))
+                    if not entry.items() <= kept.items() or (columns and alone):
                         raise InputError(
                             f"the weights of {next(iter(columns))!r} and {key!r} would both be called "
                             f"{group!r}; rename a projection, population or drive"
@@ -216,6 +226,10 @@ class Agent:
                     first = max((last for _, last in columns.values()), default=0)
                     columns[key] = [first, first + size]
         return groups
+
+    def _learns_alone(self, name):
+        """Whether no other projection into its drive may learn as this one does."""
+        return bool(self._rule(name)) or self.circuit.modulated(name, "plasticity")
 
     def _rule(self, name):
         """The rule by which a projection learns, if it has one and learns at all."""
@@ -227,7 +241,7 @@ class Agent:
         trained = [
             f"{name}.{key}"
             for name, p in self.circuit.populations.items()
-            for key, parameter in p.parameters.items()
+            for key, parameter in p.all_parameters.items()
             if parameter.trainable
         ]
         readouts = [readout for readout, _ in self.readouts()]
@@ -251,10 +265,13 @@ class Agent:
         circuit = self.circuit.to_dict()
         populations = {}
         for name, p in self.circuit.populations.items():
+            alike = p.derivatives is None and not p.terminals
             populations[name] = {
                 "size": int(p.size),
-                "map" if p.derivatives is None else "derivatives": dict(p.dynamics),
-                **({"delayed": list(p.lines)} if p.delayed else {}),
+                "map" if alike else "derivatives": dict(p.dynamics),
+                **({"direct": p.direct} if p.direct else {}),
+                **({"kept": p.kept} if p.kept else {}),
+                **({"with_units": p.synaptic} if p.terminals else {}),
                 "has_units": p.equations is not None,
                 "parameters": {
                     k: {
@@ -262,17 +279,18 @@ class Agent:
                         "unit": v.unit,
                         "minimum": lowest_trained(p, k, self.circuit.dt),
                     }
-                    for k, v in p.parameters.items()
+                    for k, v in p.all_parameters.items()
                 },
-                "drives": list(p.drives),
+                "drives": list(p.all_drives),
+                **({"arriving": p.arriving} if p.arriving else {}),
                 "functions": circuit["populations"][name].get("functions", {}),
             }
         projections = {
             name: {
                 "source": p.source,
                 "target": p.target,
-                "drive": p.drive,
-                "reads": self.circuit.read_by(p),
+                "drive": self.circuit.fed_by(name),
+                "reads": self.circuit.read_by(name),
                 "signed": p.sign is not None,
                 "rule": asdict(rule) if (rule := self._rule(name)) else None,
             }
@@ -295,6 +313,7 @@ class Agent:
             "task": self.task.structure(),
             "learning": self.learning.structure(),
             "interventions": modulated(self) if interventions else None,
+            **({"noisy_dopamine": True} if self.circuit.dopamine.noise else {}),
             "replicates": int(self.replicates),
             "dtype": self.dtype,
         }

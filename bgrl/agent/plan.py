@@ -9,6 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
+from bgrl.circuit.modulation import Factor
+from bgrl.circuit.synapse import key_of
 from bgrl.language import symbols
 from bgrl.learning.sensitivity import blocks, dynamics, sizes
 
@@ -188,6 +190,15 @@ class Plan:
     def rule(self, group):
         """The rule of a group of synapses of one projection, if that learns by a rule."""
         return self.projections[next(iter(self.afferents[group]["projections"]))]["rule"]
+
+    def plasticity(self, group):
+        """Drives of the neurons that have a group of parameters that modulate how fast these learn."""
+        afferents = self.afferents.get(group, {"target": group, "projections": ()})
+        target = afferents["target"]
+        owners = target, *map(key_of, afferents["projections"])
+        drives = self.populations.get(target, {"drives": ()})["drives"]
+        names = [Factor("plasticity", owner).name for owner in owners]
+        return [name for name in names if name in drives]
 
     def signed(self, group):
         """Whether signs of weights of a group of synapses are kept while it learns."""

@@ -6,8 +6,9 @@ from brian2.core.variables import Variable
 from brian2.parsing.expressions import parse_expression_dimensions
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
-from bgrl.circuit.nucleus import noises
+from bgrl.circuit.equations import noises
 from bgrl.errors import InputError
+from bgrl.language import CONSTANTS
 from bgrl.learning.sensitivity import dynamics
 
 #: Unit of white noise, whose integral over a time has that time as its variance.
@@ -17,12 +18,16 @@ NOISE = "1/sqrt(ms)"
 def check_structure(structure):
     """Refuse an agent whose equations have units that do not fit, see `check_units`."""
     for p in structure["populations"].values():
-        if p["has_units"]:
+        direct, synaptic = p.get("direct", ()), p.get("with_units", ())
+        rates = {
+            name: text
+            for name, text in dynamics(p).items()
+            if name in synaptic or (p["has_units"] and name not in direct)
+        }
+        if rates:
             units = {key: parameter["unit"] for key, parameter in p["parameters"].items()}
             units |= dict.fromkeys([*dynamics(p), *p["drives"]], "1")
             units |= dict.fromkeys(noises(dynamics(p)), NOISE)
-            kept = p.get("delayed", ())
-            rates = {name: text for name, text in dynamics(p).items() if name not in kept}
             check_units(rates, units, p["functions"])
 
 
@@ -44,6 +49,7 @@ def check_units(dynamics, units, functions=None):
         If a derivative is not one over time, or adds what has different units.
     """
     dimensions = {"1": DIMENSIONLESS, "ms": second.dim, NOISE: (1 / second**0.5).dim}
+    units = dict.fromkeys(CONSTANTS, "1") | units
     known = {k: Variable(name=k, dimensions=dimensions[v]) for k, v in units.items()}
     known |= DEFAULT_FUNCTIONS
     # The rules of tanh are those of any function of a number.

@@ -6,6 +6,7 @@ Nothing here knows Brian2.
 from bgrl.circuit.circuit import Circuit
 from bgrl.circuit.nucleus import Function, Population
 from bgrl.circuit.pathway import Dopamine, Projection, Readout, Rule
+from bgrl.circuit.synapse import Synapse, alpha, exponential, nmda, tsodyks_markram
 from bgrl.circuit.values import (
     Distribution,
     Parameter,
@@ -25,8 +26,13 @@ __all__ = [
     "Projection",
     "Readout",
     "Rule",
+    "Synapse",
+    "alpha",
+    "exponential",
     "glorot_normal",
+    "nmda",
     "normal",
     "truncated_normal",
+    "tsodyks_markram",
     "uniform",
 ]

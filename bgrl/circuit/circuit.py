@@ -13,22 +13,28 @@ import numpy as np
 
 from bgrl.circuit.clock import agree, check_duration, check_time_constants
 from bgrl.circuit.editing import Editing
+from bgrl.circuit.modulation import KINDS, Factor, through
 from bgrl.circuit.nucleus import _NAME, Function, Population, delay_variable
 from bgrl.circuit.pathway import Dopamine, Projection, Readout, Rule, without
+from bgrl.circuit.synapse import Terminal, key_of
 from bgrl.circuit.text import (
     from_json,
     functions_to_json,
     lesion_text,
     parameters_from,
+    parameters_text,
+    synapse_from,
+    synapse_text,
     synapses_text,
     to_json,
 )
-from bgrl.circuit.values import check_binary, check_rows, check_value, summary, values_of
+from bgrl.circuit.values import check_binary, check_rows, check_value, values_of
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.quantities import Time
 
-_PATHWAY = re.compile(r"[A-Za-z]\w*((\.[A-Za-z]\w*)?->[A-Za-z]\w*(\.[A-Za-z]\w*)?)?\Z", re.ASCII)
+_END = r"[A-Za-z]\w*(\.[A-Za-z]\w*)*"
+_PATHWAY = re.compile(rf"[A-Za-z]\w*|{_END}(->{_END})+", re.ASCII)
 #: Most Euler steps of a delay; each is a state variable of every neuron that is delayed.
 LONGEST_DELAY = 200
 #: Inputs that an agent gives itself: the previous action and reward, and dopamine.
@@ -97,7 +103,7 @@ class Circuit(Editing):
     def _check_pathway_names(self):
         """Projections and readouts are known by their names, so nothing else may have these."""
         for name in self.projections:
-            if not _PATHWAY.match(name):
+            if not _PATHWAY.fullmatch(name):
                 raise InputError(
                     f"{name!r} is not a valid name of a projection; 'source->target', or letters, "
                     "digits, underscores"
@@ -122,25 +128,70 @@ class Circuit(Editing):
             )
 
     def _remember(self):
-        """Give each population the delay lines that its projections read."""
-        needed = {name: {} for name in self.populations}
+        """Give each population what projections bring: synapses, delay lines, factors of modulators."""
+        terminals = {name: {} for name in self.populations}
+        delayed = {name: {} for name in self.populations}
+        factors = {name: {} for name in self.populations}
         for name, p in self.projections.items():
+            for what, there in (("a delay", p.delay), ("dynamics", p.dynamics)):
+                if there and p.source in self.inputs:
+                    raise InputError(
+                        f"{name!r} has {what}, but {p.source!r} is an input; only what comes from a "
+                        "population has"
+                    )
+            if p.dynamics is not None:
+                key = key_of(name)
+                if key in terminals[p.source]:
+                    raise InputError(
+                        f"the synapses of {name!r} and of another projection from {p.source!r} would "
+                        f"both be called {key!r}; rename one of them"
+                    )
+                terminals[p.source][key] = Terminal(key, p.reads, p.dynamics, self.dt)
+            if p.modulates:
+                factors[p.target][self._factor(p)] = None
             if steps := self._delay_steps(name, p):
-                lines = needed[p.source]
-                lines[p.reads] = max(steps, lines.get(p.reads, 0))
+                variable, lines = self._transmitted(name), delayed[p.source]
+                lines[variable] = max(steps, lines.get(variable, 0))
         for name, p in self.populations.items():
-            if p.delayed != needed[name]:
-                self.populations[name] = replace(p, delayed=needed[name])
+            brought = {
+                "delayed": delayed[name],
+                "terminals": tuple(terminals[name].values()),
+                "factors": tuple(factors[name]),
+            }
+            if any(getattr(p, field) != value for field, value in brought.items()):
+                self.populations[name] = replace(p, **brought)
+                self.populations[name].check_names(name)
+
+    def _factor(self, projection):
+        """What a modulator multiplies."""
+        p = projection
+        if p.pathway is None:
+            return Factor(p.modulates, p.drive if p.modulates == "gain" else p.target)
+        fed = self.projections[p.pathway].drive if p.modulates == "gain" else None
+        return Factor(p.modulates, key_of(p.pathway), fed)
+
+    def modulated(self, name, kind):
+        """Whether the gain or plasticity of a projection is modulated by itself."""
+        return any((p.modulates, p.pathway) == (kind, name) for p in self.projections.values())
+
+    def fed_by(self, name):
+        """The drive of its target that sums up a projection, which may be one of modulators."""
+        p = self.projections[name]
+        if p.modulates:
+            return self._factor(p).name
+        return through(key_of(name)) if self.modulated(name, "gain") else p.drive
+
+    def _transmitted(self, name):
+        """The state variable of its source that a projection transmits, but for its delay."""
+        p = self.projections[name]
+        if p.dynamics is None:
+            return p.reads
+        return Terminal(key_of(name), p.reads, p.dynamics, self.dt).transmitted
 
     def _delay_steps(self, name, projection):
         """Euler steps of a projection's delay."""
         if not projection.delay:
             return 0
-        if projection.source in self.inputs:
-            raise InputError(
-                f"{name!r} has a delay, but {projection.source!r} is an input; only what comes from a "
-                "population is delayed"
-            )
         steps = round(projection.delay / self.dt)
         if steps < 1 or not agree(steps * self.dt, projection.delay):
             raise InputError(
@@ -153,9 +204,10 @@ class Circuit(Editing):
             )
         return steps
 
-    def read_by(self, projection):
-        """The state variable that a projection transmits: that of its delay line, if it has a delay."""
-        return delay_variable(projection.reads, round(projection.delay / self.dt))
+    def read_by(self, name):
+        """The state variable that a projection transmits: that of its synapse or delay line, if any."""
+        steps = round(self.projections[name].delay / self.dt)
+        return delay_variable(self._transmitted(name), steps)
 
     def _cut_lesioned(self):
         """Take the synapses of lesioned neurons, whenever and however they were made."""
@@ -216,10 +268,28 @@ class Circuit(Editing):
             raise InputError(f"sign of {name!r} is {projection.sign!r}; valid: 1, -1, none")
         if projection.rule is not None:
             projection.rule.check(name, self.populations[projection.target])
+        self._check_modulator(name, projection)
+        if projection.dynamics is not None:
+            projection.dynamics.check(name, self.size(projection.source))
+            check_time_constants(name, projection.dynamics, self.dt)
         shape = self.shape(projection)
         check_value(f"weights of {name!r}", projection.weights, shape)
         for what, value in (("mask", projection.mask), ("lesion", projection.lesioned)):
             check_binary(f"{what} of {name!r}", value, shape, "target, source")
+
+    def _check_modulator(self, name, p):
+        if p.modulates is not None:
+            choose(f"what {name!r} modulates", p.modulates, KINDS)
+        if p.pathway is None:
+            return
+        if p.modulates is None:
+            raise InputError(f"{name!r} has a pathway, but does not say what it modulates of it")
+        others = {
+            key
+            for key, q in self.projections.items()
+            if q.target == p.target and q.modulates is None
+        }
+        choose(f"pathway to {p.target!r} that {name!r} modulates", p.pathway, others)
 
     @property
     def step(self):
@@ -239,7 +309,7 @@ class Circuit(Editing):
         return [
             name
             for name, p in self.projections.items()
-            if (p.target, p.drive) == (population, drive)
+            if (p.target, self.fed_by(name)) == (population, drive)
         ]
 
     def to_dict(self):
@@ -294,8 +364,9 @@ class Circuit(Editing):
             }
             projections = {
                 name: Projection(
-                    **{k: v for k, v in from_json(p).items() if k != "rule"},
+                    **{k: v for k, v in from_json(p).items() if k not in ("rule", "dynamics")},
                     rule=Rule(**p["rule"]) if p.get("rule") else None,
+                    dynamics=synapse_from(p.get("dynamics")),
                 )
                 for name, p in description["projections"].items()
             }
@@ -348,11 +419,10 @@ class Circuit(Editing):
             for variable, expression in p.described.items():
                 left = f"next {variable}" if p.derivatives is None else f"d{variable}/dt"
                 lines.append(f"    {left} = {expression}")
-            for key, q in p.parameters.items():
-                unit = " ms" if q.unit == "ms" else ""
-                trained = ", trained" if q.trainable else ""
-                lines.append(f"    {key}: {summary(q.value)}{unit}{trained}")
-        lines += [f"  {name}: {self._pathway(p)}" for name, p in self.projections.items()]
+            lines += parameters_text(p.parameters)
+        for name, p in self.projections.items():
+            lines.append(f"  {name}: {self._pathway(p)}")
+            lines += synapse_text(p.dynamics) if p.dynamics else []
         for kind in ("actor", "critic"):
             if (readout := getattr(self, kind)) is not None:
                 read = ", ".join(".".join(state) for state in readout.states())
@@ -368,7 +438,11 @@ class Circuit(Editing):
         p = projection
         learns = ("plastic by a rule" if p.rule else "plastic") if p.plastic else "fixed"
         parts = [" x ".join(map(str, self.shape(p))), learns]
-        if p.drive != "drive":
+        if p.modulates:
+            alone = p.modulates == "plasticity" or len(self.populations[p.target].drives) == 1
+            whose = p.pathway or (p.target if alone else f"{p.target}.{p.drive}")
+            parts.append(f"modulates {p.modulates} of {whose}")
+        elif p.drive != "drive":
             parts.append(f"drive {p.drive}")
         if p.reads != "rate" and p.source in self.populations:
             parts.append(f"reads {p.reads}")

@@ -43,8 +43,9 @@ def lowest_trained(population, key, dt):
 
     A time constant goes no lower than an Euler step where its description says nothing.
     """
-    parameter = population.parameters[key]
-    timed = parameter.unit == "ms" and parameter.trainable and population.derivatives is not None
+    parameter = population.all_parameters[key]
+    timed = parameter.unit == "ms" and parameter.trainable
+    timed &= population.derivatives is not None or key not in population.parameters
     return float(dt) if timed and parameter.minimum is None else parameter.minimum
 
 

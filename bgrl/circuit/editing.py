@@ -16,8 +16,10 @@ import numpy as np
 
 from bgrl.circuit import values, wiring
 from bgrl.circuit.clock import agree, check_duration
+from bgrl.circuit.modulation import KINDS
 from bgrl.circuit.pathway import Projection
-from bgrl.circuit.values import Distribution, truncated_normal
+from bgrl.circuit.synapse import read_synapse
+from bgrl.circuit.values import Distribution, truncated_normal, values_of
 from bgrl.errors import InputError, check_count, choose
 from bgrl.quantities import has_unit, in_ms
 from bgrl.random import generator, own_seed
@@ -93,16 +95,66 @@ class Editing:
         choose("source", source, [*self.populations, *self.inputs])
         choose("target", target, self.populations)
         drive = fields.get("drive", "drive")
-        others = [self.projections[key].source for key in self.afferents(target, drive)]
+        others = [
+            p.source
+            for p in self.projections.values()
+            if (p.target, p.drive, p.modulates) == (target, drive, None)
+        ]
         fan_in = sum(self.size(end) for end in (*others, source))
         fields.setdefault("weights", truncated_normal(1 / math.sqrt(fan_in)))
         projections = {**self.projections, name: Projection(source, target, **fields)}
         return replace(self, projections=projections)
 
+    def modulate(self, source, target, effect, weights, name=None, **fields):
+        """Let a population or input modulate a nucleus or pathway, see `bgrl.circuit.modulation`.
+
+        Parameters
+        ----------
+        source : str
+            A population or input.
+        target : str
+            A population, one of its drives ("striatum.apical"), or a projection.
+        effect : {"excitability", "gain", "plasticity"}
+            What adds to a drive, multiplies it, or multiplies the steps of learning.
+        weights : float, array or Distribution
+            Of the new projection: by how much, for a signal of 1.
+        name : str, optional
+            "source->target.effect" where nothing is said.
+        **fields
+            Of `bgrl.circuit.Projection`, a delay for instance. It does not learn, unless `plastic` is
+            set.
+
+        Raises
+        ------
+        InputError
+            For an unknown target or effect, with those that exist.
+        """
+        choose("effect of a modulator", effect, ("excitability", *KINDS))
+        drives = {
+            f"{k}.{drive}": (k, drive) for k, p in self.populations.items() for drive in p.drives
+        }
+        paths = [k for k, p in self.projections.items() if p.modulates is None]
+        choose("population, drive or projection", target, [*self.populations, *drives, *paths])
+        name = f"{source}->{target}.{effect}" if name is None else name
+        fields = {"plastic": False, "weights": weights} | fields
+        if effect != "excitability":
+            fields["modulates"] = effect
+        nucleus = target
+        if target in drives:
+            nucleus, fields["drive"] = drives[target]
+        elif target in self.projections:
+            nucleus, fields["pathway"] = self.projections[target].target, target
+            if effect == "excitability":
+                raise InputError(
+                    f"excitability is of a population or drive; {target!r} is a projection"
+                )
+        return self.connect(source, nucleus, name, **fields)
+
     def disconnect(self, name):
-        """Remove a projection. Unlike `lesion`, this makes another program."""
+        """Remove a projection and what modulates it. Unlike `lesion`, this makes another program."""
         choose("projection", name, self.projections)
-        return replace(self, projections={k: v for k, v in self.projections.items() if k != name})
+        left = {k: p for k, p in self.projections.items() if name not in (k, p.pathway)}
+        return replace(self, projections=left)
 
     def add_population(self, name, population):
         """Add a nucleus, a `bgrl.circuit.Population`, which `connect` then connects."""
@@ -116,11 +168,12 @@ class Editing:
         for readout in self._readouts().values():
             if name in {readout.reads, *(state.split(".")[0] for state in readout.feedback_to)}:
                 raise InputError(f"{readout.name!r} reads or feeds back to {name!r}; lesion it")
+        ends = {k for k, p in self.projections.items() if name in (p.source, p.target)}
         return replace(
             self,
             populations={k: p for k, p in self.populations.items() if k != name},
             projections={
-                k: p for k, p in self.projections.items() if name not in (p.source, p.target)
+                k: p for k, p in self.projections.items() if k not in ends and p.pathway not in ends
             },
         )
 
@@ -185,6 +238,9 @@ class Editing:
         for key, q in self.projections.items():
             if name in (q.source, q.target):
                 fixed |= {f"{key}.{f}": getattr(q, f) for f in ("weights", "lesioned", "mask")}
+            if name == q.source and q.dynamics is not None:
+                fixed |= {f"{key}.{k}": v.value for k, v in q.dynamics.parameters.items()}
+                fixed |= {f"{key}.{k}": v for k, v in q.dynamics.initial.items()}
         for kind, readout in self._readouts().items():
             if readout.reads == name:
                 fixed |= {
@@ -209,9 +265,10 @@ class Editing:
             "dt" (ms), "substeps"; of a population "cortex.size", "cortex.equations", a parameter
             ("cortex.tau", in its unit), "cortex.tau.trainable", "cortex.tau.minimum" or the initial
             value of a variable ("cortex.rate"); of a projection "cortex->cortex.plastic", "weights",
-            "mask", "sign", "drive", "reads", "delay" (ms); of a readout "actor.weights", "feedback",
-            "mask", "reads", "plastic"; of dopamine neurons "dopamine.tonic", "dopamine.baseline",
-            "dopamine.gain".
+            "mask", "sign", "drive", "reads", "delay" (ms), "dynamics" (a `Synapse`, None, or text such
+            as "exponential(20)"), and of its synapse what is of a population, "cortex->gpe.tau"; of a
+            readout "actor.weights", "feedback", "mask", "reads", "plastic"; of dopamine neurons
+            "dopamine.tonic", "dopamine.noise", "dopamine.baseline", "dopamine.gain".
         value : object
             Or text, as on the command line: "20", "False", "None", "uniform(20, 100)".
 
@@ -225,7 +282,7 @@ class Editing:
         if path in ("dt", "substeps"):
             read = _number if path == "dt" else _count
             return replace(self, **{path: read(path, value)})
-        if path in (names := [f"dopamine.{name}" for name in ("baseline", "gain", "tonic")]):
+        if path in (names := [f"dopamine.{name}" for name in values_of(self.dopamine)]):
             changed = {path.removeprefix("dopamine."): _number(path, value)}
             return replace(self, dopamine=replace(self.dopamine, **changed))
         owners = [*self.populations, *self._pathways(), *self._readouts()]
@@ -236,27 +293,24 @@ class Editing:
         name = path.removeprefix(f"{owner}.")
         if owner not in self.populations:
             fields = _PROJECTION if owner in self.projections else _READOUT
-            value = fields[choose(f"field of {owner!r}", name, fields)](path, value)
+            dynamics = getattr(self._pathway_of(owner), "dynamics", None)
+            own = [] if dynamics is None else _names(dynamics)
+            choose(f"field of {owner!r}", name, [*fields, *own])
+            if name in own:
+                changed = replace(dynamics, **_changed(dynamics, path, name, value))
+                return self._with_pathway(owner, dynamics=changed)
+            value = fields[name](path, value)
             if name == "mask" and self._pathway_of(owner).lesioned is not None:
                 raise InputError(f"{owner!r} is lesioned; wire it first, then lesion")
             return self._with_pathway(owner, **{name: value})
         p = self.populations[owner]
-        parameters = [f"{k}{f}" for k in p.parameters for f in ("", ".trainable", ".minimum")]
-        choose(f"field of {owner!r}", name, ["size", "equations", *parameters, *p.described])
+        choose(f"field of {owner!r}", name, ["size", "equations", *_names(p)])
         if name == "size":
             return self.resize(owner, _count(path, value))
         if name == "equations":
             text = _text(path, value)
             return self._with_population(owner, equations=text, derivatives=None, map=None)
-        if name in parameters:
-            key, _, field = name.partition(".")
-            if has_unit(value) and p.parameters[key].unit != "ms":
-                raise InputError(f"{path} is {value!r}; a number without unit is needed")
-            value = in_ms(path, value)
-            changed = {field or "value": _PARAMETER[field](path, value)}
-            changed = {**p.parameters, key: replace(p.parameters[key], **changed)}
-            return self._with_population(owner, parameters=changed)
-        return self._with_population(owner, initial={**p.initial, name: _initial(path, value)})
+        return self._with_population(owner, **_changed(p, path, name, value))
 
     def with_step(self, step, substeps=None):
         """The same circuit with task steps of another duration; all its times stay what they are.
@@ -324,7 +378,14 @@ class Editing:
             )
             for name, p in self.populations.items()
         }
-        projections = {k: replace(p, delay=p.delay * delays) for k, p in self.projections.items()}
+        projections = {}
+        for name, p in self.projections.items():
+            dynamics = p.dynamics
+            if dynamics is not None:
+                found = dynamics.parameters.items()
+                found = {k: change(q) if q.unit == "ms" else q for k, q in found}
+                dynamics = replace(dynamics, parameters=found)
+            projections[name] = replace(p, delay=p.delay * delays, dynamics=dynamics)
         return replace(
             self, dt=dt, substeps=substeps, populations=populations, projections=projections
         )
@@ -340,6 +401,8 @@ class Editing:
             old, new = before[owner], after[owner]
             for name in dict.fromkeys((*old, *new)):
                 values = old.get(name), new.get(name)
+                if "." in name and (name not in old or name not in new):
+                    continue  # of a parameter that has a line of its own
                 if values[0] != values[1] and not (name == "mask" and _only_lesion(old, new)):
                     path = ".".join(filter(None, (owner.split(" ")[-1], name)))
                     lines.append(f"{path}: {_change(name, *values)}")
@@ -386,12 +449,24 @@ def _described(circuit):
     found |= {f"input {name}": {"": channels} for name, channels in d["inputs"].items()}
     for name, p in d["populations"].items():
         fields = {k: v for k, v in p.items() if k not in ("parameters", "initial")}
-        for key, parameter in p["parameters"].items():
-            fields |= {f"{key}.{k}".removesuffix(".value"): v for k, v in parameter.items()}
-        found[f"population {name}"] = fields | p["initial"]
-    found |= {f"projection {name}": fields for name, fields in d["projections"].items()}
+        found[f"population {name}"] = fields | _parameters(p) | p["initial"]
+    for name, fields in d["projections"].items():
+        synapse = fields["dynamics"]
+        if synapse is not None:
+            fields |= {"dynamics": synapse["equations"], "output": synapse["output"]}
+            fields |= _parameters(synapse) | synapse["initial"]
+        found[f"projection {name}"] = fields
     found |= {f"readout {k}": d[k] for k in ("actor", "critic") if k in d}
     return found | {" dopamine": d["dopamine"]}
+
+
+def _parameters(description):
+    """Parameters of a population or synapse, each field by its name."""
+    return {
+        f"{key}.{k}".removesuffix(".value"): v
+        for key, parameter in description["parameters"].items()
+        for k, v in parameter.items()
+    }
 
 
 def _only_lesion(old, new):
@@ -428,6 +503,23 @@ def _short(value):
             return str(Distribution(kind, *value[kind]))
         return ", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "none"
     return " ".join(str(value).split())
+
+
+def _names(owner):
+    """Parameters and variables of a population or synapse, as `Editing.set` calls them."""
+    found = [f"{k}{f}" for k in owner.parameters for f in ("", ".trainable", ".minimum")]
+    return [*found, *getattr(owner, "described", owner.dynamics)]
+
+
+def _changed(owner, path, name, value):
+    """The field of a population or synapse with one parameter or initial value changed."""
+    key, _, field = name.partition(".")
+    if key not in owner.parameters:
+        return {"initial": {**owner.initial, name: _initial(path, value)}}
+    if has_unit(value) and owner.parameters[key].unit != "ms":
+        raise InputError(f"{path} is {value!r}; a number without unit is needed")
+    changed = {field or "value": _PARAMETER[field](path, in_ms(path, value))}
+    return {"parameters": {**owner.parameters, key: replace(owner.parameters[key], **changed)}}
 
 
 def _read(value):
@@ -508,6 +600,7 @@ _PROJECTION = {
     "drive": _text,
     "reads": _text,
     "delay": lambda path, value: _number(path, in_ms(path, value)),
+    "dynamics": read_synapse,
 }
 _READOUT = {
     "weights": _values,

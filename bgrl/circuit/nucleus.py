@@ -1,22 +1,16 @@
 """A nucleus: neurons that share their equations, and functions of the user's own in these."""
 
 import re
-from dataclasses import field, replace
+from dataclasses import field
+from functools import cached_property
 
+from bgrl.circuit.equations import RESERVED, noises, parse_equations, with_units
+from bgrl.circuit.modulation import Factor, arriving
+from bgrl.circuit.synapse import Terminal, after
 from bgrl.circuit.values import Parameter, check_binary, check_value, frozen
 from bgrl.description import description
 from bgrl.errors import InputError, choose
-from bgrl.language import check_expression, check_name, check_names
-
-#: Names that the network uses for itself in every population.
-RESERVED = re.compile(
-    r"(done|dopamine|chosen|pre|eligibility|learning_rate|discount|trace_decay|square|clip_scale|youth|td_error|task_done|"
-    r"task_seed|task_replicate|xi(_\w*)?|"
-    r"correction_[12]|weight|weight_sign|mask|feedback|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
-    r"(learning|entropy|drawn|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
-    r"sent|from|next|shared|flag|square|gradient|update|modulation|held)_.*|.*_(pre|post)|.*_delayed_\d+)\Z"
-)
-
+from bgrl.language import canonical, check_expression, check_name, check_names
 
 #: The end of the name of a delay line's variable.
 _DELAYED = re.compile(r"_delayed_\d+\Z")
@@ -27,16 +21,6 @@ KEPT = ("peak",)
 
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z", re.ASCII)
-
-
-DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\Z")
-
-
-#: White noise in equations: ``xi``, or ``xi_name`` where there are several independent ones.
-NOISE = re.compile(r"(?<![\w.])xi(?:_\w+)?(?!\w)")
-
-
-DECLARATION = re.compile(r"(\w+)\s*:\s*(\w+)\s*(?:\(constant\))?\Z")
 
 
 @description
@@ -122,6 +106,10 @@ class Population:
     delayed : dict of str to int
         State variable to the Euler steps for which it is remembered; a circuit sets it, by the delays
         of its projections.
+    terminals : tuple of bgrl.circuit.synapse.Terminal
+        The synapses with dynamics that its neurons have; a circuit sets them, by its projections.
+    factors : tuple of bgrl.circuit.modulation.Factor
+        What modulators multiply in it; a circuit sets them, by its projections.
     """
 
     size: int
@@ -134,10 +122,12 @@ class Population:
     functions: dict[str, Function] = field(default_factory=dict)
     lesioned: object = None
     delayed: dict[str, int] = field(default_factory=dict)
+    terminals: tuple[Terminal, ...] = ()
+    factors: tuple[Factor, ...] = ()
 
     def __post_init__(self):
         derivatives, units = (
-            (None, {}) if self.equations is None else _parse_equations(self.equations)
+            (None, {}) if self.equations is None else parse_equations(self.equations)
         )
         given = [k for k in ("equations", "derivatives", "map") if getattr(self, k) is not None]
         if given == ["equations", "derivatives"] and self.derivatives == derivatives:
@@ -152,15 +142,7 @@ class Population:
         if not isinstance(parameters, dict):
             parameters = {name: Parameter() for name in parameters}
         if self.equations is not None:
-            for name, p in parameters.items():
-                if p.unit == "ms" and units.get(name) == "1":
-                    raise InputError(
-                        f"parameter {name!r} is a time, but the equations declare '{name} : 1'; "
-                        f"write '{name} : second'"
-                    )
-            parameters = {
-                name: replace(p, unit=units.get(name, p.unit)) for name, p in parameters.items()
-            }
+            parameters = with_units(parameters, units)
             if undeclared := set(units) - set(parameters) - set(self.drives):
                 raise InputError(
                     f"the equations declare {', '.join(sorted(undeclared))}, which is neither a "
@@ -186,19 +168,86 @@ class Population:
             for k in range(1, steps + 1)
         }
 
-    @property
+    @cached_property
     def dynamics(self):
-        """State variable to right-hand side, those of the delay lines included."""
-        return self.described | self.lines if self.delayed else self.described
+        """State variable to right-hand side, with all that the projections of a circuit bring.
+
+        These are the variables of synapses and delay lines, and what modulators multiply.
+        """
+        found = self._modulated
+        for terminal in self.terminals:
+            found |= terminal.derivatives
+        for terminal in self.terminals:
+            found |= terminal.output(self._next(terminal.reads, terminal.dt))
+        return found | self.lines
+
+    def _next(self, variable, dt):
+        """What a variable is after an Euler step, as an expression."""
+        if self.derivatives is None:
+            return f"({canonical(self._modulated[variable], floats=False)})"
+        return after(variable, canonical(self._modulated[variable], floats=False), dt)
+
+    @property
+    def _modulated(self):
+        """State variable to right-hand side, drives multiplied by what modulates them."""
+        if not self.arriving:
+            return dict(self.described)
+        return {
+            variable: canonical(text, self.arriving, floats=False)
+            for variable, text in self.described.items()
+        }
+
+    @property
+    def arriving(self):
+        """Drive to what arrives in its place in the equations, where it is modulated."""
+        found = {drive: arriving(drive, self.factors) for drive in self.drives}
+        return {drive: text for drive, text in found.items() if text != drive}
+
+    @property
+    def all_drives(self):
+        """Its drives and those of its modulators."""
+        return (*self.drives, *(drive for f in self.factors for drive in f.drives))
+
+    @property
+    def direct(self):
+        """Variables whose right-hand side is the next value where that of others is the derivative."""
+        own = [] if self.derivatives is not None or not self.terminals else list(self.map)
+        outputs = [v for t in self.terminals for v in (t.transmitted,) if v not in t.derivatives]
+        return [*own, *outputs, *self.lines]
+
+    @property
+    def synaptic(self):
+        """Variables of its synapses that have a derivative."""
+        return [variable for terminal in self.terminals for variable in terminal.derivatives]
+
+    @property
+    def kept(self):
+        """Variables of its synapses that these do not transmit."""
+        return [variable for terminal in self.terminals for variable in terminal.kept]
+
+    @property
+    def all_parameters(self):
+        """Its parameters and those of its synapses."""
+        found = dict(self.parameters)
+        for terminal in self.terminals:
+            found |= terminal.parameters
+        return found
 
     def initial_of(self, variable):
-        """Where a variable starts; a delay line as if its variable had been there before."""
-        return self.initial.get(_DELAYED.sub("", variable), 0.0)
+        """Where a variable starts; a delay line as if its variable had been there before.
 
-    @property
+        Text of a synapse is an expression of parameters and variables.
+        """
+        initial = dict(self.initial)
+        for terminal in self.terminals:
+            initial |= terminal.initial
+        return initial.get(_DELAYED.sub("", variable), 0.0)
+
+    @cached_property
     def noises(self):
-        """Names of the noises in its equations (``xi``, ``xi_name``); a map has none."""
-        return () if self.derivatives is None else noises(self.derivatives)
+        """Names of the noises in its equations and synapses (``xi``, ``xi_name``); a map has none."""
+        own = {} if self.derivatives is None else self.derivatives
+        return noises(own | {k: v for t in self.terminals for k, v in t.derivatives.items()})
 
     def _check_language(self, dynamics):
         """Refuse names and expressions that can be none in any circuit."""
@@ -224,14 +273,14 @@ class Population:
             raise InputError(f"population {name!r}: size {self.size}; at least 1 is needed")
         if not self.dynamics:
             raise InputError(f"population {name!r} has no state variable")
-        known = {*self.dynamics, *self.parameters, *self.drives, *self.noises}
+        known = {*self.described, *self.parameters, *self.drives, *self.noises}
         for key, function in self.functions.items():
             function.check(key)
         if self.map is not None and (found := noises(self.map)):
             raise InputError(
                 f"population {name!r}: noise {found[0]} is for 'equations'; a map has no duration"
             )
-        for variable, expression in self.dynamics.items():
+        for variable, expression in self.described.items():
             where = f"population {name!r}, variable {variable!r}"
             functions = {f: len(d.arguments) for f, d in self.functions.items()}
             check_expression(where, expression, known, functions)
@@ -242,40 +291,20 @@ class Population:
             check_value(f"{name}.{parameter}", p.value, (self.size,))
         check_binary(f"lesion of {name!r}", self.lesioned, (self.size,), "neurons")
 
+    def check_names(self, name):
+        """Raise `InputError` if what projections bring has a name that is the population's own."""
+        own = {*self.described, *self.parameters, *self.drives, *self.functions}
+        brought = dict.fromkeys(self.all_drives[len(self.drives) :], "a modulator")
+        for terminal in self.terminals:
+            parts = (*terminal.derivatives, terminal.transmitted, *terminal.parameters)
+            brought |= dict.fromkeys(parts, "a synapse with dynamics")
+        for called in own & set(brought):
+            raise InputError(
+                f"population {name!r}: {called!r} is also the name of what {brought[called]} has; "
+                "rename it"
+            )
+
 
 def delay_variable(name, steps):
     """Name of what a state variable was some Euler steps ago."""
     return f"{name}_delayed_{steps}" if steps else name
-
-
-def noises(dynamics):
-    """Names of the noises in right-hand sides, each once, in alphabetical order."""
-    return tuple(sorted({name for text in dynamics.values() for name in NOISE.findall(text)}))
-
-
-def _parse_equations(text):
-    """Split Brian2 rate equations into derivatives and the units of what they declare."""
-    if not isinstance(text, str):
-        raise InputError(f"equations is {text!r}; text is needed, 'dx/dt = ... : 1'")
-    derivatives, units = {}, {}
-    for line in filter(None, (part.split("#")[0].strip() for part in text.splitlines())):
-        if match := DIFFERENTIAL.match(line):
-            name, found, value = match[1], derivatives, match[2]
-            if match[3] != "1":
-                raise InputError(f"{line!r}: state variables are dimensionless, write ': 1'")
-        elif match := DECLARATION.match(line):
-            if match[2] not in ("1", "second"):
-                raise InputError(f"{line!r}: unit {match[2]}; valid: 1, second")
-            name, found, value = match[1], units, "ms" if match[2] == "second" else "1"
-        else:
-            raise InputError(
-                f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'"
-            )
-        if name in found:
-            raise InputError(f"{line!r}: {name!r} has a line already")
-        found[name] = value
-    if not derivatives:
-        raise InputError(
-            f"equations {text!r} have no line 'dx/dt = ... : 1'; one is needed at least"
-        )
-    return derivatives, units

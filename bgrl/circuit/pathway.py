@@ -4,6 +4,7 @@ from dataclasses import field, replace
 
 import numpy as np
 
+from bgrl.circuit.synapse import Synapse
 from bgrl.circuit.values import frozen
 from bgrl.description import description
 from bgrl.errors import InputError
@@ -76,6 +77,14 @@ class Projection:
     delay : float
         How long it takes on the way, in ms: a whole number of Euler steps, besides the one that every
         synapse takes. Only from a population; what an input shows late is said in the task.
+    dynamics : Synapse, optional
+        What happens to the signal before it is weighted (`bgrl.circuit.synapse`): a filter, depression,
+        facilitation, equations of your own. Only from a population.
+    modulates : {"gain", "plasticity"}, optional
+        It multiplies instead of adding to a drive (`bgrl.circuit.modulation`): the drive `drive`, or
+        every step that learning makes in the target.
+    pathway : str, optional
+        The projection to the target of which it modulates that, rather than of all.
     """
 
     source: str
@@ -89,6 +98,9 @@ class Projection:
     rule: Rule | None = None
     lesioned: object = None
     delay: Time = 0.0
+    dynamics: Synapse | None = None
+    modulates: str | None = None
+    pathway: str | None = None
 
     def __post_init__(self):
         if self.delay < 0:
@@ -165,6 +177,9 @@ class Dopamine:
         Spikes/s for a TD error of 1.
     tonic : float
         Added to the input `dopamine`: a drug, or the lack of dopamine.
+    noise : float
+        Standard deviation of the TD error from what it should be, in each step anew; all that it reaches
+        gets the same.
     """
 
     #: What its numbers are called before their names, in messages.
@@ -173,8 +188,11 @@ class Dopamine:
     baseline: float = 5.0
     gain: float = 20.0
     tonic: float = 0.0
+    noise: float = 0.0
 
     def __post_init__(self):
+        if self.noise < 0:
+            raise InputError(f"dopamine noise is {self.noise:g}; 0 or more is needed")
         if self.baseline < 0 or self.gain <= 0:
             raise InputError(
                 f"dopamine baseline {self.baseline} and gain {self.gain} spikes/s; the former must not "

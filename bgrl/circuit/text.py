@@ -3,6 +3,7 @@
 import numpy as np
 
 from bgrl.circuit.pathway import Rule
+from bgrl.circuit.synapse import Synapse
 from bgrl.circuit.values import Distribution, Parameter, summary, values_of
 
 
@@ -24,8 +25,8 @@ def to_json(value):
     """A value of a description as JSON values."""
     if isinstance(value, Distribution):
         return {value.kind: [value.a, value.b]}
-    if isinstance(value, Rule):
-        return values_of(value)
+    if isinstance(value, Rule | Synapse | Parameter):
+        return to_json(values_of(value))
     if isinstance(value, dict):
         return {k: to_json(v) for k, v in value.items()}
     if isinstance(value, np.ndarray | np.generic):
@@ -49,6 +50,30 @@ def from_json(value):
             return Distribution(kind, *bounds)
         return {k: from_json(v) for k, v in value.items()}
     return np.asarray(value) if isinstance(value, list) else value
+
+
+def parameters_text(parameters):
+    """Lines of parameters and their values."""
+    lines = []
+    for key, p in parameters.items():
+        unit = " ms" if p.unit == "ms" else ""
+        trained = ", trained" if p.trainable else ""
+        lines.append(f"    {key}: {summary(p.value)}{unit}{trained}")
+    return lines
+
+
+def synapse_text(synapse):
+    """Lines of the dynamics of a projection."""
+    lines = [f"    d{v}/dt = {expression}" for v, expression in synapse.derivatives.items()]
+    return [*lines, f"    transmits {synapse.output}", *parameters_text(synapse.parameters)]
+
+
+def synapse_from(description):
+    """A synapse from JSON values, or None."""
+    if description is None or isinstance(description, Synapse):
+        return description
+    found = description | {"parameters": parameters_from(description["parameters"])}
+    return Synapse(**found | {"initial": from_json(description["initial"])})
 
 
 def parameters_from(description):

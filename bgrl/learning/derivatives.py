@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import sympy
 
 from bgrl.circuit import Function
-from bgrl.circuit.nucleus import noises
+from bgrl.circuit.equations import noises
 from bgrl.errors import InputError
 from bgrl.language import canonical
 from bgrl.learning.sensitivity import dynamics
@@ -58,7 +58,7 @@ def local_step(
     functions=None,
     differentiate=True,
     noises=(),
-    delayed=(),
+    direct=(),
 ):
     """Derive the step of one population.
 
@@ -78,8 +78,9 @@ def local_step(
         White noises in the derivatives. In the code there is in the place of ``xi`` the variable
         ``drawn_xi``, a standard normal number of this step, times dt^(-1/2) (Euler-Maruyama); derivatives
         are taken with it held.
-    delayed : sequence of str
-        State variables that are delay lines: their right-hand side is the next value, of a map or not.
+    direct : sequence of str
+        State variables whose right-hand side is the next value, as those of delay lines and of what
+        synapses transmit; of a map all are.
 
     Returns
     -------
@@ -95,16 +96,16 @@ def local_step(
     names, outputs = {"jacobian": {}, "gain": {}, "slope": {}}, []
     steps = {}
     for variable, text in dynamics.items():
-        rate = _held(_read(text, own), noises, euler_step, text)
-        direct = euler_step is None or variable in delayed
-        scale = 1 if direct else sympy.Float(euler_step)
-        kept = 0 if direct else symbol(variable)
+        following = euler_step is None or variable in direct
+        rate = _held(_read(text, own), noises, euler_step, text, check=not following)
+        scale = 1 if following else sympy.Float(euler_step)
+        kept = 0 if following else symbol(variable)
         steps[f"next_{variable}"] = kept + scale * rate
         others = (("jacobian", dynamics), ("gain", drives), ("slope", parameters))
         for kind, symbols in others if differentiate else ():
             for other in symbols:
                 derivative = scale * _differentiate(rate, other, text)
-                if not direct and other == variable:
+                if not following and other == variable:
                     derivative += 1
                 if derivative != 0:
                     name = f"{kind}_{variable}_{other}"
@@ -143,14 +144,17 @@ def _population_step(population, dt, trained, differentiate):
     euler = dt if "derivatives" in population else None
     drives, equations = population["drives"], dynamics(population)
     noise = () if euler is None else noises(equations)
-    delayed = population.get("delayed", ())
-    return local_step(equations, euler, drives, trained, functions, differentiate, noise, delayed)
+    direct = population.get("direct", ())
+    return local_step(equations, euler, drives, trained, functions, differentiate, noise, direct)
 
 
-def _held(rate, noises, euler_step, text):
-    """The rate of change with a normal number in the place of each noise, whose variance is 1/dt."""
+def _held(rate, noises, euler_step, text, check):
+    """The rate of change with a normal number in the place of each noise, whose variance is 1/dt.
+
+    A next value, unlike a rate of change, need not be linear in it.
+    """
     for noise in map(symbol, noises):
-        if sympy.diff(rate, noise).free_symbols & set(map(symbol, noises)):
+        if check and sympy.diff(rate, noise).free_symbols & set(map(symbol, noises)):
             raise InputError(
                 f"{text!r} is not linear in its noise; a factor times {noise} is needed, as "
                 f"sigma*sqrt(2/tau)*{noise}"

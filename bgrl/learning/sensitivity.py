@@ -159,7 +159,7 @@ def kept_edges(structure, method, owner):
             continue
         for variable, text in dynamics(p).items():
             used, end = symbols(text), (name, variable)
-            leaks = "derivatives" in p and variable not in p.get("delayed", ())
+            leaks = "derivatives" in p and variable not in p.get("direct", ())
             own = [u for u in dynamics(p) if u in used or (u == variable and leaks)]
             edges += [((name, u), end, None) for u in own]
             for key, projection in structure["projections"].items():

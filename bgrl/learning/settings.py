@@ -4,6 +4,7 @@ from dataclasses import asdict, field
 
 from bgrl.description import description
 from bgrl.errors import InputError, choose
+from bgrl.language import check_expression
 from bgrl.learning.methods import METHODS
 from bgrl.learning.optimizers import OPTIMIZERS, Optimizer
 
@@ -11,6 +12,8 @@ FEEDBACKS = ("random", "symmetric")
 FIRST_INPUTS = ("zeros", "action_0")
 #: What ``learning_rate`` of an experiment sets.
 RATES = ("rate_actor", "rate_critic", "rate_network")
+#: What signals may scale.
+MODULATED = (*RATES, "discount", "inverse_temperature")
 
 
 @description
@@ -73,6 +76,11 @@ class Learning:
         always.
     first_input : {"zeros", "action_0"}
         The previous-action input at the first step of a trial.
+    modulated : dict of str to str
+        What signals make of rates, `discount`, or the `inverse_temperature` of the actor (1 otherwise):
+        the setting to an expression that multiplies it, of nuclei of one neuron and inputs of one
+        channel, ``{"rate_network": "1 + 5*noradrenaline"}`` (Doya 2002, Neural Netw. 15:495). A factor
+        is never below 0. Rules of projections have no rate; single nuclei have `Editing.modulate`.
     """
 
     sensitivity: str = "rflo"
@@ -96,11 +104,15 @@ class Learning:
     rate_half_life: float | None = None
     entropy_share: float | None = None
     first_input: str = "zeros"
+    modulated: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         choose("sensitivity", self.sensitivity, METHODS)
         for name, method in self.overrides.items():
             choose(f"sensitivity of {name!r}", method, METHODS)
+        for name, text in self.modulated.items():
+            choose("setting that is modulated", name, MODULATED)
+            check_expression(f"factor of {name}", text)
         choose("feedback", self.feedback, FEEDBACKS)
         if not isinstance(self.optimizer, Optimizer):
             choose("optimizer", self.optimizer, OPTIMIZERS)
@@ -132,6 +144,7 @@ class Learning:
             "rates_fall": self.rate_half_life is not None,
             "entropy_bounded": self.entropy_share is not None,
             "continuing": self.rate_average_reward is not None,
+            **({"modulated": self.modulated} if self.modulated else {}),
         }
 
     def to_dict(self):

@@ -6,6 +6,9 @@ the targets, the equations of rules and optimizers, and the variable in a datase
 
 import numpy as np
 
+from bgrl.step.nucleus import normal
+from bgrl.step.signals import scaled
+
 
 def write(b, plan):
     """Group ``dopamine`` (one element), and what taught groups get of it; slot dopamine."""
@@ -18,8 +21,9 @@ def write(b, plan):
     reward = "reward"
     if plan.learning["scale_reward"]:
         reward = "reward/sqrt(return_variance)"
-        _scale_reward(b)
-    error, average = f"{reward} + discount*critic*(1 - done) - value", ""
+        _scale_reward(b, plan)
+    discount = scaled(b, plan, "dopamine", "discount", "discount")
+    error, average = f"{reward} + {discount}*critic*(1 - done) - value", ""
     if plan.learning["continuing"]:
         b.variables("dopamine", "average_reward")
         b.variables("dopamine", "rate_average_reward", shared=True)
@@ -29,6 +33,11 @@ def write(b, plan):
         # A step that only starts a trial teaches nothing.
         b.link("dopamine", "ended", "task", "ended")
         error = f"(1 - done*(1 - ended))*({error})"
+    if plan.structure.get("noisy_dopamine"):
+        b.variables("dopamine", "noise", "gain_noise", shared=True)
+        b.link("dopamine", "task_seed", "task", "seed")
+        b.link("dopamine", "task_replicate", "task", "replicate", 0)
+        error += f" + gain_noise*noise*{normal('dopamine', '0')}"
     b.code(
         "dopamine",
         "dopamine",
@@ -42,10 +51,11 @@ def write(b, plan):
     for name in plan.taught():
         b.variables(name, "dopamine", "discount", "trace_decay")
         b.link(name, "td_error", "dopamine", "td_error", 0)
-        b.code("dopamine", name, "dopamine = td_error\ntrace_decay = discount*(1 - done)")
+        discount = scaled(b, plan, name, "discount", "discount")
+        b.code("dopamine", name, f"dopamine = td_error\ntrace_decay = {discount}*(1 - done)")
 
 
-def _scale_reward(b):
+def _scale_reward(b, plan):
     """The variance of the discounted sum of past reward, see `Learning.scale_reward`.
 
     Before the first it is as if one sum of mean 0 and variance 1 had been seen.
@@ -54,8 +64,8 @@ def _scale_reward(b):
     b.code(
         "plasticity",
         "dopamine",
-        """
-        past_reward = discount*past_reward + reward
+        f"""
+        past_reward = {scaled(b, plan, "dopamine", "discount", "discount")}*past_reward + reward
         return_count = return_count + 1
         away = past_reward - return_mean
         return_mean = return_mean + away/return_count
@@ -77,6 +87,8 @@ def start(agent, plan, seed):
         "dopamine.firing": dopamine.baseline,
         "dopamine.gain": dopamine.gain,
     }
+    if dopamine.noise:
+        values |= {"dopamine.noise": dopamine.noise, "dopamine.gain_noise": 1.0}
     if plan.learning["continuing"]:
         values["dopamine.rate_average_reward"] = learning.rate_average_reward
     if plan.learning["scale_reward"]:

@@ -83,10 +83,15 @@ def _part(b, place):
 
 
 def _silent(b, plan, where):
-    """Sensitivities of neurons that are silent: place of their rate, array, neurons, entries of each."""
+    """Sensitivities of neurons that are silent: place of their rate, array, neurons, entries of each.
+
+    What their synapses keep goes on.
+    """
     for block in plan.blocks:
         for exact, states in ((False, block.states), (True, block.exact)):
             for name, variable in states:
+                if variable in plan.populations[name].get("kept", ()):
+                    continue
                 array = block.array(name, variable, exact)
                 entries = prod(b.groups[array.split(".")[0]].shape[1:])
                 yield where[f"{name}.modulation_rate"][0], array, plan.sizes[name], entries

@@ -54,14 +54,15 @@ def write(b, plan):
 def _nucleus(b, plan, name):
     """Silent neurons, scaled drives, and what both do to the derivatives of a step."""
     local = plan.local_steps[name]
-    silencing = [f"{v} = modulation_rate*{v}" for v in plan.dynamics(name)]
+    kept = plan.populations[name].get("kept", ())
+    silencing = [f"{v} = modulation_rate*{v}" for v in plan.dynamics(name) if v not in kept]
     b.code("reset", name, "\n".join(silencing))
     for drive in plan.populations[name]["drives"]:
         driven = drive if plan.feeding(name, drive) else "0"
         change = f"modulation_gain_{drive}*{driven} + modulation_baseline_{drive}"
         b.code("drive", name, f"{drive} = {change}")
-    own = (*local.jacobian.values(), *local.slope.values())
-    lines = [*silencing, *(f"{v} = modulation_rate*{v}" for v in own)]
+    own = {key: v for key, v in (local.jacobian | local.slope).items() if key[0] not in kept}
+    lines = [*silencing, *(f"{v} = modulation_rate*{v}" for v in own.values())]
     for (_, drive), v in local.gain.items():
         lines.append(f"{v} = modulation_rate*modulation_gain_{drive}*{v}")
     b.code("cortex", name, "\n".join(lines))

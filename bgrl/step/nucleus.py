@@ -7,8 +7,9 @@ import numpy as np
 
 from bgrl import random
 from bgrl.circuit.clock import check_time_constants
-from bgrl.circuit.nucleus import noises
+from bgrl.circuit.equations import noises
 from bgrl.circuit.values import sample
+from bgrl.language import evaluate
 
 
 def write(b, plan):
@@ -43,34 +44,51 @@ def _draw(b, plan, name, drawn):
         index += f" + {size}*int(next_euler_step)"
     lines = []
     for noise in drawn:
-        # Of its own for every noise, so that another nucleus does not change it.
-        stream = random.STREAMS["noise"] + 8 * (crc32(f"{name}.{noise}".encode()) % 2**27)
-        radius, angle = (
-            f"counter_uniform(task_seed, task_replicate, {stream}, t_in_timesteps, {k} + 2*({index}))"
-            for k in range(2)
-        )
-        # Box & Muller 1958.
-        normal = f"sqrt(-2*log({radius}))*cos({2 * math.pi!r}*{angle})"
-        lines.append(f"drawn_{noise} = gain_noise*{normal}")
+        lines.append(f"drawn_{noise} = gain_noise*{normal(f'{name}.{noise}', index)}")
     if several:
         lines.append("next_euler_step = next_euler_step + 1")
     b.code("cortex", name, "\n".join(lines))
+
+
+def normal(name, index):
+    """Code of a normal number, in groups that know seed and replicate of the task.
+
+    Parameters
+    ----------
+    name : str
+        Each has a stream of its own, so that another nucleus does not change it.
+    index : str
+        Code of a whole number that is another one for every number of a step.
+    """
+    stream = random.STREAMS["noise"] + 8 * (crc32(name.encode()) % 2**27)
+    radius, angle = (
+        f"counter_uniform(task_seed, task_replicate, {stream}, t_in_timesteps, {k} + 2*({index}))"
+        for k in range(2)
+    )
+    # Box & Muller 1958.
+    return f"sqrt(-2*log({radius}))*cos({2 * math.pi!r}*{angle})"
 
 
 def start(agent, plan, seed):
     """Initial states and parameters."""
     values = {}
     for name, p in agent.circuit.populations.items():
-        for variable in p.dynamics:
-            initial = np.broadcast_to(np.asarray(p.initial_of(variable)), (p.size,))
-            values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
         if p.noises:
             values[f"{name}.gain_noise"] = 1.0
-        for key, parameter in p.parameters.items():
-            full = f"{name}.{key}"
-            values[full] = replicated(agent, parameter.value, (p.size,), seed, full)
-        drawn = {key: values[f"{name}.{key}"] for key in p.parameters}
-        check_time_constants(name, p, agent.circuit.dt, drawn)
+        known = {
+            key: replicated(agent, parameter.value, (p.size,), seed, f"{name}.{key}")
+            for key, parameter in p.all_parameters.items()
+        }
+        values |= {f"{name}.{key}": drawn for key, drawn in known.items()}
+        check_time_constants(name, p, agent.circuit.dt, known)
+        for terminal in p.terminals:
+            drawn = {key: known[terminal.names[key]] for key in terminal.synapse.parameters}
+            check_time_constants(terminal.key, terminal.synapse, agent.circuit.dt, drawn)
+        for variable in p.dynamics:
+            initial = p.initial_of(variable)
+            initial = evaluate(initial, known) if isinstance(initial, str) else np.asarray(initial)
+            known[variable] = initial = np.broadcast_to(initial, (agent.replicates, p.size))
+            values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
     return values
 
 

@@ -8,9 +8,12 @@ norm works the same way, before the optimizer.
 
 import re
 from dataclasses import asdict
+from functools import partial
 
+from bgrl.circuit.modulation import factor as plasticity_factor
 from bgrl.learning.optimizers import CLIPPING
 from bgrl.step.gradient import gradients
+from bgrl.step.signals import factor
 from bgrl.step.synapses import keep_sign
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
@@ -27,6 +30,14 @@ def write(b, plan):
         b.variables(name, "learning_rate")
     if plan.learning["rates_fall"]:
         _fall(b, plan)
+    for name in filter(partial(_scaled, plan), plan.targets()):
+        b.variables(name, "rate_factor")
+        if name == "readout":
+            actor, critic = (factor(b, plan, name, f"rate_{k}") or "1" for k in ("actor", "critic"))
+            text = f"is_actor*{actor} + (1 - is_actor)*{critic}"
+        else:
+            text = factor(b, plan, name, "rate_network")
+        b.code("plasticity", name, f"rate_factor = {text}")
     before = []
     for stage in stages:
         _once(b, plan, stage, before)
@@ -37,7 +48,7 @@ def write(b, plan):
             for key, gradient in parameters.items():
                 kept = [f"{v}_{key}" for stage in stages for v in stage["state"]]
                 b.variables(group, *kept, kept_for=f"{group}.{key}")
-                lines += _moved(plan, stages, group, key, gradient)
+                lines += _moved(plan, stages, name, group, key, gradient)
             b.code("plasticity", group, "\n".join(lines))
 
 
@@ -138,12 +149,22 @@ def _gradient(stages, key, gradient):
     return text
 
 
-def _moved(plan, stages, group, key, gradient):
+def _scaled(plan, name):
+    """Whether signals scale a rate of a target."""
+    rates = ("rate_actor", "rate_critic") if name == "readout" else ("rate_network",)
+    return not plan.learning.get("modulated", {}).keys().isdisjoint(rates)
+
+
+def _moved(plan, stages, owner, group, key, gradient):
     """Lines that move a parameter."""
     *before, rule = stages
     change = f"learning_rate{gradient.suffix}*update_{key}"
     if plan.learning["rates_fall"]:
         change = f"youth{gradient.suffix}*{change}"
+    for drive in plan.plasticity(group):
+        change = f"{plasticity_factor(drive + gradient.suffix)}*{change}"
+    if _scaled(plan, owner):
+        change = f"rate_factor{gradient.suffix}*{change}"
     change = change if gradient.scale == 1 else f"{gradient.scale!r}*{change}"
     lines = [
         f"gradient_{key} = {_gradient(before, key, gradient)}",

@@ -20,6 +20,10 @@ def write(b, plan):
         _gaussian(b, plan)
     else:
         _softmax(b, plan)
+    if "inverse_temperature" in plan.learning.get("modulated", {}):
+        signals = ("learning_signal", "entropy_signal")
+        lines = [f"{signal} = inverse_temperature*{signal}" for signal in signals]
+        b.code("striatum", "readout", "\n".join(lines))
     b.variables("policy", "replicate", kind="integer")
     b.variables("policy", "seed", kind="integer", shared=True)
 

@@ -7,6 +7,7 @@ scales. The actor has no bias, the critic has one.
 import numpy as np
 
 from bgrl.step.nucleus import replicated
+from bgrl.step.signals import factor
 from bgrl.step.synapses import TRANSMITTED, connect, gather
 
 
@@ -21,7 +22,12 @@ def write(b, plan):
     gather(b, plan, "readout_drive", "striatum")
     b.sum("striatum", "readout_drive", "post", "drive", TRANSMITTED)
     activity = b.modulated("readout", "drive + (1 - is_actor)*bias")
-    b.code("striatum", "readout", f"activity = {activity}")
+    code = f"activity = {activity}"
+    if sharper := factor(b, plan, "readout", "inverse_temperature"):
+        b.variables("readout", "inverse_temperature")
+        code += f"\ninverse_temperature = is_actor*{sharper} + 1 - is_actor"
+        code += "\nactivity = inverse_temperature*activity"
+    b.code("striatum", "readout", code)
 
 
 def start(agent, plan, seed):

@@ -1,5 +1,6 @@
 """Projections that learn by a rule of their own instead of the gradient, see `bgrl.circuit.Rule`."""
 
+from bgrl.circuit.modulation import factor
 from bgrl.language import canonical
 from bgrl.step.synapses import keep_sign
 
@@ -10,7 +11,10 @@ def write(b, plan):
         rule = plan.rule(group)
         b.variables(group, "eligibility_weight", kept_for=f"{group}.weight")
         # Missing synapses keep their weights.
-        weight = f"weight = weight + mask*({_in_synapses(plan, group, rule['weight'])} - weight)"
+        share = "".join(f"{factor(f'{drive}_post')}*" for drive in plan.plasticity(group))
+        weight = (
+            f"weight = weight + {share}mask*({_in_synapses(plan, group, rule['weight'])} - weight)"
+        )
         b.code("plasticity", group, "\n".join([weight, *keep_sign(plan, group)]))
         eligibility = _in_synapses(plan, group, rule["eligibility"])
         b.code("eligibility", group, f"eligibility_weight = mask*({eligibility})")
@@ -23,4 +27,5 @@ def _in_synapses(plan, group, expression):
     states = plan.dynamics(plan.afferents[group]["target"])
     post = (*states, *p["parameters"], *p["drives"], "dopamine", "chosen", "trace_decay")
     own |= {symbol: f"{symbol}_post" for symbol in post}
+    own |= {drive: canonical(text, own) for drive, text in p.get("arriving", {}).items()}
     return canonical(expression, own)

@@ -1,0 +1,80 @@
+"""The text of equations: what its lines declare, white noise, and the names that the network keeps."""
+
+import re
+from dataclasses import replace
+
+from bgrl.errors import InputError
+
+#: Names that the network uses for itself in every population.
+RESERVED = re.compile(
+    r"(done|dopamine|chosen|pre|eligibility|learning_rate|discount|trace_decay|square|clip_scale|youth|td_error|task_done|"
+    r"task_seed|task_replicate|xi(_\w*)?|"
+    r"correction_[12]|weight|weight_sign|mask|feedback|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
+    r"(learning|entropy|drawn|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
+    r"sent|from|next|shared|flag|square|gradient|update|modulation|held)_.*|.*_(pre|post)|.*_delayed_\d+)\Z"
+)
+
+DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\Z")
+
+
+#: White noise in equations: ``xi``, or ``xi_name`` where there are several independent ones.
+NOISE = re.compile(r"(?<![\w.])xi(?:_\w+)?(?!\w)")
+
+
+DECLARATION = re.compile(r"(\w+)\s*:\s*(\w+)\s*(?:\(constant\))?\Z")
+
+
+def noises(dynamics):
+    """Names of the noises in right-hand sides, each once, in alphabetical order."""
+    return tuple(sorted({name for text in dynamics.values() for name in NOISE.findall(text)}))
+
+
+def parse_equations(text):
+    """Split Brian2 rate equations into derivatives and the units of what they declare."""
+    if not isinstance(text, str):
+        raise InputError(f"equations is {text!r}; text is needed, 'dx/dt = ... : 1'")
+    derivatives, units = {}, {}
+    for line in filter(None, (part.split("#")[0].strip() for part in text.splitlines())):
+        if match := DIFFERENTIAL.match(line):
+            name, found, value = match[1], derivatives, match[2]
+            if match[3] != "1":
+                raise InputError(f"{line!r}: state variables are dimensionless, write ': 1'")
+        elif match := DECLARATION.match(line):
+            if match[2] not in ("1", "second"):
+                raise InputError(f"{line!r}: unit {match[2]}; valid: 1, second")
+            name, found, value = match[1], units, "ms" if match[2] == "second" else "1"
+        else:
+            raise InputError(
+                f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'"
+            )
+        if name in found:
+            raise InputError(f"{line!r}: {name!r} has a line already")
+        found[name] = value
+    if not derivatives:
+        raise InputError(
+            f"equations {text!r} have no line 'dx/dt = ... : 1'; one is needed at least"
+        )
+    return derivatives, units
+
+
+def with_units(parameters, units):
+    """Parameters with the units that equations declare for them.
+
+    Parameters
+    ----------
+    parameters : dict of str to Parameter
+    units : dict of str to str
+        "1" or "ms" of what is declared.
+
+    Raises
+    ------
+    InputError
+        For a time that is declared to be a number.
+    """
+    for name, p in parameters.items():
+        if p.unit == "ms" and units.get(name) == "1":
+            raise InputError(
+                f"parameter {name!r} is a time, but the equations declare '{name} : 1'; "
+                f"write '{name} : second'"
+            )
+    return {name: replace(p, unit=units.get(name, p.unit)) for name, p in parameters.items()}
