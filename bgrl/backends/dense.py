@@ -2,12 +2,13 @@
 
 Brian2's code for synapses loads the indices of the two neurons from arrays, which keeps compilers
 from using vector instructions. Where a group of synapses connects all to all within each replicate
-(its attribute `dense` is the shape: replicates, targets, sources), the same equations go into nested
-loops whose indices are computed and whose inner loop, over sources, is vectorised; the two index
-arrays are never read. Loops over neurons are vectorised too. Everything else is Brian2's own.
+(its attribute `dense_rows`, see `bgrl.backends.rows`), the same equations go into nested
+loops whose indices are computed and whose inner loop is vectorised; the two index arrays are never read.
+Loops over neurons are vectorised too. Everything else is Brian2's own.
 
-The synapses of a target fill whole vectors: where their number does not, its row in memory is longer
-(`widen`). What is worked out there is never used: sums leave it out, and state files do not have it.
+A row of synapses in memory is those of a target or those of a source, whichever fills vectors better, and
+is as long as whole vectors (`arrange`). What is worked out behind its last synapse is never used: sums
+leave it out, and state files do not have it.
 """
 
 import numpy as np
@@ -30,8 +31,8 @@ _COMPUTED = {"_presynaptic_idx", "_postsynaptic_idx"}
 _VECTOR = 32
 
 
-def widen(network):
-    """Give rows of synapses whole vectors, where no operation has to know how long they are.
+def arrange(network):
+    """Give synapses rows of whole vectors, where no operation has to know how they lie.
 
     Parameters
     ----------
@@ -47,8 +48,8 @@ def widen(network):
         for name in item.arrays()
     }
     for group in network.brian.objects:
-        if hasattr(group, "dense") and group.name not in worked_on:
-            group.dense_row = -(-group.dense[2] // lanes) * lanes
+        if hasattr(group, "dense_rows") and group.name not in worked_on:
+            group.dense_rows = group.dense_rows.filled(lanes)
 
 
 class DenseGenerator(CPPStandaloneCodeObject.generator_class):
@@ -73,7 +74,7 @@ class DenseDevice(CPPStandaloneDevice):
         self, owner, name, abstract_code, variables, template_name, *arguments, **keywords
     ):
         """See `brian2.devices.device.Device`."""
-        dense = template_name == "stateupdate" or getattr(owner, "dense", None)
+        dense = template_name == "stateupdate" or hasattr(owner, "dense_rows")
         if dense and template_name in _TEMPLATES:
             template_name = _TEMPLATES[template_name]
             keywords["codeobj_class"] = DenseCodeObject

@@ -12,7 +12,6 @@ arrays; everything around them is ours, so that one file without Brian2's own ru
 import json
 import re
 import sys
-from math import prod
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -66,10 +65,22 @@ namespace brian {{
 static struct {{ char** data; size_t bytes; }} all[] = {{
 {arrays}
 }};
-// Of the state: rows of some bytes, which in memory are a little apart.
-static const struct Array {{ const char* name; char** data; size_t rows, bytes, apart; }} state[] = {{
+// Of the state: numbers in the order of a file, along three axes, and how many bytes they are apart.
+static const struct Array {{
+    const char* name; char** data; size_t size, count[3], apart[3];
+}} state[] = {{
 {state}
 }};
+
+// Call a function with what of an array lies together: first byte, bytes of a number, and how many.
+template <typename F> static void parts(const Array& a, F function) {{
+    const bool together = a.apart[2] == a.size;
+    const size_t times = together ? 1 : a.count[2], numbers = together ? a.count[2] : 1;
+    for (size_t i = 0; i < a.count[0]; i++)
+        for (size_t j = 0; j < a.count[1]; j++)
+            for (size_t k = 0; k < times; k++)
+                function(*a.data + i*a.apart[0] + j*a.apart[1] + k*a.apart[2], a.size, numbers);
+}}
 
 static FILE* opened(const char* name, const char* mode) {{
     FILE* file = std::fopen(name, mode);
@@ -81,7 +92,7 @@ static FILE* opened(const char* name, const char* mode) {{
 }}
 
 static void write(const Array& a, FILE* file) {{
-    for (size_t k = 0; k < a.rows; k++) std::fwrite(*a.data + k*a.apart, 1, a.bytes, file);
+    parts(a, [=](char* data, size_t size, size_t n) {{ std::fwrite(data, size, n, file); }});
 }}
 
 int main(int argc, char** argv) {{
@@ -112,8 +123,9 @@ int main(int argc, char** argv) {{
 {stored}
     FILE* state_in = opened(argv[1], "rb");
     for (auto& a : state)
-        for (size_t k = 0; k < a.rows; k++)
-            whole &= std::fread(*a.data + k*a.apart, 1, a.bytes, state_in) == a.bytes;
+        parts(a, [&](char* data, size_t size, size_t n) {{
+            whole &= std::fread(data, size, n, state_in) == n;
+        }});
     if (!whole || std::fgetc(state_in) != EOF) {{
         std::fprintf(stderr, "state file does not fit\\n");
         return 3;
@@ -192,7 +204,7 @@ def generate(structure, device_name, directory):
     step = blueprint(structure)
     network = Network(fused(step) if device_name == dense.NAME else step)
     if device_name == dense.NAME:
-        dense.widen(network)
+        dense.arrange(network)
     network.brian.run(1 * b2.ms, namespace={})
     _Program(network, device).write(directory)
     return {
@@ -243,7 +255,7 @@ class _Program:
             ),
             state="\n".join(
                 f'    {{"{name}", reinterpret_cast<char**>(&brian::{self._of(name)}), '
-                f"{', '.join(map(str, self._rows(name)))}}},"
+                f"{self._axes(name)}}},"
                 for name in self.network.layout
             ),
             **self._step(),
@@ -258,19 +270,18 @@ class _Program:
         """The array of a variable of the blueprint."""
         return self._name(self.network.variables[name])
 
-    def _rows(self, name):
-        """Rows of an array of the state, the bytes of one, and bytes from one to the next."""
-        dtype, shape = self.network.layout[name]
-        size, owner = np.dtype(dtype).itemsize, self.network.variables[name].owner
-        if not hasattr(owner, "dense"):
-            return 1, prod(shape) * size, 0
-        replicates, targets, sources = owner.dense
-        return replicates * targets, sources * size, owner.dense_row * size
+    def _axes(self, name):
+        """Of an array of the state: bytes of a number, numbers along three axes, and their distances."""
+        variable = self.network.variables[name]
+        elements = _elements(variable, self.values[self._name(variable)])
+        elements = elements.reshape((1, 1, -1)) if elements.ndim == 1 else elements
+        counts, apart = (", ".join(map(str, axes)) for axes in (elements.shape, elements.strides))
+        return f"{elements.itemsize}, {{{counts}}}, {{{apart}}}"
 
     def _headers(self):
         """What code objects and operations share."""
         operations = self.network.blueprint.operations()
-        headers = [(TEMPLATES / "functions.h").read_text()]
+        headers = [(TEMPLATES / name).read_text() for name in ("functions.h", "sums.h")]
         if operations:
             real = c_data_type(np.dtype(self.network.blueprint.dtype))
             headers.append(operation.HEADER.replace("REAL", real, 1))
@@ -356,15 +367,14 @@ def _size(variable):
     """Elements of an array in memory; how many there are of synapses, Brian2 leaves open."""
     if not isinstance(variable, DynamicArrayVariable):
         return variable.size
-    replicates, targets, _ = variable.owner.dense
-    return replicates * targets * variable.owner.dense_row
+    return variable.owner.dense_rows.size
 
 
 def _elements(variable, values):
     """Those elements of an array that stand for something."""
     if not isinstance(variable, DynamicArrayVariable):
         return values
-    return values.reshape(-1, variable.owner.dense_row)[:, : variable.owner.dense[2]]
+    return variable.owner.dense_rows.synapses(values)
 
 
 def _initial_values(network, device):
@@ -391,9 +401,9 @@ def _initial_values(network, device):
         elif kind not in ("run_code_object", "run_network"):  # synapses are created, see below
             raise ValueError(f"unknown statement of Brian2 before the first step: {kind!r}")
     for group in network.brian.objects:
-        if hasattr(group, "dense"):
-            _, targets, sources = group.dense
-            index = np.arange(prod(group.dense))
+        if hasattr(group, "dense_rows"):
+            targets, sources = group.dense_rows.targets, group.dense_rows.sources
+            index = np.arange(group.dense_rows.replicates * targets * sources)
             for name, start in {
                 "N": index.size,
                 "_synaptic_post": index // sources,
