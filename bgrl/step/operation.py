@@ -9,6 +9,8 @@ does in a line or two.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import numpy as np
+
 from bgrl.step.loops import Loop, Loops
 
 #: Included by every operation; ``real`` is the type of the run. A product goes through its columns in
@@ -228,3 +230,60 @@ class Clearing(Operation):
         done = f"{array(self.done)}[0] > 0"
         text = "if ({}) {}[k] = 0;"
         return Loops(tuple(Loop(n, text.format(done, array(a))) for a, n in self.cleared.items()))
+
+
+@dataclass(frozen=True, eq=False)
+class Gathering(Operation):
+    """Puts what several groups have side by side.
+
+    Attributes
+    ----------
+    result : str
+        Array that is set.
+    size : int
+        Its elements in one replicate.
+    parts : tuple of (str, int, int, int)
+        Array, its elements in one replicate, the first that is taken of them and how many.
+    """
+
+    result: str
+    size: int
+    parts: tuple
+
+    def __str__(self):
+        taken = (
+            name if count == size else f"{name}[{first}:{first + count}]"
+            for name, size, first, count in self.parts
+        )
+        return f"{self.result} = {', '.join(taken)}"
+
+    def arrays(self):
+        """See `Operation`."""
+        return [self.result, *dict.fromkeys(name for name, *_ in self.parts)]
+
+    def run(self, arrays):
+        """See `Operation`."""
+        taken = [
+            arrays(name).reshape(self.replicates, size)[:, first : first + count]
+            for name, size, first, count in self.parts
+        ]
+        np.concatenate(taken, axis=1, out=arrays(self.result).reshape(self.replicates, self.size))
+
+    def cpp(self, pointer):
+        """See `Operation`."""
+        lines, at = [f"for (size_t r = 0; r < {self.replicates}; r++) {{"], 0
+        for name, size, first, count in self.parts:
+            to, start = f"{pointer(self.result)} + r*{self.size} + {at}", f"r*{size} + {first}"
+            lines.append(f"std::memcpy({to}, {pointer(name)} + {start}, {count}*sizeof(real));")
+            at += count
+        return "\n".join([*lines, "}"])
+
+    def loops(self, array):
+        """See `Operation`."""
+        value, at = "", 0
+        for name, _, first, count in self.parts:
+            index = "k" if first == at else f"k + {first - at}"
+            at += count
+            taken = f"{array(name)}[{index}]"
+            value += taken if at == self.size else f"k < {at} ? {taken} : "
+        return Loops((Loop(self.size, f"{array(self.result)}[k] = {value};"),))
