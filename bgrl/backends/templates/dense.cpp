@@ -1,4 +1,4 @@
-{# Neurons; or rows of synapses (`bgrl.backends.rows`) and, in vector code, the synapses of a row. What is
+{# Neurons, of a replicate in the inner loop; or rows of synapses (`bgrl.backends.rows`) and, in vector code, the synapses of a row. What is
    summed along rows is summed in a vector of partial sums, what is summed across them element by
    element. Behind the synapses of a row there may be elements that only fill the last vector. #}
 {# USES_VARIABLES { N } #}
@@ -11,12 +11,15 @@
     {{scalar_code|autoindent}}
 
     {% if owner.dense_rows is not defined %}
-    #pragma omp simd
-    for (size_t _idx = 0; _idx < N; _idx++)
-    {
-        const size_t _vectorisation_idx = _idx;
-        {{vector_code|autoindent}}
-    }
+    {% set outer, inner = owner.dense_loops %}
+    for (size_t _outer = 0; _outer < {{outer}}; _outer++)
+        #pragma omp simd
+        for (size_t _inner = 0; _inner < {{inner}}; _inner++)
+        {
+            const size_t _idx = _outer*{{inner}} + _inner;
+            const size_t _vectorisation_idx = _idx;
+            {{vector_code|autoindent}}
+        }
     {% else %}
     {% set rows = owner.dense_rows %}
     {% set count, width = (rows.sources, rows.targets) if rows.of_sources else (rows.targets, rows.sources) %}
