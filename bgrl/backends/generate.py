@@ -34,6 +34,8 @@ from bgrl.recording import EVENT
 from bgrl.step import exchange, operation
 from bgrl.step.assemble import blueprint
 
+#: Bytes of an array above which it is allocated when the program starts.
+_LARGE = 1 << 20
 #: Instead of those of the C library.
 _USING = " ".join(f"using bgrl::{name};" for name in OWN_FUNCTIONS)
 _PROGRAM = """
@@ -55,22 +57,16 @@ _PROGRAM = """
 // Brian2's name for the whole part of a number.
 template <typename T> static inline int int_(T value) {{ return (int)value; }}
 
-// Arrays of the state and of what is constant.
+// Arrays of the state and of what is constant; a vector may reach beyond the last element. Where the
+// compiler knows the address, code is faster; large ones are allocated, for a program must stay small.
 namespace brian {{
 {declarations}
 }}
 
 {functions}
 
-static struct {{ char** data; size_t bytes; }} all[] = {{
-{arrays}
-}};
 // Of the state: numbers in the order of a file, along three axes, and how many bytes they are apart.
-static const struct Array {{
-    const char* name; char** data; size_t size, count[3], apart[3];
-}} state[] = {{
-{state}
-}};
+struct Array {{ const char* name; void* data; size_t size, count[3], apart[3]; }};
 
 // Call a function with what of an array lies together: first byte, bytes of a number, and how many.
 template <typename F> static void parts(const Array& a, F function) {{
@@ -79,7 +75,7 @@ template <typename F> static void parts(const Array& a, F function) {{
     for (size_t i = 0; i < a.count[0]; i++)
         for (size_t j = 0; j < a.count[1]; j++)
             for (size_t k = 0; k < times; k++)
-                function(*a.data + i*a.apart[0] + j*a.apart[1] + k*a.apart[2], a.size, numbers);
+                function((char*)a.data + i*a.apart[0] + j*a.apart[1] + k*a.apart[2], a.size, numbers);
 }}
 
 static FILE* opened(const char* name, const char* mode) {{
@@ -89,6 +85,15 @@ static FILE* opened(const char* name, const char* mode) {{
         std::exit(mode[0] == 'r' ? 3 : 5);
     }}
     return file;
+}}
+
+template <typename T> static T* allocated(size_t bytes) {{
+    void* found = std::aligned_alloc(64, bytes);
+    if (!found) {{
+        std::fprintf(stderr, "not enough memory for the state\\n");
+        std::exit(8);
+    }}
+    return (T*)std::memset(found, 0, bytes);
 }}
 
 static void write(const Array& a, FILE* file) {{
@@ -108,17 +113,10 @@ int main(int argc, char** argv) {{
         return 2;
     }}
     FILE* values = opened("values", "rb");
-    for (auto& a : all) {{
-        // On a line of the cache, and so always alike, wherever the state lies.
-        // A vector may reach beyond the last element.
-        a.bytes = (a.bytes + 127)/64*64;
-        *a.data = (char*)std::aligned_alloc(64, a.bytes);
-        if (!*a.data) {{
-            std::fprintf(stderr, "not enough memory for the state\\n");
-            return 8;
-        }}
-        std::memset(*a.data, 0, a.bytes);
-    }}
+{allocations}
+    const Array state[] = {{
+{state}
+    }};
     bool whole = true;
 {stored}
     FILE* state_in = opened(argv[1], "rb");
@@ -240,22 +238,22 @@ class _Program:
         text = _PROGRAM.format(
             headers=self._headers(),
             declarations="\n".join(
-                f"    static {c_data_type(values.dtype)}* {name};\n"
+                f"    {_declaration(name, values)}\n"
                 f"    static const int _num_{name} = {values.size};"
                 for name, values in arrays.items()
             ),
             functions="\n".join(self.functions),
-            arrays="\n".join(
-                f"    {{reinterpret_cast<char**>(&brian::{name}), {values.nbytes}}},"
+            allocations="\n".join(
+                f"    {name} = allocated<{c_data_type(values.dtype)}>({_bytes(values)});"
                 for name, values in arrays.items()
+                if values.nbytes > _LARGE
             ),
             stored="\n".join(
                 f"    whole &= std::fread({name}, 1, {values.nbytes}, values) == {values.nbytes};"
                 for name, values in stored.items()
             ),
             state="\n".join(
-                f'    {{"{name}", reinterpret_cast<char**>(&brian::{self._of(name)}), '
-                f"{self._axes(name)}}},"
+                f'        {{"{name}", {self._of(name)}, {self._axes(name)}}},'
                 for name in self.network.layout
             ),
             **self._step(),
@@ -349,6 +347,19 @@ class _Program:
             "numbers": len(numbers),
             "values": ", ".join(f"{of(name)}[r]" for name in numbers),
         }
+
+
+def _declaration(name, values):
+    """C++ of an array, on a line of the cache and so always alike."""
+    kind = c_data_type(values.dtype)
+    if values.nbytes > _LARGE:
+        return f"static {kind}* {name};"
+    return f"alignas(64) static {kind} {name}[{_bytes(values) // values.itemsize}];"
+
+
+def _bytes(values):
+    """Bytes of an array in memory: whole lines of the cache, and at least one behind the last element."""
+    return (values.nbytes + 127) // 64 * 64
 
 
 def _constants(code_object):
