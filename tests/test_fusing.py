@@ -147,10 +147,10 @@ def test_sensitivities_are_contracted_as_they_are_made(small_agent):
     assert item.work()[1] == sum(i.work()[1] for i in b.operations())
 
 
-@pytest.mark.parametrize("change", ["weights change between", "sub-steps"])
+@pytest.mark.parametrize("change", ["weights", "substeps"])
 def test_sensitivities_that_cannot_wait_are_not(small_agent, change):
     b = blueprint(small_agent(sensitivity="rtrl").structure())
-    if change == "sub-steps":
+    if change == "substeps":
         b.structure["substeps"] = 2
     else:
         b.code("striatum", "cortex_drive", "weight = 0.5*weight")
