@@ -106,6 +106,13 @@ static __attribute__((noinline)) BGRL_JOINED void multiply_diagonal(
             to = (add ? to : 0) + diagonal[i]*in[i*TILE + c];
         }
 }
+// What begins at a column of a row, before it or behind it, is added to the row in whole vectors; around
+// it are zeros.
+static inline void add_part(real* row, int width, const real* part, int begin, int length) {
+    const int end = std::min(width, begin + length);
+    for (int c = std::max(0, begin)/LANES*LANES; c < end; c += LANES)
+        *(vector*)(row + c) += *(const vector*)(part + c - begin);
+}
 // out[k] (columns) = weights[k] (rows) matrix (rows, columns), whose rows are `stride` apart, for K
 // vectors of weights, V vectors of columns at a time
 template <int K, int V>

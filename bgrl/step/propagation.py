@@ -187,7 +187,19 @@ class Propagation(Operation):
         def base(state):
             return f"{pointer(block.arrays[state])} + r*{self.rows[state] * size}"
 
-        lines = [f"for (int first = 0; first < {size}; first += TILE) {{"]
+        n, width = block.shape[0], size // block.shape[0]
+        lines = ["{"]
+        for k, (_, gain, mask, x) in enumerate(block.direct):
+            effect = f"{pointer(gain)}[r*{n} + i]"
+            if mask:
+                s = f"(r*{n} + i)*{width} + k"
+                effect += f"*{pointer(mask)}[{s}]*{pointer(x)}[r*{width} + k]"
+            lines.append(
+                f"static real direct_{k}[{n}][LANES + {width} + LANES];\n"
+                f"for (size_t i = 0; i < {n}; i++)\n#pragma omp simd\n"
+                f"for (size_t k = 0; k < {width}; k++) direct_{k}[i][LANES + k] = {effect};"
+            )
+        lines.append(f"for (int first = 0; first < {size}; first += TILE) {{")
         lines.append(f"const int width = std::min(TILE, {size} - first);")
         # The rows of an only state are copied by the first product, which reads them.
         first = [function for function, _ in products[next(iter(self.rows))][:1]]
@@ -206,24 +218,16 @@ class Propagation(Operation):
                 lines.append(
                     f"for (int i = 0; i < {n}; i++) std::fill_n({to} + i*{size}, width, real(0));"
                 )
-        n, width = block.shape[0], size // block.shape[0]
-        for state, gain, mask, x in block.direct:
-            effect = f"{pointer(gain)}[r*{n} + i]"
-            if mask:
-                s = f"(r*{n} + i)*{width} + k"
-                effect += f"*{pointer(mask)}[{s}]*{pointer(x)}[r*{width} + k]"
+        for k, (state, *_) in enumerate(block.direct):
             lines.append(
-                f"for (int i = first/{width}; i*{width} < first + width; i++) {{\n"
-                f"const int begin = std::max(0, first - i*{width});\n"
-                f"const int end = std::min({width}, first + width - i*{width});\n"
-                f"#pragma omp simd\n"
-                f"for (int k = begin; k < end; k++) "
-                f"({base(state)})[(i*{n} + i)*{width} + k] += {effect};\n}}"
+                f"for (int i = first/{width}; i*{width} < first + width; i++) add_part("
+                f"{base(state)} + i*{size} + first, width, "
+                f"direct_{k}[i] + LANES, i*{width} - first, {width});"
             )
         for item in self.contractions:
             if item.terms[0][1] in block.arrays.values():
                 lines += item.columns(pointer, "first", "width")
-        return [*lines, "}"]
+        return [*lines, "}", "}"]
 
     def loops(self, array):
         """See `Operation`: the matrices, and then for every parameter its column, row by row."""
