@@ -34,9 +34,17 @@ def distance(a, b):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", ["memory_chain", "stateless_cartpole"])
-def test_cpp_equals_numpy(small_agent, task):
-    agent = small_agent(task)
+@pytest.mark.parametrize(
+    ("task", "settings"),
+    [
+        ("memory_chain", {}),
+        ("stateless_cartpole", {}),
+        # A product of several kinds of rows and of whole and partial tiles.
+        ("memory_chain", {"sensitivity": "rtrl", "units": 13}),
+    ],
+)
+def test_cpp_equals_numpy(small_agent, task, settings):
+    agent = small_agent(task, **settings)
     expected = closed_loop(agent, "numpy")
     assert distance(closed_loop(agent, "cpp"), expected) < TOLERANCE
     assert distance(closed_loop(agent, "cpp", seed=1), expected) > 1e-3

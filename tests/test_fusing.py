@@ -7,7 +7,8 @@ from bgrl.backends import fusing, runtime
 from bgrl.backends.fusing import fused
 from bgrl.slots import SLOTS
 from bgrl.step.assemble import blueprint, initial_state
-from bgrl.step.blueprint import Blueprint, Code
+from bgrl.step.blueprint import Blueprint, Code, Sum
+from bgrl.step.propagation import Propagation
 
 
 def written(*pieces):
@@ -128,6 +129,32 @@ def test_an_agent_learns_the_same_to_the_bit(monkeypatch, small_agent):
         states.append(program.advance(state, 0, 30))
     runtime._network.cache_clear()
     assert same(*states)
+
+
+def operations(b):
+    """Names of the kinds of operations that work on sensitivities."""
+    kinds = [type(item).__name__ for _, item in b.items if not isinstance(item, Code | Sum)]
+    return [kind for kind in kinds if kind != "Gathering"]
+
+
+def test_sensitivities_are_contracted_as_they_are_made(small_agent):
+    b = blueprint(small_agent(sensitivity="rtrl").structure())
+    assert operations(b) == ["Clearing", "Propagation", *["Contraction"] * 3]
+    assert operations(fused(b)) == ["Clearing", "Propagation"]
+    slot, item = next((s, i) for s, i in fused(b).items if isinstance(i, Propagation))
+    assert slot == "plasticity"
+    assert len(item.contractions) == 3
+    assert item.work()[1] == sum(i.work()[1] for i in b.operations())
+
+
+@pytest.mark.parametrize("change", ["weights", "substeps"])
+def test_sensitivities_that_cannot_wait_are_not(small_agent, change):
+    b = blueprint(small_agent(sensitivity="rtrl").structure())
+    if change == "substeps":
+        b.structure["substeps"] = 2
+    else:
+        b.code("striatum", "cortex_drive", "weight = 0.5*weight")
+    assert operations(fused(b)) == operations(b)
 
 
 def test_the_rule_that_keeps_apart_is_needed(monkeypatch):

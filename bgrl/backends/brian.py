@@ -21,6 +21,7 @@ from brian2.parsing.statements import parse_statement
 from brian2.units.fundamentalunits import DIMENSIONLESS
 
 from bgrl import random
+from bgrl.backends.rows import Rows
 from bgrl.backends.units import check_structure
 from bgrl.errors import InputError
 from bgrl.step.blueprint import Code, Sum
@@ -266,12 +267,10 @@ class Network:
             clock=self.clock,
             namespace=self._namespace,
         )
-        # What `bgrl.backends.dense` needs to know: the shape, and elements from one target to the next.
-        synapses.add_attribute("dense")
-        synapses.dense = (self.blueprint.replicates, targets, sources)
-        synapses.add_attribute("dense_row")
-        synapses.dense_row = sources
-        replicate, target, source = np.indices(synapses.dense).reshape(3, -1)
+        shape = self.blueprint.replicates, targets, sources
+        synapses.add_attribute("dense_rows")
+        synapses.dense_rows = Rows(*shape, length=sources)
+        replicate, target, source = np.indices(shape).reshape(3, -1)
         synapses.connect(i=replicate * sources + source, j=replicate * targets + target)
         return synapses
 

@@ -248,7 +248,7 @@ def toolchain(cxx):
 
 def _generator():
     """Everything that generated sources depend on besides the structure."""
-    templates = *TEMPLATES.glob("*.cpp"), TEMPLATES / "functions.h"
+    templates = *TEMPLATES.glob("*.cpp"), *TEMPLATES.glob("*.h")
     files = [*imported("bgrl.backends.generate"), *templates]
     versions = [importlib.metadata.version(name) for name in ("brian2", "numpy", "sympy")]
     return digest(*versions, sys.version, *(p.read_bytes() for p in sorted(files)))

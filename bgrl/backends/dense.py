@@ -2,12 +2,15 @@
 
 Brian2's code for synapses loads the indices of the two neurons from arrays, which keeps compilers
 from using vector instructions. Where a group of synapses connects all to all within each replicate
-(its attribute `dense` is the shape: replicates, targets, sources), the same equations go into nested
-loops whose indices are computed and whose inner loop, over sources, is vectorised; the two index
-arrays are never read. Loops over neurons are vectorised too. Everything else is Brian2's own.
+(its attribute `dense_rows`, see `bgrl.backends.rows`), the same equations go into nested
+loops whose indices are computed and whose inner loop is vectorised; the two index arrays are never read.
+Loops over neurons are vectorised too, and what a neuron reads of another group is found without an index
+array where all neurons of a replicate read the same or one after the other. Everything else is Brian2's
+own.
 
-The synapses of a target fill whole vectors: where their number does not, its row in memory is longer
-(`widen`). What is worked out there is never used: sums leave it out, and state files do not have it.
+A row of synapses in memory is those of a target or those of a source, whichever fills vectors better, and
+is as long as whole vectors (`arrange`). What is worked out behind its last synapse is never used: sums
+leave it out, and state files do not have it.
 """
 
 import numpy as np
@@ -28,10 +31,12 @@ _TEMPLATES = {
 _COMPUTED = {"_presynaptic_idx", "_postsynaptic_idx"}
 #: Bytes of a vector; rows are whole numbers of them.
 _VECTOR = 32
+#: Neurons of a replicate for which a loop over several replicates together is better.
+_FEW = 8
 
 
-def widen(network):
-    """Give rows of synapses whole vectors, where no operation has to know how long they are.
+def arrange(network):
+    """Give synapses rows of whole vectors, where no operation has to know how they lie.
 
     Parameters
     ----------
@@ -47,8 +52,36 @@ def widen(network):
         for name in item.arrays()
     }
     for group in network.brian.objects:
-        if hasattr(group, "dense") and group.name not in worked_on:
-            group.dense_row = -(-group.dense[2] // lanes) * lanes
+        if not hasattr(group, "dense_rows"):
+            group.add_attribute("dense_loops")
+            group.dense_loops = loops(blueprint.replicates, group.N // blueprint.replicates)
+        elif group.name not in worked_on:
+            group.dense_rows = group.dense_rows.filled(lanes)
+
+
+def loops(replicates, neurons):
+    """How often the outer and the inner loop over a group turn, where the inner one is worth a vector."""
+    if neurons >= _FEW or replicates == 1:
+        return replicates, neurons
+    return 1, replicates * neurons
+
+
+def position(index, outer):
+    """A C++ expression of an array of indices, None if it has no simple one.
+
+    Parameters
+    ----------
+    index : array (elements)
+    outer : int
+        Turns of the outer loop, ``_outer``; ``_inner`` is the turn of the inner one.
+    """
+    index = index.reshape(outer, -1).astype(int)
+    apart = index[1, 0] - index[0, 0] if outer > 1 else 0
+    step = index[0, 1] - index[0, 0] if index.shape[1] > 1 else 0
+    simple = np.add.outer(np.arange(outer) * apart, np.arange(index.shape[1]) * step) + index[0, 0]
+    if not np.array_equal(index, simple):
+        return None
+    return f"{index[0, 0]} + {apart}*_outer + {step}*_inner"
 
 
 class DenseGenerator(CPPStandaloneCodeObject.generator_class):
@@ -56,7 +89,13 @@ class DenseGenerator(CPPStandaloneCodeObject.generator_class):
 
     def translate_to_read_arrays(self, read, write, indices):
         """See `brian2.codegen.generators.cpp_generator.CPPCodeGenerator`."""
-        return super().translate_to_read_arrays(read - _COMPUTED, write, indices - _COMPUTED)
+        lines, left = [], set(indices - _COMPUTED)
+        for name in sorted(left) if hasattr(self.owner, "dense_loops") else ():
+            found = position(self.variables[name].get_value(), self.owner.dense_loops[0])
+            if found:
+                lines.append(f"const size_t {name} = {found};")
+                left.remove(name)
+        return lines + super().translate_to_read_arrays(read - _COMPUTED, write, left)
 
 
 class DenseCodeObject(CPPStandaloneCodeObject):
@@ -73,7 +112,7 @@ class DenseDevice(CPPStandaloneDevice):
         self, owner, name, abstract_code, variables, template_name, *arguments, **keywords
     ):
         """See `brian2.devices.device.Device`."""
-        dense = template_name == "stateupdate" or getattr(owner, "dense", None)
+        dense = template_name == "stateupdate" or hasattr(owner, "dense_rows")
         if dense and template_name in _TEMPLATES:
             template_name = _TEMPLATES[template_name]
             keywords["codeobj_class"] = DenseCodeObject

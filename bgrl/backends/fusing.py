@@ -10,6 +10,9 @@ where that changes nothing:
 * What one calls by a name that it has made itself, the other does not know. What the first writes, the
   second reads by the same name, for a program reads everything before the first line.
 * Both happen equally often: in a step with learning, in one without, and in every sub-step.
+
+Sensitivities that cross synapses are contracted with learning signals as they are made, tile by tile,
+where nothing between depends on them: their step waits until the signals are there.
 """
 
 import copy
@@ -20,6 +23,8 @@ from bgrl.backends.barriers import Access, Piece
 from bgrl.backends.pieces import Pieces
 from bgrl.slots import LEARNING_SLOTS, SUBSTEP_SLOTS
 from bgrl.step.blueprint import Code, Sum
+from bgrl.step.contraction import Contraction
+from bgrl.step.propagation import Propagation
 
 _ASSIGNED = re.compile(r"^\s*(\w+)\s*=(?!=)", re.MULTILINE)
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -68,6 +73,8 @@ def _pieces(pieces, slot, item):
 
 def _place(blueprint, placed, new):
     """Add an item to those before it, joined with one of them if that may be."""
+    if isinstance(new.item, Contraction) and _contracted(blueprint, placed, new):
+        return
     for k in reversed(range(len(placed))):
         old, between = placed[k], placed[k + 1 :]
         if not _alike(blueprint, old, new):
@@ -82,6 +89,19 @@ def _place(blueprint, placed, new):
                 placed.append(joined)
             return
     placed.append(new)
+
+
+def _contracted(blueprint, placed, new):
+    """Whether a propagation now contracts what it makes, in the place of a contraction."""
+    for k, old in enumerate(placed):
+        joined = old.item.contracted(new.item) if isinstance(old.item, Propagation) else None
+        if not joined or _times(blueprint, old) != _times(blueprint, new):
+            continue
+        if not any(old.precedes(one) for one in placed[k + 1 :]):
+            placed.append(_Placed(new.slot, joined, old.pieces + new.pieces))
+            del placed[k]
+            return True
+    return False
 
 
 def _alike(blueprint, old, new):

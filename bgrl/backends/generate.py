@@ -12,7 +12,6 @@ arrays; everything around them is ours, so that one file without Brian2's own ru
 import json
 import re
 import sys
-from math import prod
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -35,6 +34,8 @@ from bgrl.recording import EVENT
 from bgrl.step import exchange, operation
 from bgrl.step.assemble import blueprint
 
+#: Bytes of an array above which it is allocated when the program starts.
+_LARGE = 1 << 20
 #: Instead of those of the C library.
 _USING = " ".join(f"using bgrl::{name};" for name in OWN_FUNCTIONS)
 _PROGRAM = """
@@ -56,20 +57,26 @@ _PROGRAM = """
 // Brian2's name for the whole part of a number.
 template <typename T> static inline int int_(T value) {{ return (int)value; }}
 
-// Arrays of the state and of what is constant.
+// Arrays of the state and of what is constant; a vector may reach beyond the last element. Where the
+// compiler knows the address, code is faster; large ones are allocated, for a program must stay small.
 namespace brian {{
 {declarations}
 }}
 
 {functions}
 
-static struct {{ char** data; size_t bytes; }} all[] = {{
-{arrays}
-}};
-// Of the state: rows of some bytes, which in memory are a little apart.
-static const struct Array {{ const char* name; char** data; size_t rows, bytes, apart; }} state[] = {{
-{state}
-}};
+// Of the state: numbers in the order of a file, along three axes, and how many bytes they are apart.
+struct Array {{ const char* name; void* data; size_t size, count[3], apart[3]; }};
+
+// Call a function with what of an array lies together: first byte, bytes of a number, and how many.
+template <typename F> static void parts(const Array& a, F function) {{
+    const bool together = a.apart[2] == a.size;
+    const size_t times = together ? 1 : a.count[2], numbers = together ? a.count[2] : 1;
+    for (size_t i = 0; i < a.count[0]; i++)
+        for (size_t j = 0; j < a.count[1]; j++)
+            for (size_t k = 0; k < times; k++)
+                function((char*)a.data + i*a.apart[0] + j*a.apart[1] + k*a.apart[2], a.size, numbers);
+}}
 
 static FILE* opened(const char* name, const char* mode) {{
     FILE* file = std::fopen(name, mode);
@@ -80,8 +87,17 @@ static FILE* opened(const char* name, const char* mode) {{
     return file;
 }}
 
+template <typename T> static T* allocated(size_t bytes) {{
+    void* found = std::aligned_alloc(64, bytes);
+    if (!found) {{
+        std::fprintf(stderr, "not enough memory for the state\\n");
+        std::exit(8);
+    }}
+    return (T*)std::memset(found, 0, bytes);
+}}
+
 static void write(const Array& a, FILE* file) {{
-    for (size_t k = 0; k < a.rows; k++) std::fwrite(*a.data + k*a.apart, 1, a.bytes, file);
+    parts(a, [=](char* data, size_t size, size_t n) {{ std::fwrite(data, size, n, file); }});
 }}
 
 int main(int argc, char** argv) {{
@@ -97,23 +113,17 @@ int main(int argc, char** argv) {{
         return 2;
     }}
     FILE* values = opened("values", "rb");
-    for (auto& a : all) {{
-        // On a line of the cache, and so always alike, wherever the state lies.
-        // A vector may reach beyond the last element.
-        a.bytes = (a.bytes + 127)/64*64;
-        *a.data = (char*)std::aligned_alloc(64, a.bytes);
-        if (!*a.data) {{
-            std::fprintf(stderr, "not enough memory for the state\\n");
-            return 8;
-        }}
-        std::memset(*a.data, 0, a.bytes);
-    }}
+{allocations}
+    const Array state[] = {{
+{state}
+    }};
     bool whole = true;
 {stored}
     FILE* state_in = opened(argv[1], "rb");
     for (auto& a : state)
-        for (size_t k = 0; k < a.rows; k++)
-            whole &= std::fread(*a.data + k*a.apart, 1, a.bytes, state_in) == a.bytes;
+        parts(a, [&](char* data, size_t size, size_t n) {{
+            whole &= std::fread(data, size, n, state_in) == n;
+        }});
     if (!whole || std::fgetc(state_in) != EOF) {{
         std::fprintf(stderr, "state file does not fit\\n");
         return 3;
@@ -192,7 +202,7 @@ def generate(structure, device_name, directory):
     step = blueprint(structure)
     network = Network(fused(step) if device_name == dense.NAME else step)
     if device_name == dense.NAME:
-        dense.widen(network)
+        dense.arrange(network)
     network.brian.run(1 * b2.ms, namespace={})
     _Program(network, device).write(directory)
     return {
@@ -228,22 +238,22 @@ class _Program:
         text = _PROGRAM.format(
             headers=self._headers(),
             declarations="\n".join(
-                f"    static {c_data_type(values.dtype)}* {name};\n"
+                f"    {_declaration(name, values)}\n"
                 f"    static const int _num_{name} = {values.size};"
                 for name, values in arrays.items()
             ),
             functions="\n".join(self.functions),
-            arrays="\n".join(
-                f"    {{reinterpret_cast<char**>(&brian::{name}), {values.nbytes}}},"
+            allocations="\n".join(
+                f"    {name} = allocated<{c_data_type(values.dtype)}>({_bytes(values)});"
                 for name, values in arrays.items()
+                if values.nbytes > _LARGE
             ),
             stored="\n".join(
                 f"    whole &= std::fread({name}, 1, {values.nbytes}, values) == {values.nbytes};"
                 for name, values in stored.items()
             ),
             state="\n".join(
-                f'    {{"{name}", reinterpret_cast<char**>(&brian::{self._of(name)}), '
-                f"{', '.join(map(str, self._rows(name)))}}},"
+                f'        {{"{name}", {self._of(name)}, {self._axes(name)}}},'
                 for name in self.network.layout
             ),
             **self._step(),
@@ -258,19 +268,18 @@ class _Program:
         """The array of a variable of the blueprint."""
         return self._name(self.network.variables[name])
 
-    def _rows(self, name):
-        """Rows of an array of the state, the bytes of one, and bytes from one to the next."""
-        dtype, shape = self.network.layout[name]
-        size, owner = np.dtype(dtype).itemsize, self.network.variables[name].owner
-        if not hasattr(owner, "dense"):
-            return 1, prod(shape) * size, 0
-        replicates, targets, sources = owner.dense
-        return replicates * targets, sources * size, owner.dense_row * size
+    def _axes(self, name):
+        """Of an array of the state: bytes of a number, numbers along three axes, and their distances."""
+        variable = self.network.variables[name]
+        elements = _elements(variable, self.values[self._name(variable)])
+        elements = elements.reshape((1, 1, -1)) if elements.ndim == 1 else elements
+        counts, apart = (", ".join(map(str, axes)) for axes in (elements.shape, elements.strides))
+        return f"{elements.itemsize}, {{{counts}}}, {{{apart}}}"
 
     def _headers(self):
         """What code objects and operations share."""
         operations = self.network.blueprint.operations()
-        headers = [(TEMPLATES / "functions.h").read_text()]
+        headers = [(TEMPLATES / name).read_text() for name in ("functions.h", "sums.h")]
         if operations:
             real = c_data_type(np.dtype(self.network.blueprint.dtype))
             headers.append(operation.HEADER.replace("REAL", real, 1))
@@ -340,6 +349,19 @@ class _Program:
         }
 
 
+def _declaration(name, values):
+    """C++ of an array, on a line of the cache and so always alike."""
+    kind = c_data_type(values.dtype)
+    if values.nbytes > _LARGE:
+        return f"static {kind}* {name};"
+    return f"alignas(64) static {kind} {name}[{_bytes(values) // values.itemsize}];"
+
+
+def _bytes(values):
+    """Bytes of an array in memory: whole lines of the cache, and at least one behind the last element."""
+    return (values.nbytes + 127) // 64 * 64
+
+
 def _constants(code_object):
     """Constants of a code object: sizes of its arrays, and numbers."""
     lines = {}
@@ -356,15 +378,14 @@ def _size(variable):
     """Elements of an array in memory; how many there are of synapses, Brian2 leaves open."""
     if not isinstance(variable, DynamicArrayVariable):
         return variable.size
-    replicates, targets, _ = variable.owner.dense
-    return replicates * targets * variable.owner.dense_row
+    return variable.owner.dense_rows.size
 
 
 def _elements(variable, values):
     """Those elements of an array that stand for something."""
     if not isinstance(variable, DynamicArrayVariable):
         return values
-    return values.reshape(-1, variable.owner.dense_row)[:, : variable.owner.dense[2]]
+    return variable.owner.dense_rows.synapses(values)
 
 
 def _initial_values(network, device):
@@ -391,9 +412,9 @@ def _initial_values(network, device):
         elif kind not in ("run_code_object", "run_network"):  # synapses are created, see below
             raise ValueError(f"unknown statement of Brian2 before the first step: {kind!r}")
     for group in network.brian.objects:
-        if hasattr(group, "dense"):
-            _, targets, sources = group.dense
-            index = np.arange(prod(group.dense))
+        if hasattr(group, "dense_rows"):
+            targets, sources = group.dense_rows.targets, group.dense_rows.sources
+            index = np.arange(group.dense_rows.replicates * targets * sources)
             for name, start in {
                 "N": index.size,
                 "_synaptic_post": index // sources,

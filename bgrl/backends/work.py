@@ -6,7 +6,6 @@ bound of the work.
 """
 
 import re
-from math import prod
 
 import numpy as np
 from brian2.core.variables import ArrayVariable
@@ -53,8 +52,8 @@ def _count(code_object, device):
         for variable in code_object.variables.values()
         if isinstance(variable, ArrayVariable)
     }
-    dense = getattr(code_object.owner, "dense", None)
-    elements = prod(dense) if dense else len(code_object.owner)
+    dense = getattr(code_object.owner, "dense_rows", None)
+    elements = dense.replicates * dense.targets * dense.sources if dense else len(code_object.owner)
     _, _, loop = code_object.code.cpp_file.partition("// scalar code")
     moved = operations = 0
     for line in map(str.strip, loop.splitlines()):

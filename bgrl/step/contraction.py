@@ -55,20 +55,23 @@ class Contraction(Operation):
 
     def cpp(self, pointer):
         """See `Operation`."""
+        lines = self.columns(pointer, "0", str(self.size))
+        return "\n".join([f"for (size_t r = 0; r < {self.replicates}; r++) {{", *lines, "}"])
+
+    def columns(self, pointer, first, width):
+        """C++ for some columns of the sensitivities of replicate ``r``."""
         count = len(self.gradients)
-        out = ", ".join(f"{pointer(name)} + r*{self.size}" for name in self.gradients)
-        lines = [f"for (size_t r = 0; r < {self.replicates}; r++) {{"]
-        lines.append(f"real* const out[] = {{{out}}};")
+        out = ", ".join(f"{pointer(name)} + r*{self.size} + {first}" for name in self.gradients)
+        lines = [f"real* const out[] = {{{out}}};"]
         for k, (signals, sensitivity, n) in enumerate(self.terms):
             weights = ", ".join(f"{pointer(name)} + r*{n}" for name in signals)
-            matrix = f"{pointer(sensitivity)} + r*{n * self.size}"
+            matrix = f"{pointer(sensitivity)} + r*{n * self.size} + {first}"
             lines.append(f"const real* const weights_{k}[] = {{{weights}}};")
-            lines.append(
-                f"contract<{count}>(out, weights_{k}, {matrix}, {n}, {self.size}, {int(k > 0)});"
-            )
+            values = f"{matrix}, {n}, {self.size}, {width}, {int(k > 0)}"
+            lines.append(f"contract<{count}>(out, weights_{k}, {values});")
         if not self.terms:
-            lines.append(f"for (real* to : out) std::fill_n(to, {self.size}, real(0));")
-        return "\n".join([*lines, "}"])
+            lines.append(f"for (real* to : out) std::fill_n(to, {width}, real(0));")
+        return ["{", *lines, "}"]
 
     def loops(self, array):
         """See `Operation`."""

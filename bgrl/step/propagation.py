@@ -1,6 +1,6 @@
 """Sensitivities that cross synapses, one step forward in time: matrix products."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -66,12 +66,15 @@ class Propagation(Operation):
     diagonals : tuple of ((str, str), (str, str), str)
         Target, source and Jacobian of what a neuron does to itself without a synapse.
     columns : tuple of Columns
+    contractions : tuple of Contraction
+        Of what it makes, done while that is in the nearest cache; see `bgrl.backends.fusing`.
     """
 
     rows: dict
     couplings: tuple
     diagonals: tuple
     columns: tuple
+    contractions: tuple = ()
 
     def __str__(self):
         lines = []
@@ -86,7 +89,7 @@ class Propagation(Operation):
                         text = f"{factor} {x}" if x else factor
                         terms.append(f"{text} [of {block.arrays[state]}]")
             lines.append(f"S[{_name(state)}] = {' + '.join(terms) or '0'}")
-        return "\n".join(lines)
+        return "\n".join([*lines, *map(str, self.contractions)])
 
     def arrays(self):
         """See `Operation`."""
@@ -95,7 +98,14 @@ class Propagation(Operation):
         for block in self.columns:
             found += block.arrays.values()
             found += [name for _, *names in block.direct for name in names if name]
-        return found
+        return found + [name for item in self.contractions for name in item.arrays()]
+
+    def contracted(self, item):
+        """The same with the contraction `item` of what it makes; None if that is made elsewhere."""
+        made = {name for _, name, _ in item.terms}
+        if any(made and made <= {*block.arrays.values()} for block in self.columns):
+            return replace(self, contractions=(*self.contractions, item))
+        return None
 
     def run(self, arrays):
         """See `Operation`."""
@@ -123,6 +133,8 @@ class Propagation(Operation):
                 shaped[:, own, own] += effect
             for state, view in views.items():
                 view[...] = new[state]
+        for item in self.contractions:
+            item.run(arrays)
 
     def work(self):
         """See `Operation`."""
@@ -130,7 +142,9 @@ class Propagation(Operation):
         moved = 2 * size * sum(self.rows.values())
         products = sum(self.rows[c.target] * self.rows[c.source] for c in self.couplings)
         products += sum(self.rows[target] for target, *_ in self.diagonals)
-        return self.replicates * moved, self.replicates * 2 * products * size
+        operations = self.replicates * 2 * products * size
+        operations += sum(item.work()[1] for item in self.contractions)
+        return self.replicates * moved, operations
 
     def cpp(self, pointer):
         """See `Operation`."""
@@ -173,32 +187,47 @@ class Propagation(Operation):
         def base(state):
             return f"{pointer(block.arrays[state])} + r*{self.rows[state] * size}"
 
-        lines = [f"for (int first = 0; first < {size}; first += TILE) {{"]
-        lines.append(f"const int width = std::min(TILE, {size} - first);")
-        for state, n in self.rows.items():
-            lines.append(
-                f"load(in + {start[state]}*TILE, {base(state)} + first, {n}, {size}, width);"
-            )
-        for state, n in self.rows.items():
-            to = f"{base(state)} + first"
-            for k, (function, factors) in enumerate(products[state]):
-                lines.append(f"{function}({to}, {size}, width, {factors}, {int(k > 0)});")
-            if not products[state]:
-                lines.append(
-                    f"for (int i = 0; i < {n}; i++) std::fill_n({to} + i*{size}, width, real(0));"
-                )
-        lines.append("}")
         n, width = block.shape[0], size // block.shape[0]
-        for state, gain, mask, x in block.direct:
+        lines = ["{"]
+        for k, (_, gain, mask, x) in enumerate(block.direct):
             effect = f"{pointer(gain)}[r*{n} + i]"
             if mask:
                 s = f"(r*{n} + i)*{width} + k"
                 effect += f"*{pointer(mask)}[{s}]*{pointer(x)}[r*{width} + k]"
             lines.append(
-                f"for (size_t i = 0; i < {n}; i++) for (size_t k = 0; k < {width}; k++) "
-                f"({base(state)})[(i*{n} + i)*{width} + k] += {effect};"
+                f"static real direct_{k}[{n}][LANES + {width} + LANES];\n"
+                f"for (size_t i = 0; i < {n}; i++)\n#pragma omp simd\n"
+                f"for (size_t k = 0; k < {width}; k++) direct_{k}[i][LANES + k] = {effect};"
             )
-        return lines
+        lines.append(f"for (int first = 0; first < {size}; first += TILE) {{")
+        lines.append(f"const int width = std::min(TILE, {size} - first);")
+        # The rows of an only state are copied by the first product, which reads them.
+        first = [function for function, _ in products[next(iter(self.rows))][:1]]
+        copying = len(self.rows) == 1 and first == ["multiply"]
+        for state, n in self.rows.items() if not copying else ():
+            lines.append(
+                f"load(in + {start[state]}*TILE, {base(state)} + first, {n}, {size}, 0, width);"
+            )
+        for state, n in self.rows.items():
+            to = f"{base(state)} + first"
+            for k, (function, factors) in enumerate(products[state]):
+                copied = to if copying and k == 0 else "nullptr"
+                copied = f", {copied}" if function == "multiply" else ""
+                lines.append(f"{function}({to}, {size}, width, {factors}, {int(k > 0)}{copied});")
+            if not products[state]:
+                lines.append(
+                    f"for (int i = 0; i < {n}; i++) std::fill_n({to} + i*{size}, width, real(0));"
+                )
+        for k, (state, *_) in enumerate(block.direct):
+            lines.append(
+                f"for (int i = first/{width}; i*{width} < first + width; i++) add_part("
+                f"{base(state)} + i*{size} + first, width, "
+                f"direct_{k}[i] + LANES, i*{width} - first, {width});"
+            )
+        for item in self.contractions:
+            if item.terms[0][1] in block.arrays.values():
+                lines += item.columns(pointer, "first", "width")
+        return [*lines, "}", "}"]
 
     def loops(self, array):
         """See `Operation`: the matrices, and then for every parameter its column, row by row."""
@@ -214,6 +243,7 @@ class Propagation(Operation):
             text = f"const int i = k%{_whole(n)}; {array(name)}[k] = {value};"
             items.append(Loop(scratch[name], text))
         items += [self._column(block, array) for block in self.columns]
+        items += [loop for item in self.contractions for loop in item.loops(array).items]
         return Loops(tuple(items), scratch)
 
     def _column(self, block, array):

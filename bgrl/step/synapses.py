@@ -7,6 +7,7 @@ of its projections one after the other. A group ``<synapses>_afferents`` holds w
 import numpy as np
 
 from bgrl.step.nucleus import replicated
+from bgrl.step.operation import Gathering
 
 #: What a synapse adds to the drive of its target.
 TRANSMITTED = "mask*weight*x_pre"
@@ -55,26 +56,20 @@ def start(agent, plan, seed):
 
 def connect(b, plan, group, target):
     """Add synapses with their weights and masks, and the group of their afferents."""
-    sources, total = plan.sources(group), plan.width(group)
     afferents = f"{group}_afferents"
-    b.group(afferents, total)
+    b.group(afferents, plan.width(group))
     b.variables(afferents, "x")
-    b.constant(afferents, "block", np.repeat(np.arange(len(sources)), [s[3] for s in sources]))
-    first = 0
-    for k, (source, variable, offset, size) in enumerate(sources):
-        # Each afferent reads its own source; elsewhere the link points at the first element.
-        index = np.zeros(total, int)
-        index[first : first + size] = offset + np.arange(size)
-        b.link(afferents, f"from_{k}", source, variable, index)
-        first += size
     b.synapses(group, afferents, target)
     b.variables(group, "weight", "mask")
 
 
 def gather(b, plan, group, slot):
     """Put what the sources of synapses send side by side."""
-    terms = [f"int(block == {k})*from_{k}" for k in range(len(plan.sources(group)))]
-    b.code(slot, f"{group}_afferents", "x = " + " + ".join(terms))
+    parts = tuple(
+        (f"{source}.{variable}", b.groups[source].size, first, count)
+        for source, variable, first, count in plan.sources(group)
+    )
+    b.operate(slot, Gathering, f"{group}_afferents.x", plan.width(group), parts)
 
 
 def keep_sign(plan, group):
