@@ -10,6 +10,7 @@ from bgrl.circuit.equations import noises
 from bgrl.errors import InputError
 from bgrl.language import CONSTANTS
 from bgrl.learning.sensitivity import dynamics
+from bgrl.quantities import UNITS
 
 #: Unit of white noise, whose integral over a time has that time as its variance.
 NOISE = "1/sqrt(ms)"
@@ -39,7 +40,7 @@ def check_units(dynamics, units, functions=None):
     dynamics : dict of str to str
         State variable to derivative.
     units : dict of str to str
-        Unit, "1", "ms" or `NOISE`, of every symbol.
+        Unit, of `bgrl.quantities.UNITS` or `NOISE`, of every symbol.
     functions : dict of str to Function, optional
         The user's own functions, of dimensionless arguments and value.
 
@@ -48,7 +49,8 @@ def check_units(dynamics, units, functions=None):
     InputError
         If a derivative is not one over time, or adds what has different units.
     """
-    dimensions = {"1": DIMENSIONLESS, "ms": second.dim, NOISE: (1 / second**0.5).dim}
+    dimensions = {unit: (second**power).dim for unit, (power, _) in UNITS.items()}
+    dimensions |= {"1": DIMENSIONLESS, NOISE: (second**-0.5).dim}
     units = dict.fromkeys(CONSTANTS, "1") | units
     known = {k: Variable(name=k, dimensions=dimensions[v]) for k, v in units.items()}
     known |= DEFAULT_FUNCTIONS

@@ -21,7 +21,7 @@ from bgrl.circuit.pathway import Projection
 from bgrl.circuit.synapse import read_synapse
 from bgrl.circuit.values import Distribution, truncated_normal, values_of
 from bgrl.errors import InputError, check_count, choose
-from bgrl.quantities import has_unit, in_ms
+from bgrl.quantities import UNITS, in_ms, in_unit
 from bgrl.random import generator, own_seed
 
 DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
@@ -337,7 +337,7 @@ class Editing:
 
         def followed(parameter):
             lowest = parameter.minimum
-            if lowest is None:
+            if lowest is None or parameter.unit != "ms":
                 return parameter
             for before, now in ((self.step, step), (self.dt, dt)):
                 if agree(parameter.minimum, before):
@@ -364,17 +364,18 @@ class Editing:
         factor = step / self.step
 
         def scaled(parameter):
-            minimum = None if parameter.minimum is None else parameter.minimum * factor
-            return replace(parameter, value=parameter.value * factor, minimum=minimum)
+            own = factor ** UNITS[parameter.unit][0]
+            minimum = None if parameter.minimum is None else parameter.minimum * own
+            return replace(parameter, value=parameter.value * own, minimum=minimum)
 
         return self._with_times(self.dt * factor, self.substeps, scaled, factor)
 
     def _with_times(self, dt, substeps, change, delays=1.0):
-        """Another clock, every parameter in ms changed, delays times a factor; all at once, to fit."""
+        """Another clock, all parameters with a unit changed, delays times a factor; at once, to fit."""
         populations = {
             name: replace(
                 p,
-                parameters={k: change(q) if q.unit == "ms" else q for k, q in p.parameters.items()},
+                parameters={k: change(q) if q.unit != "1" else q for k, q in p.parameters.items()},
             )
             for name, p in self.populations.items()
         }
@@ -383,7 +384,7 @@ class Editing:
             dynamics = p.dynamics
             if dynamics is not None:
                 found = dynamics.parameters.items()
-                found = {k: change(q) if q.unit == "ms" else q for k, q in found}
+                found = {k: change(q) if q.unit != "1" else q for k, q in found}
                 dynamics = replace(dynamics, parameters=found)
             projections[name] = replace(p, delay=p.delay * delays, dynamics=dynamics)
         return replace(
@@ -516,9 +517,8 @@ def _changed(owner, path, name, value):
     key, _, field = name.partition(".")
     if key not in owner.parameters:
         return {"initial": {**owner.initial, name: _initial(path, value)}}
-    if has_unit(value) and owner.parameters[key].unit != "ms":
-        raise InputError(f"{path} is {value!r}; a number without unit is needed")
-    changed = {field or "value": _PARAMETER[field](path, in_ms(path, value))}
+    value = in_unit(path, value, owner.parameters[key].unit)
+    changed = {field or "value": _PARAMETER[field](path, value)}
     return {"parameters": {**owner.parameters, key: replace(owner.parameters[key], **changed)}}
 
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 
 from bgrl.errors import InputError
+from bgrl.quantities import UNITS
 
 #: Names that the network uses for itself in every population.
 RESERVED = re.compile(
@@ -20,6 +21,9 @@ DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\Z")
 #: White noise in equations: ``xi``, or ``xi_name`` where there are several independent ones.
 NOISE = re.compile(r"(?<![\w.])xi(?:_\w+)?(?!\w)")
 
+
+#: Unit as equations declare it, to that of a description.
+_DECLARED = {declared: unit for unit, (_, declared) in UNITS.items()}
 
 DECLARATION = re.compile(r"(\w+)\s*:\s*(\w+)\s*(?:\(constant\))?\Z")
 
@@ -40,9 +44,9 @@ def parse_equations(text):
             if match[3] != "1":
                 raise InputError(f"{line!r}: state variables are dimensionless, write ': 1'")
         elif match := DECLARATION.match(line):
-            if match[2] not in ("1", "second"):
-                raise InputError(f"{line!r}: unit {match[2]}; valid: 1, second")
-            name, found, value = match[1], units, "ms" if match[2] == "second" else "1"
+            if match[2] not in _DECLARED:
+                raise InputError(f"{line!r}: unit {match[2]}; valid: {', '.join(_DECLARED)}")
+            name, found, value = match[1], units, _DECLARED[match[2]]
         else:
             raise InputError(
                 f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'"
@@ -64,17 +68,18 @@ def with_units(parameters, units):
     ----------
     parameters : dict of str to Parameter
     units : dict of str to str
-        "1" or "ms" of what is declared.
+        Of `bgrl.quantities.UNITS`, of what is declared.
 
     Raises
     ------
     InputError
-        For a time that is declared to be a number.
+        For a parameter with a unit that is declared to have another.
     """
     for name, p in parameters.items():
-        if p.unit == "ms" and units.get(name) == "1":
+        if p.unit != "1" and units.get(name, p.unit) != p.unit:
+            what = "a time" if p.unit == "ms" else "a frequency"
             raise InputError(
-                f"parameter {name!r} is a time, but the equations declare '{name} : 1'; "
-                f"write '{name} : second'"
+                f"parameter {name!r} is {what}, but the equations declare "
+                f"'{name} : {UNITS[units[name]][1]}'; write '{name} : {UNITS[p.unit][1]}'"
             )
     return {name: replace(p, unit=units.get(name, p.unit)) for name, p in parameters.items()}

@@ -56,7 +56,7 @@ def parameters_text(parameters):
     """Lines of parameters and their values."""
     lines = []
     for key, p in parameters.items():
-        unit = " ms" if p.unit == "ms" else ""
+        unit = "" if p.unit == "1" else f" {p.unit}"
         trained = ", trained" if p.trainable else ""
         lines.append(f"    {key}: {summary(p.value)}{unit}{trained}")
     return lines

@@ -5,8 +5,8 @@ import math
 import numpy as np
 
 from bgrl.description import description
-from bgrl.errors import InputError, choose, plain
-from bgrl.quantities import Time, has_unit, in_ms
+from bgrl.errors import InputError, check_number, choose, plain
+from bgrl.quantities import UNITS, has_unit, in_unit, unit_of
 from bgrl.random import generator, own_seed
 
 
@@ -76,8 +76,9 @@ def glorot_normal(sources, targets):
 
 
 def uniform(low, high):
-    """Uniform initial values; of a parameter in ms also between two times, ``uniform(20*ms, 100*ms)``."""
-    return Distribution("uniform", in_ms("low", low), in_ms("high", high))
+    """Uniform initial values; of a parameter with a unit also ``uniform(20*ms, 100*ms)``."""
+    unit = unit_of(low) if unit_of(low) == "1/ms" else "ms"
+    return Distribution("uniform", in_unit("low", low, unit), in_unit("high", high, unit))
 
 
 @description(eq=False)
@@ -87,27 +88,37 @@ class Parameter:
     Parameters
     ----------
     value : float, array or Distribution
-        One value for all neurons, one each, or what to draw them from. A quantity of Brian2 (``40*ms``)
-        is kept in ms.
+        One value for all neurons, one each, or what to draw them from. A quantity of Brian2 (``40*ms``,
+        ``2*Hz``) is kept in ms or 1/ms.
     unit : str
-        "1" or "ms"; that of a quantity is known.
+        "1", "ms" or "1/ms"; that of a quantity is known.
     trainable : bool
         Whether learning changes it.
     minimum : float, optional
-        Lowest value that learning may reach, in `unit`. If nothing is said, a time constant goes no
-        lower than an Euler step.
+        Lowest value that learning may reach, in `unit`, or a quantity. If nothing is said, a time
+        constant goes no lower than an Euler step.
     """
 
     value: object = 0.0
     unit: str = "1"
     trainable: bool = False
-    minimum: Time | None = None
+    minimum: object = None
 
     def __post_init__(self):
-        if has_unit(self.value):
-            object.__setattr__(self, "value", in_ms("value of a Parameter", self.value))
-            object.__setattr__(self, "unit", "ms")
-        choose("unit", self.unit, ("1", "ms"))
+        for name in ("value", "minimum"):
+            given = getattr(self, name)
+            if has_unit(given):
+                unit = unit_of(given) if self.unit == "1" else self.unit
+                if unit is None:
+                    raise InputError(
+                        f"{name} of a Parameter is {given!r}; a time or a frequency is needed"
+                    )
+                object.__setattr__(self, name, in_unit(f"{name} of a Parameter", given, unit))
+                object.__setattr__(self, "unit", unit)
+        if self.minimum is not None:
+            minimum = check_number("minimum", self.minimum)
+            object.__setattr__(self, "minimum", minimum)
+        choose("unit", self.unit, UNITS)
         object.__setattr__(self, "value", frozen(self.value))
         if not isinstance(self.value, np.ndarray | list | tuple):  # those the owner checks
             check_value("value of a Parameter", self.value, ())

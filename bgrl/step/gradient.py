@@ -8,6 +8,7 @@ import importlib
 from dataclasses import dataclass
 from math import prod
 
+from bgrl.quantities import UNITS
 from bgrl.step.contraction import Contraction
 
 
@@ -101,15 +102,15 @@ def gradients(plan, name):
     for block in plan.blocks:
         if block.owner == name and block.states:
             suffix, scale = "_post" if block.drive else "", 1
-            if block.drive is None and _is_time(plan, block):
-                scale = plan.structure["dt"] * plan.structure["substeps"]
+            if block.drive is None and (power := _power_of_time(plan, block)):
+                scale = (plan.structure["dt"] * plan.structure["substeps"]) ** power
             kinds = [expression(plan, block, kind, scale) for kind in ("learning", "entropy")]
             found.setdefault(block.group, {})[block.key] = Gradient(*kinds, suffix, scale)
     return found
 
 
-def _is_time(plan, block):
-    return plan.populations[block.owner]["parameters"][block.key]["unit"] == "ms"
+def _power_of_time(plan, block):
+    return UNITS[plan.populations[block.owner]["parameters"][block.key]["unit"]][0]
 
 
 def expression(plan, block, kind, scale=1):
