@@ -238,8 +238,11 @@ class OfflineAgent:
             or set(circuit.projections) != names
             or set(circuit.populations["cortex"].parameters) != {"tau", "bias"}
             or circuit.substeps != 1
+            or [*circuit.populations["cortex"].dynamics] != ["rate"]
         ):
             raise InputError("BPTT is for circuits with one cortex like that of model 'rtrrl'")
+        if agent.learning.modulated or circuit.dopamine.noise:
+            raise InputError("BPTT has no noisy dopamine, and no signals that scale its settings")
         self.agent, self.streams, self.window, self.seed = agent, streams, window, seed
         layout = blueprint(agent.structure()).layout()
         state = {k: v.astype(float) for k, v in initial_state(agent, layout, seed).items()}

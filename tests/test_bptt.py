@@ -182,3 +182,9 @@ def test_what_it_cannot_learn_is_refused():
         OfflineAgent(pendulum)
     with pytest.raises(InputError, match="BPTT is for circuits with one cortex"):
         OfflineAgent(models.agent("lru", tasks.make("memory_chain"), 3))
+    late = agent(2).circuit.set("cortex->cortex.delay", 20)
+    with pytest.raises(InputError, match="BPTT is for circuits with one cortex"):
+        OfflineAgent(dataclasses.replace(agent(2), circuit=late))
+    noisy = agent(2).circuit.set("dopamine.noise", 0.1)
+    with pytest.raises(InputError, match="BPTT has no noisy dopamine, and no signals that scale"):
+        OfflineAgent(dataclasses.replace(agent(2), circuit=noisy))
