@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bgrl.circuit.modulation import through
+from bgrl.circuit.modulators import through
 from bgrl.description import description
 from bgrl.errors import InputError, choose
 

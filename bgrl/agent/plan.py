@@ -9,7 +9,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bgrl.circuit.modulation import Factor
+from bgrl.circuit.modulators import Factor
 from bgrl.circuit.synapse import key_of
 from bgrl.language import symbols
 from bgrl.learning.sensitivity import blocks, dynamics, sizes

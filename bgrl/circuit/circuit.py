@@ -13,7 +13,7 @@ import numpy as np
 
 from bgrl.circuit.clock import agree, check_duration, check_time_constants
 from bgrl.circuit.editing import Editing
-from bgrl.circuit.modulation import KINDS, Factor, through
+from bgrl.circuit.modulators import KINDS, Factor, through
 from bgrl.circuit.nucleus import _NAME, Function, Population, delay_variable
 from bgrl.circuit.pathway import Dopamine, Projection, Readout, Rule, without
 from bgrl.circuit.synapse import Terminal, key_of

@@ -6,26 +6,30 @@ matches nothing is refused with those that exist. Draws (`lesion`, `with_density
 seed and the name alone. Nothing here knows Brian2.
 """
 
-import ast
 import math
-import re
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
-from bgrl.circuit import values, wiring
+from bgrl.circuit import wiring
 from bgrl.circuit.clock import agree, check_duration
-from bgrl.circuit.modulation import KINDS
+from bgrl.circuit.difference import difference
+from bgrl.circuit.fields import (
+    PROJECTION,
+    READOUT,
+    names_of,
+    read_count,
+    read_fraction,
+    read_number,
+    read_text,
+    with_field,
+)
+from bgrl.circuit.modulators import KINDS
 from bgrl.circuit.pathway import Projection
-from bgrl.circuit.synapse import read_synapse
-from bgrl.circuit.values import Distribution, truncated_normal, values_of
+from bgrl.circuit.values import truncated_normal, values_of
 from bgrl.errors import InputError, check_count, choose
-from bgrl.quantities import UNITS, in_ms, in_unit
+from bgrl.quantities import UNITS, in_ms
 from bgrl.random import generator, own_seed
-
-DISTRIBUTIONS = ("normal", "truncated_normal", "uniform")
-CALL = re.compile(rf"({'|'.join(DISTRIBUTIONS)})\((.+)\)\Z")
 
 
 class Editing:
@@ -53,7 +57,7 @@ class Editing:
             For an unknown name, with those that exist, or a fraction out of range.
         """
         choose("population or projection", name, [*self.populations, *self._pathways()])
-        fraction = _fraction("fraction", fraction)
+        fraction = read_fraction("fraction", fraction)
         if name in self.populations:
             p = self.populations[name]
             lesioned = np.zeros(p.size, int) if p.lesioned is None else p.lesioned
@@ -180,7 +184,7 @@ class Editing:
     def scale(self, name, factor):
         """Multiply the initial weights of a projection or readout by a number, at least 0."""
         choose("projection", name, self._pathways())
-        factor = _number("factor", factor)
+        factor = read_number("factor", factor)
         if factor < 0:
             raise InputError(
                 f"factor is {factor:g}; at least 0 is needed, with_sign changes the sign"
@@ -212,7 +216,7 @@ class Editing:
 
     def with_density(self, name, density, seed=0):
         """Draw which synapses of a projection exist, `density` (0 to 1) of all that could."""
-        return self.wire(name, wiring.random, seed, density=_fraction("density", density))
+        return self.wire(name, wiring.random, seed, density=read_fraction("density", density))
 
     def with_sign(self, name, sign):
         """Make a projection excitatory (1), inhibitory (-1) or neither (None), see `Projection`."""
@@ -280,10 +284,10 @@ class Editing:
         if path == "dt":
             value = in_ms(path, value)
         if path in ("dt", "substeps"):
-            read = _number if path == "dt" else _count
+            read = read_number if path == "dt" else read_count
             return replace(self, **{path: read(path, value)})
         if path in (names := [f"dopamine.{name}" for name in values_of(self.dopamine)]):
-            changed = {path.removeprefix("dopamine."): _number(path, value)}
+            changed = {path.removeprefix("dopamine."): read_number(path, value)}
             return replace(self, dopamine=replace(self.dopamine, **changed))
         owners = [*self.populations, *self._pathways(), *self._readouts()]
         owner = max((o for o in owners if path.startswith(f"{o}.")), key=len, default=None)
@@ -292,25 +296,25 @@ class Editing:
             raise InputError(f"what of {path!r} is meant is not said; {path}.NAME is needed")
         name = path.removeprefix(f"{owner}.")
         if owner not in self.populations:
-            fields = _PROJECTION if owner in self.projections else _READOUT
+            fields = PROJECTION if owner in self.projections else READOUT
             dynamics = getattr(self._pathway_of(owner), "dynamics", None)
-            own = [] if dynamics is None else _names(dynamics)
+            own = [] if dynamics is None else names_of(dynamics)
             choose(f"field of {owner!r}", name, [*fields, *own])
             if name in own:
-                changed = replace(dynamics, **_changed(dynamics, path, name, value))
+                changed = replace(dynamics, **with_field(dynamics, path, name, value))
                 return self._with_pathway(owner, dynamics=changed)
             value = fields[name](path, value)
             if name == "mask" and self._pathway_of(owner).lesioned is not None:
                 raise InputError(f"{owner!r} is lesioned; wire it first, then lesion")
             return self._with_pathway(owner, **{name: value})
         p = self.populations[owner]
-        choose(f"field of {owner!r}", name, ["size", "equations", *_names(p)])
+        choose(f"field of {owner!r}", name, ["size", "equations", *names_of(p)])
         if name == "size":
-            return self.resize(owner, _count(path, value))
+            return self.resize(owner, read_count(path, value))
         if name == "equations":
-            text = _text(path, value)
+            text = read_text(path, value)
             return self._with_population(owner, equations=text, derivatives=None, map=None)
-        return self._with_population(owner, **_changed(p, path, name, value))
+        return self._with_population(owner, **with_field(p, path, name, value))
 
     def with_step(self, step, substeps=None):
         """The same circuit with task steps of another duration; all its times stay what they are.
@@ -393,21 +397,7 @@ class Editing:
 
     def diff(self, other):
         """What makes this circuit another one, as text: a line for each difference, none if equal."""
-        before, after = _described(self), _described(other)
-        lines = []
-        for owner in dict.fromkeys((*before, *after)):
-            if owner not in before or owner not in after:
-                lines.append(f"{'+' if owner in after else '-'} {owner}")
-                continue
-            old, new = before[owner], after[owner]
-            for name in dict.fromkeys((*old, *new)):
-                values = old.get(name), new.get(name)
-                if "." in name and (name not in old or name not in new):
-                    continue  # of a parameter that has a line of its own
-                if values[0] != values[1] and not (name == "mask" and _only_lesion(old, new)):
-                    path = ".".join(filter(None, (owner.split(" ")[-1], name)))
-                    lines.append(f"{path}: {_change(name, *values)}")
-        return "\n".join(lines)
+        return difference(self.to_dict(), other.to_dict())
 
     def _readouts(self):
         """Actor and critic, where there are."""
@@ -441,172 +431,3 @@ def _drawn(present, fraction, seed, name):
     order = generator(own_seed(seed, name=name)).permutation(there)
     taken.flat[order[: round(fraction * len(there))]] = 1
     return taken
-
-
-def _described(circuit):
-    """Owner to name to JSON value of all that a circuit is, named as `Editing.set` names it."""
-    d = circuit.to_dict()
-    found = {f" {k}": {"": d[k]} for k in ("dt", "substeps")}
-    found |= {f"input {name}": {"": channels} for name, channels in d["inputs"].items()}
-    for name, p in d["populations"].items():
-        fields = {k: v for k, v in p.items() if k not in ("parameters", "initial")}
-        found[f"population {name}"] = fields | _parameters(p) | p["initial"]
-    for name, fields in d["projections"].items():
-        synapse = fields["dynamics"]
-        if synapse is not None:
-            fields |= {"dynamics": synapse["equations"], "output": synapse["output"]}
-            fields |= _parameters(synapse) | synapse["initial"]
-        found[f"projection {name}"] = fields
-    found |= {f"readout {k}": d[k] for k in ("actor", "critic") if k in d}
-    return found | {" dopamine": d["dopamine"]}
-
-
-def _parameters(description):
-    """Parameters of a population or synapse, each field by its name."""
-    return {
-        f"{key}.{k}".removesuffix(".value"): v
-        for key, parameter in description["parameters"].items()
-        for k, v in parameter.items()
-    }
-
-
-def _only_lesion(old, new):
-    """Whether two different masks are the same wiring with different lesions, a line of their own."""
-    if old.get("lesioned") == new.get("lesioned"):
-        return False
-    wirings = [
-        np.ones(()) if fields["mask"] is None else np.add(fields["mask"], fields["lesioned"] or 0)
-        for fields in (old, new)
-    ]
-    shapes = {wiring.shape for wiring in wirings} - {()}
-    return len(shapes) < 2 and bool(np.all(wirings[0] == wirings[1]))
-
-
-def _change(name, old, new):
-    """Two different JSON values of a field, as text."""
-    if name in ("mask", "lesioned"):
-        size = max(np.size(v) for v in (old, new) if v is not None)
-        nothing = size if name == "mask" else 0
-        counts = [nothing if v is None else int(np.sum(v)) for v in (old, new)]
-        if counts[0] != counts[1]:
-            return f"{counts[0]} -> {counts[1]} of {size}"
-        return f"{counts[0]} of {size}, others"
-    if isinstance(old, list) and isinstance(new, list) and np.shape(old) == np.shape(new):
-        return f"{np.sum(np.not_equal(old, new))} of {np.size(old)} differ"
-    return f"{_short(old)} -> {_short(new)}"
-
-
-def _short(value):
-    if isinstance(value, list):
-        return f"array of {np.size(value)}"
-    if isinstance(value, dict):
-        if len(value) == 1 and (kind := next(iter(value))) in DISTRIBUTIONS:
-            return str(Distribution(kind, *value[kind]))
-        return ", ".join(f"{k} {_short(v)}" for k, v in value.items()) or "none"
-    return " ".join(str(value).split())
-
-
-def _names(owner):
-    """Parameters and variables of a population or synapse, as `Editing.set` calls them."""
-    found = [f"{k}{f}" for k in owner.parameters for f in ("", ".trainable", ".minimum")]
-    return [*found, *getattr(owner, "described", owner.dynamics)]
-
-
-def _changed(owner, path, name, value):
-    """The field of a population or synapse with one parameter or initial value changed."""
-    key, _, field = name.partition(".")
-    if key not in owner.parameters:
-        return {"initial": {**owner.initial, name: _initial(path, value)}}
-    value = in_unit(path, value, owner.parameters[key].unit)
-    changed = {field or "value": _PARAMETER[field](path, value)}
-    return {"parameters": {**owner.parameters, key: replace(owner.parameters[key], **changed)}}
-
-
-def _read(value):
-    """Text as the number, word, list or distribution that it says; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        if match := CALL.match(value):
-            return getattr(values, match[1])(*map(float, match[2].split(",")))
-        return ast.literal_eval(value)
-    except (ValueError, TypeError, SyntaxError):
-        return value
-
-
-def _number(path, value):
-    number = _read(value)
-    if isinstance(number, bool) or not isinstance(number, int | float | np.number):
-        raise InputError(f"{path} is {value!r}; a number is needed")
-    if not math.isfinite(number):
-        raise InputError(f"{path} is {value!r}; a finite number is needed")
-    return float(number)
-
-
-def _fraction(path, value):
-    number = _number(path, value)
-    if not 0 <= number <= 1:
-        raise InputError(f"{path} is {number:g}; a number from 0 to 1 is needed")
-    return number
-
-
-def _count(path, value):
-    check_count(path, _read(value))
-    return int(_read(value))
-
-
-def _one_of(choices, path, value):
-    found = _read(value)
-    found = found.item() if isinstance(found, np.generic) else found
-    # By type too: True is not 1 here.
-    if not any(type(found) is type(c) and found == c for c in choices):
-        raise InputError(f"{path} is {value!r}; valid: {', '.join(map(str, choices))}")
-    return found
-
-
-def _text(path, value):
-    if not isinstance(value, str):
-        raise InputError(f"{path} is {value!r}; a name is needed")
-    return value
-
-
-def _values(path, value):
-    """A number, array or Distribution; the circuit checks its shape."""
-    found = _read(value)
-    if isinstance(found, str | bool) or found is None:
-        raise InputError(f"{path} is {value!r}; a number, array, or normal(sd), uniform(low, high)")
-    return found
-
-
-def _initial(path, value):
-    """A number or array: a run starts where the description says, drawn by nobody."""
-    found = _values(path, value)
-    if not isinstance(found, int | float | list | np.ndarray | np.number):
-        raise InputError(f"{path} is {value!r}; a number or array is needed")
-    return found
-
-
-def _minimum(path, value):
-    return None if _read(value) is None else _number(path, value)
-
-
-_bool = partial(_one_of, (True, False))
-#: Fields that `Editing.set` sets, and what reads them.
-_PROJECTION = {
-    "weights": _values,
-    "mask": lambda path, value: _read(value),
-    "sign": partial(_one_of, (1, -1, None)),
-    "plastic": _bool,
-    "drive": _text,
-    "reads": _text,
-    "delay": lambda path, value: _number(path, in_ms(path, value)),
-    "dynamics": read_synapse,
-}
-_READOUT = {
-    "weights": _values,
-    "feedback": _values,
-    "mask": _PROJECTION["mask"],
-    "reads": _text,
-    "plastic": _bool,
-}
-_PARAMETER = {"": _values, "trainable": _bool, "minimum": _minimum}

@@ -5,7 +5,7 @@ from dataclasses import field
 from functools import cached_property
 
 from bgrl.circuit.equations import RESERVED, noises, parse_equations, with_units
-from bgrl.circuit.modulation import Factor, arriving
+from bgrl.circuit.modulators import Factor, arriving
 from bgrl.circuit.synapse import Terminal, after
 from bgrl.circuit.values import Parameter, check_binary, check_value, frozen
 from bgrl.description import description
@@ -108,7 +108,7 @@ class Population:
         of its projections.
     terminals : tuple of bgrl.circuit.synapse.Terminal
         The synapses with dynamics that its neurons have; a circuit sets them, by its projections.
-    factors : tuple of bgrl.circuit.modulation.Factor
+    factors : tuple of bgrl.circuit.modulators.Factor
         What modulators multiply in it; a circuit sets them, by its projections.
     """
 

@@ -81,7 +81,7 @@ class Projection:
         What happens to the signal before it is weighted (`bgrl.circuit.synapse`): a filter, depression,
         facilitation, equations of your own. Only from a population.
     modulates : {"gain", "plasticity"}, optional
-        It multiplies instead of adding to a drive (`bgrl.circuit.modulation`): the drive `drive`, or
+        It multiplies instead of adding to a drive (`bgrl.circuit.modulators`): the drive `drive`, or
         every step that learning makes in the target.
     pathway : str, optional
         The projection to the target of which it modulates that, rather than of all.

@@ -10,7 +10,7 @@ import re
 from dataclasses import asdict
 from functools import partial
 
-from bgrl.circuit.modulation import factor as plasticity_factor
+from bgrl.circuit.modulators import factor as plasticity_factor
 from bgrl.learning.optimizers import CLIPPING
 from bgrl.step.gradient import gradients
 from bgrl.step.signals import factor

@@ -1,6 +1,6 @@
 """Projections that learn by a rule of their own instead of the gradient, see `bgrl.circuit.Rule`."""
 
-from bgrl.circuit.modulation import factor
+from bgrl.circuit.modulators import factor
 from bgrl.language import canonical
 from bgrl.step.synapses import keep_sign
 

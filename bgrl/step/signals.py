@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bgrl.circuit.modulation import factor_text
+from bgrl.circuit.modulators import factor_text
 from bgrl.language import canonical, symbols
 
 
