@@ -8,6 +8,9 @@ costs to begin a short loop, of which a step of a small network has many. It cou
 each piece of code that reads or writes it, and the whole state as the working set, so that a program
 whose arrays stay in registers or in a nearer cache from one piece to the next can be faster than the
 limit: fractions above 1 are possible.
+
+Pieces that run as one loop count in the slot where that loop is: exact sensitivities, contracted with
+learning signals as they are made, in ``plasticity``.
 """
 
 import numpy as np

@@ -31,6 +31,8 @@ def test_every_synapse_has_its_place(targets, sources, lanes):
         (source, target, sources) if rows.of_sources else (target, source, targets)
     )
     assert np.array_equal(found, (replicate * count + row) * rows.length + element)
+    place = rows.element("replicate", "target", "source")
+    assert np.array_equal(found, eval(place))
     found[...] = -1
     assert (values < 0).sum() == found.size
 

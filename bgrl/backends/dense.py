@@ -19,8 +19,6 @@ from brian2.devices.cpp_standalone.codeobject import CPPStandaloneCodeObject
 from brian2.devices.cpp_standalone.device import CPPStandaloneDevice
 from brian2.devices.device import all_devices
 
-from bgrl.step.operation import Clearing
-
 #: Name of the device for `brian2.set_device`.
 NAME = "cpp_dense"
 #: Brian2's template to ours.
@@ -36,7 +34,7 @@ _FEW = 8
 
 
 def arrange(network):
-    """Give synapses rows of whole vectors, where no operation has to know how they lie.
+    """Give synapses rows of whole vectors, where no operation counts on their order.
 
     Parameters
     ----------
@@ -45,12 +43,7 @@ def arrange(network):
     """
     blueprint = network.blueprint
     lanes = _VECTOR // np.dtype(blueprint.dtype).itemsize
-    worked_on = {
-        name.split(".")[0]
-        for item in blueprint.operations()
-        if not isinstance(item, Clearing)
-        for name in item.arrays()
-    }
+    worked_on = {name.split(".")[0] for item in blueprint.operations() for name in item.in_order()}
     for group in network.brian.objects:
         if not hasattr(group, "dense_rows"):
             group.add_attribute("dense_loops")

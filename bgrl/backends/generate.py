@@ -264,9 +264,11 @@ class _Program:
         """The array of a variable."""
         return self.device.get_array_name(variable)
 
-    def _of(self, name):
-        """The array of a variable of the blueprint."""
-        return self._name(self.network.variables[name])
+    def _of(self, name, *synapse):
+        """The array of a variable of the blueprint, or an element of it: replicate, target, source."""
+        variable = self.network.variables[name]
+        index = f"[{variable.owner.dense_rows.element(*synapse)}]" if synapse else ""
+        return self._name(variable) + index
 
     def _axes(self, name):
         """Of an array of the state: bytes of a number, numbers along three axes, and their distances."""

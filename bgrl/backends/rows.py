@@ -40,3 +40,10 @@ class Rows:
         if self.of_sources:
             return rows[:, :, : self.targets].swapaxes(1, 2)
         return rows[:, :, : self.sources]
+
+    def element(self, replicate, target, source):
+        """C++ expression of the place of a synapse, of those of its indices."""
+        row, count, element = target, self.targets, source
+        if self.of_sources:
+            row, count, element = source, self.sources, target
+        return f"(({replicate})*{count} + {row})*{self.length} + {element}"

@@ -172,13 +172,21 @@ class Operation(ABC):
     def arrays(self):
         """Names of the arrays that are read or written."""
 
+    def in_order(self):
+        """Those arrays of which `cpp` counts on the order in memory; all if it does not say."""
+        return self.arrays()
+
     @abstractmethod
     def run(self, arrays):
         """Do it with NumPy; `arrays` gives the array of a name, replicates first."""
 
     @abstractmethod
     def cpp(self, pointer):
-        """Body of the C++ function; `pointer` gives the expression of the array of a name."""
+        """Body of the C++ function.
+
+        ``pointer(name)`` is the expression of an array, ``pointer(name, replicate, target, source)`` of
+        an element of synapses.
+        """
 
     @abstractmethod
     def loops(self, array):
@@ -215,6 +223,10 @@ class Clearing(Operation):
     def arrays(self):
         """See `Operation`."""
         return [self.done, *self.cleared]
+
+    def in_order(self):
+        """See `Operation`."""
+        return []
 
     def run(self, arrays):
         """See `Operation`."""

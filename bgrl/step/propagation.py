@@ -328,6 +328,10 @@ class SelfWeights(Operation):
         """See `Operation`."""
         return [self.weights, self.mask, self.result]
 
+    def in_order(self):
+        """See `Operation`."""
+        return [self.result]
+
     def run(self, arrays):
         """See `Operation`."""
         own = np.arange(self.size)
@@ -337,10 +341,11 @@ class SelfWeights(Operation):
 
     def cpp(self, pointer):
         """See `Operation`."""
+        own = "r", "i", f"{self.offset} + i"
+        product = f"{pointer(self.weights, *own)}*{pointer(self.mask, *own)}"
         return (
-            f"for (size_t i = 0; i < {self.replicates * self.size}; i++) {{\n"
-            f"const size_t s = i*{self.columns} + {self.offset} + i % {self.size};\n"
-            f"{pointer(self.result)}[i] = {pointer(self.weights)}[s]*{pointer(self.mask)}[s];\n}}"
+            f"for (size_t r = 0; r < {self.replicates}; r++) for (size_t i = 0; i < {self.size}; i++)\n"
+            f"{pointer(self.result)}[r*{self.size} + i] = {product};"
         )
 
     def loops(self, array):
