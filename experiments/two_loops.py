@@ -31,6 +31,8 @@ ANALYSIS = "bgrl.analysis.two_loops"
 QUICK = {"trials": 60, "replicates": 8}
 #: Of reward, for each cue.
 CHANCES = (1.0, 0.66, 0.33, 0.0)
+#: Duration of a step, in ms; in steps as long rates are recorded.
+STEP = 20.0
 #: From the start of a trial to the cues, and from there to the choice, in ms.
 SETTLING, DECIDING = 500.0, 2500.0
 #: Standard deviation of the input of a cue, as a share of it, drawn for each trial.
@@ -51,7 +53,7 @@ class Config(Basics):
     processes: int = option(0, "processes that share the replicates; 0: one for each core")
 
 
-def two_cues(step=model.STEP):
+def two_cues(step=STEP):
     """Choose one of two cues by its position.
 
     A trial is: nothing, two cues at two positions, a choice in their last step; then it is told which cue
@@ -214,7 +216,7 @@ def measure(traces, task, trials):
     for name, cortex in (("cognitive", cognitive), ("motor", motor)):
         ordered = np.sort(cortex[:, :, start:-2], axis=-1)
         decided = ordered[..., -1] - ordered[..., -2] > DECIDED
-        time = np.where(decided.any(axis=-1), decided.argmax(axis=-1) * model.STEP / 1000, np.nan)
+        time = np.where(decided.any(axis=-1), decided.argmax(axis=-1) * STEP / 1000, np.nan)
         variables[f"{name}_time"] = (dims, time, _units(f"decision of the {name} loop", "s"))
     kept = xr.Dataset(
         {
@@ -223,7 +225,7 @@ def measure(traces, task, trials):
         },
         {
             "shown": [1, trials],
-            "time": ("time", (np.arange(length) - start) * model.STEP / 1000, _units("time", "s")),
+            "time": ("time", (np.arange(length) - start) * STEP / 1000, _units("time", "s")),
         },
     )
     return xr.Dataset(variables, {"trial": np.arange(1, trials + 1)}), kept

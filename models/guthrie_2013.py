@@ -93,7 +93,7 @@ RULE = Rule(
     "rate*outcome",
 )
 #: Duration of a task step, if the task says nothing, and of an Euler step, in ms.
-STEP, DT = 20.0, 1.0
+STEP, DT = 1.0, 1.0
 #: How the actor reads the motor cortex: ten spikes/s more make a choice e^10 times as likely.
 GAIN = 1.0
 #: What the model is made to learn with, see `bgrl.learning.Learning`: values of the outcome alone.
