@@ -143,12 +143,12 @@ static __attribute__((noinline)) BGRL_JOINED void contract(
         contract_strip<K, VECTORS>(out, weights, matrix, rows, stride, c, add);
     for (; c + LANES <= columns; c += LANES)
         contract_strip<K, 1>(out, weights, matrix, rows, stride, c, add);
-    for (; c < columns; c++)
-        for (int k = 0; k < K; k++) {
-            real sum = add ? out[k][c] : 0;
-            for (int i = 0; i < rows; i++) sum += weights[k][i]*matrix[i*stride + c];
-            out[k][c] = sum;
-        }
+    if (c == columns) return;
+    // What is read beyond a row is not used.
+    real rest[K][LANES] = {}, *to[K];
+    for (int k = 0; k < K; k++) std::copy_n(out[k] + c, columns - c, to[k] = rest[k]);
+    contract_strip<K, 1>(to, weights, matrix + c, rows, stride, 0, add);
+    for (int k = 0; k < K; k++) std::copy_n(rest[k], columns - c, out[k] + c);
 }
 }
 """
