@@ -110,7 +110,7 @@ class Editing:
         return replace(self, projections=projections)
 
     def modulate(self, source, target, effect, weights, name=None, **fields):
-        """Let a population or input modulate a nucleus or pathway, see `bgrl.circuit.modulation`.
+        """Let a population or input modulate a nucleus or pathway, see `bgrl.circuit.modulators`.
 
         Parameters
         ----------
