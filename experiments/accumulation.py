@@ -29,7 +29,7 @@ from bgrl.tasks.base import Task
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.accumulation"
-QUICK = {"seconds": 60, "replicates": 4}
+QUICK = {"seconds": 400}
 #: Of the dots, as in the data.
 COHERENCES = (0.0, 0.032, 0.064, 0.128, 0.256, 0.512)
 #: Inhibition as a factor of what balances the leak.

@@ -28,7 +28,7 @@ from bgrl.tasks.common import check_several, whole_steps
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.delayed_copy"
-QUICK = {"trials": 2000, "replicates": 4}
+QUICK = {"trials": 4000, "replicates": 4}
 METHODS = ("rtrl", "snap1", "rflo", "none")
 #: How the time is bridged.
 BRIDGES = ("delay", "slow neurons", "no time")

@@ -29,7 +29,7 @@ from bgrl.tasks.stimulus import stimulus
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.oscillations"
-QUICK = {"seconds": 4, "replicates": 4}
+QUICK = {"seconds": 8, "replicates": 4}
 #: What is varied: values, and between which two of them the loop begins to oscillate. All but dopamine
 #: are factors of what the loop is without dopamine. Delays stay multiples of an Euler step.
 SWEEPS = {

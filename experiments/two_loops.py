@@ -28,7 +28,7 @@ from bgrl.tasks.common import numbered, whole_steps
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.two_loops"
-QUICK = {"trials": 60, "replicates": 8}
+QUICK = {"replicates": 8}
 #: Of reward, for each cue.
 CHANCES = (1.0, 0.66, 0.33, 0.0)
 #: Duration of a step, in ms; in steps as long rates are recorded.
