@@ -33,6 +33,9 @@ _NOTHING = (None, "", [], {})
 def read(path):
     """Open a data file, of which what is looked at is read; to be closed.
 
+    The times of a long recording are not read either: it has no index of `time`, which
+    ``data["traces"].to_dataset().set_xindex("time")`` makes.
+
     Parameters
     ----------
     path : path
@@ -49,7 +52,12 @@ def read(path):
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file")
     try:
-        data = xr.open_datatree(path, engine="netcdf4")
+        data = xr.open_datatree(path, engine="netcdf4", create_default_indexes=False)
+        for node in data.subtree:
+            own = node.to_dataset(inherit=False)
+            for dim in own.dims:
+                own = own.set_xindex(dim) if dim != "time" and dim in own.coords else own
+            node.dataset = own
         json.loads(data.attrs.get("configuration") or data.attrs["settings"])
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise ValueError(f"{path}: not a bgrl data file ({type(error).__name__})") from None
@@ -89,7 +97,7 @@ def open(paths):
     files = sorted(glob.glob(str(paths))) if single else list(map(str, paths))
     if not files:
         raise ValueError(f"no file is like {paths}" if single else "no file is given")
-    opened = [read(file) for file in files]
+    opened = [read(file).drop_nodes("envelope", errors="ignore") for file in files]
     try:
         return join(opened, files)
     finally:

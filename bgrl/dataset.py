@@ -8,6 +8,8 @@ group           contents
 ``evaluation``  (replicate, checkpoint): `mean_return`, `episodes`, `unfinished`; coordinate `step`
 ``traces``      (replicate, time, ...): what was recorded; coordinates `step` and time in s
 ``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter
+``envelope``    (bound, replicate, bin, ...): lowest and highest value of each trace in bins of `BIN`
+                frames; only in files, of long recordings, where `analysis.envelope` looks at it
 =============== ==================================================================================
 
 Replicates have different numbers of trials: where one has none any more everything is NaN, in memory as
@@ -42,7 +44,12 @@ SCHEMA_VERSION = 1
 #: What `unfinished` of an evaluation says.
 UNFINISHED = "1 if the last trial outlasted the evaluation and counts with its return so far"
 #: Dimensions that grow with the length of a run.
-LONG = ("time", "trial")
+LONG = ("time", "trial", "bin")
+#: Frames in a bin of ``envelope``, which makes a file 2 % larger; and how many a recording has at least for
+#: there to be one, fewer being read at once.
+BIN, LEAST = 64, 100_000
+#: Bytes of a chunk of the file, or more where it holds a single value of every step.
+CHUNK = 1 << 16
 
 
 def assemble(agent, run, names, sink, evaluations, work, stopped=None):
@@ -415,6 +422,8 @@ def write(data, path):
         raise InputError(f"cannot write {path}: it is a folder")
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     groups = {node.path: node.to_dataset(inherit=False) for node in data.subtree}
+    if "/traces" in groups and groups["/traces"].sizes.get("time", 0) >= LEAST:
+        groups["/envelope"] = _envelope(groups["/traces"])
     rows = {name: _block_rows(group) for name, group in groups.items()}
     # xarray writes all but the contents of what is long.
     empty = {name: group.isel(_long(group, slice(0))) for name, group in groups.items()}
@@ -439,6 +448,31 @@ def write(data, path):
         temporary.unlink(missing_ok=True)
 
 
+def _envelope(traces):
+    """Lowest (`bound` 0) and highest values (1) in bins of frames."""
+    found = {}
+    for name, variable in traces.variables.items():
+        if "time" in variable.dims and name != "time":
+            axis, bins = variable.dims.index("time"), -(-variable.sizes["time"] // BIN)
+            frame = max(1, variable.nbytes // variable.sizes["time"])
+            stored = _Stored(
+                partial(_bounds, variable, axis), bins, max(1, BLOCK // (BIN * frame)), 1 + axis
+            )
+            dims = ("bound", *("bin" if dim == "time" else dim for dim in variable.dims))
+            text = f"lowest and highest {variable.attrs.get('long_name', name)} in each bin"
+            found[name] = _variable(dims, stored, text, variable.attrs.get("units", "1"))
+    return xr.Dataset(found, attrs={"frames_per_bin": BIN})
+
+
+def _bounds(variable, axis, first, last):
+    """Lowest and highest values of some bins, (2, ...); NaN where there is no number."""
+    values = variable.isel(time=slice(first * BIN, last * BIN)).values
+    edges = np.arange(0, values.shape[axis], BIN)
+    if not len(edges):
+        return np.stack([values, values])
+    return np.stack([f.reduceat(values, edges, axis) for f in (np.fmin, np.fmax)])
+
+
 def _long(variable, place):
     """`place` for each long dimension of a variable or group."""
     return {dim: place for dim in variable.dims if dim in LONG}
@@ -452,13 +486,20 @@ def _block_rows(group):
 
 
 def _encoding(variable, rows):
-    """How a variable is kept in the file: compressed, in blocks of its long axis."""
+    """How a variable is kept in the file: compressed, in chunks of `rows` of its long axis.
+
+    A chunk is of one replicate and of few of its units, so that a trace is read without the others.
+    """
     encoding = {}
     if variable.ndim and variable.dtype.kind in "fi":
         encoding = {"zlib": True, "complevel": 1, "shuffle": True}
     if _long(variable, None):
-        sizes = variable.sizes | _long(variable, rows)
-        encoding["chunksizes"] = [max(1, n) for n in sizes.values()]
+        left, sizes = CHUNK // (rows * variable.dtype.itemsize), []
+        for dim, size in reversed(variable.sizes.items()):
+            size = rows if dim in LONG else 1 if dim == "replicate" else min(size, left)
+            sizes.insert(0, max(1, size))
+            left //= 1 if dim in LONG else sizes[0]
+        encoding["chunksizes"] = sizes
     return encoding
 
 
@@ -466,7 +507,7 @@ def _append(group, file, rows):
     """Write the contents of what is long, `rows` of it at a time."""
     variables = {name: v for name, v in group.variables.items() if _long(v, None)}
     for name in variables:
-        # A block is a chunk of the file, written once: the library need not keep it.
+        # A block is whole chunks of the file, written once: the library need not keep them.
         file[name].set_var_chunk_cache(size=0)
         file[name].set_auto_maskandscale(False)
     length = max(group.sizes.get(dim, 0) for dim in LONG)
@@ -490,7 +531,7 @@ def read(path):
     _check_readable(path)
     try:
         with xr.open_datatree(path, engine="netcdf4") as opened:
-            data = opened.load()
+            data = opened.drop_nodes("envelope", errors="ignore").load()
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise InputError(f"{path}: not a readable netCDF-4 file ({type(error).__name__})") from None
     if data.attrs.get("schema_version") != SCHEMA_VERSION:
