@@ -53,15 +53,20 @@ def read(path):
         raise ValueError(f"{path}: no such file")
     try:
         data = xr.open_datatree(path, engine="netcdf4", create_default_indexes=False)
-        for node in data.subtree:
-            own = node.to_dataset(inherit=False)
-            for dim in own.dims:
-                own = own.set_xindex(dim) if dim != "time" and dim in own.coords else own
-            node.dataset = own
         json.loads(data.attrs.get("configuration") or data.attrs["settings"])
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise ValueError(f"{path}: not a bgrl data file ({type(error).__name__})") from None
-    return data
+    groups = {node.path: _indexed(node.to_dataset(inherit=False)) for node in data.subtree}
+    indexed = xr.DataTree.from_dict(groups)
+    indexed.set_close(data.close)
+    return indexed
+
+
+def _indexed(group):
+    """A group with an index of each dimension but the time."""
+    for dim in group.dims:
+        group = group.set_xindex(dim) if dim != "time" and dim in group.coords else group
+    return group
 
 
 def open(paths):
@@ -97,7 +102,7 @@ def open(paths):
     files = sorted(glob.glob(str(paths))) if single else list(map(str, paths))
     if not files:
         raise ValueError(f"no file is like {paths}" if single else "no file is given")
-    opened = [read(file).drop_nodes("envelope", errors="ignore") for file in files]
+    opened = [read(file) for file in files]
     try:
         return join(opened, files)
     finally:
@@ -114,6 +119,7 @@ def join(datasets, files):
     files : list of str
         A name for each.
     """
+    datasets = [data.drop_nodes("envelope", errors="ignore") for data in datasets]
     size = sum(group.nbytes for data in datasets for group in data.subtree)
     if size > LARGEST:
         raise ValueError(

@@ -45,8 +45,8 @@ SCHEMA_VERSION = 1
 UNFINISHED = "1 if the last trial outlasted the evaluation and counts with its return so far"
 #: Dimensions that grow with the length of a run.
 LONG = ("time", "trial", "bin")
-#: Frames in a bin of ``envelope``, which makes a file 2 % larger; and how many a recording has at least for
-#: there to be one, fewer being read at once.
+#: Frames in a bin of ``envelope``, which makes a file 2 % larger; and how many a recording has at least
+#: for there to be one, fewer being read at once.
 BIN, LEAST = 64, 100_000
 #: Bytes of a chunk of the file, or more where it holds a single value of every step.
 CHUNK = 1 << 16

@@ -1,7 +1,9 @@
 """A trace in a few bins: none of its extremes is lost, and only what is looked at is read."""
 
 import itertools
+import os
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -141,3 +143,13 @@ def test_opening_reads_no_times_and_a_trace_lies_by_itself(big):
     # 3,001 numbers of 8 bytes: two neurons are 48 kB, three are more than 64.
     assert chunks["cortex"][1:] == (FRAMES, 2)
     assert re.search(r"lowest and highest", data["envelope"]["cortex"].attrs["long_name"])
+
+
+def test_a_file_that_is_closed_is_not_kept_open(big, tmp_path):
+    copied = shutil.copy(tmp_path / "data.nc", tmp_path / "other.nc")
+    before = len(os.listdir("/proc/self/fd"))
+    opened = bgrl.open(copied)
+    assert len(os.listdir("/proc/self/fd")) > before
+    opened.close()
+    bgrl.open([copied] * 2)
+    assert len(os.listdir("/proc/self/fd")) == before
