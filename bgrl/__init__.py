@@ -16,6 +16,7 @@ _FACE = {
     "Circuit": "circuit",
     "Distribution": "circuit",
     "Dopamine": "circuit",
+    "follow": "following",
     "Function": "circuit",
     "InputError": "errors",
     "Intervention": "interventions",

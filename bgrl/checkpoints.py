@@ -19,14 +19,16 @@ _CHECKPOINT = re.compile(r"(?:state|weights)-0*[1-9]\d*\.npz")
 
 #: Name of the log that a command keeps in the folder of its run.
 LOG = "log.txt"
+#: Name of what says how the run records, see `bgrl.layout`.
+LAYOUT = "layout.json"
 
 
 class Work:
     """The folder in which a run keeps what it needs to go on.
 
-    ``run.json`` says which run it is, ``progress.json`` how far it is; the latter is replaced in one
-    go once everything it refers to is on disk. In a ``with`` statement that fails, a folder in which
-    nothing was learned yet is removed.
+    ``run.json`` says which run it is, ``layout.json`` how it records, ``progress.json`` how far it is;
+    the latter is replaced in one go once everything it refers to is on disk. In a ``with`` statement that
+    fails, a folder in which nothing was learned yet is removed.
 
     Parameters
     ----------
@@ -102,7 +104,8 @@ class Work:
 
         Nothing is removed where something was learned, or that another process may be using.
         """
-        names = {self._marker.name, "run.json", "progress.json", "frames.bin", "trials.bin", LOG}
+        names = {self._marker.name, "run.json", "progress.json", "frames.bin", "trials.bin"}
+        names |= {LAYOUT, LOG}
         with contextlib.suppress(OSError):
             mine = self._lock is not None and not has_learned(self.path)
             for path in self.path.iterdir() if mine else ():
@@ -112,6 +115,25 @@ class Work:
         for folder in {self.path: None, **dict.fromkeys(self._made)}:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    def describe(self, layout):
+        """Say how this run records, for those who look at it while it goes on (`bgrl.following`).
+
+        Parameters
+        ----------
+        layout : dict
+            JSON values.
+
+        Raises
+        ------
+        RunError or InputError
+            If it cannot be written.
+        """
+        text = json.dumps({"run": self._run, **layout}).encode()
+        try:
+            _write(self.path / LAYOUT, lambda file: file.write(text))
+        except OSError as error:
+            raise from_system(f"cannot write {self.path / LAYOUT}", error) from None
 
     def load(self):
         """Progress and state of a run that was stopped, or None.
@@ -132,7 +154,7 @@ class Work:
                 raise ValueError("of another run")
             name = progress["state"]
         with self._reading(name):
-            state = _arrays(self.path / name)
+            state = arrays(self.path / name)
         return progress, state
 
     def check(self, progress, state, layout, learned, sink):
@@ -158,7 +180,7 @@ class Work:
         for evaluation in progress["evaluations"]:
             path = self.snapshot_path(evaluation["step"])
             with self._reading(path.name):
-                _check_arrays(_arrays(path), {name: layout[name] for name in learned})
+                _check_arrays(arrays(path), {name: layout[name] for name in learned})
         with self._reading("what was recorded"):
             sink.cut(progress["sizes"])
 
@@ -214,6 +236,10 @@ class Work:
             if old.name != name:
                 old.unlink()
 
+    def snapshots(self, evaluations):
+        """The weights at the checkpoint of each evaluation."""
+        return [arrays(self.snapshot_path(e["step"])) for e in evaluations]
+
     def snapshot_path(self, step):
         """Where the weights at a checkpoint are kept."""
         return self.path / f"weights-{step}.npz"
@@ -240,7 +266,8 @@ def _is_foreign(folder):
     return bool(entries) and not known
 
 
-def _arrays(path):
+def arrays(path):
+    """Name to array of all that a file of a checkpoint holds."""
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 

@@ -27,6 +27,7 @@ from bgrl.checkpoints import Work
 from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, RunError, check_count, check_integer, choose, from_system
 from bgrl.interventions import at_checkpoint, changes, check_interventions
+from bgrl.layout import layout
 from bgrl.learning.sensitivity import cost, count_weights
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink, TemporaryFolder
@@ -272,6 +273,11 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
     """Learn from where the run stopped, or from the beginning."""
     sink = Sink(work.folder, names.values(), program.layout, run.record.every)
     _check_sizes(sink, run, work.path)
+    from bgrl.assembly import assemble
+    from bgrl.dataset import attributes
+
+    how = layout(agent, run, names, sink)
+    work.describe(how | {"attributes": attributes(agent, run)})
     stored = work.load()
     stopped = None
     if stored is None:
@@ -317,14 +323,14 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
             except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                 stopped = error
                 break
-    from bgrl.dataset import assemble
-
-    reason = None
+    told = attributes(agent, run)
     if stopped:
         interrupted = isinstance(stopped, KeyboardInterrupt)
-        reason = "interrupted" if interrupted else str(stopped)
+        reason = told["stopped"] = "interrupted" if interrupted else str(stopped)
         log.info("stopped: %s", reason)
-    data = assemble(agent, run, names, sink, evaluations, work, reason)
+    trials = sink.sorted_trials(agent.replicates)
+    snapshots = work.snapshots(evaluations)
+    data = assemble(how, told, sink.read_frames(), trials, evaluations, snapshots)
     if stopped:
         if interrupted:
             again = "the same call goes on from there; what was done is in the exception's `data`"

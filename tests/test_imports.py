@@ -32,8 +32,10 @@ ROOMS = (
     ("agent", "interventions"),
     ("recording", "step"),
     ("backends", "cache"),
+    ("layout",),
+    ("assembly",),
     ("checkpoints", "dataset", "estimate", "experiment", "settings", "simulation"),
-    ("bptt", "doctor", "notebook", "task_check", "verify"),
+    ("bptt", "following", "doctor", "notebook", "task_check", "verify"),
 )
 
 

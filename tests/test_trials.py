@@ -9,7 +9,7 @@ import xarray as xr
 from xarray.core import indexing
 
 from analysis import trials
-from bgrl.dataset import _Stored
+from bgrl.assembly import Stored
 
 EVENTS = {"cue": ["start", 0], "query": ["end", -1], "outcome": ["end", 0], "told": "telling"}
 
@@ -76,7 +76,7 @@ def _noting(values, read):
         read.append((first, last))
         return values[:, first:last]
 
-    return indexing.LazilyIndexedArray(_Stored(part, values.shape[1], 10**9))
+    return indexing.LazilyIndexedArray(Stored(part, values.shape[1], 10**9))
 
 
 def as_a_whole(data, variable, event, before, after, period):
