@@ -35,6 +35,8 @@ _FACE = {
     "read": "dataset",
     "sensitivity_equations": "agent.equations",
     "simulate": "simulation",
+    "steer": "requests",
+    "steering": "requests",
     "tasks": "tasks",
     "models": "models",
     "open": "analysis.runs",

@@ -21,6 +21,8 @@ _CHECKPOINT = re.compile(r"(?:state|weights)-0*[1-9]\d*\.npz")
 LOG = "log.txt"
 #: Name of what says how the run records, see `bgrl.layout`.
 LAYOUT = "layout.json"
+#: Name of the file of requests to the run, see `bgrl.requests`.
+REQUESTS = "requests.txt"
 
 
 class Work:
@@ -49,6 +51,8 @@ class Work:
 
     def __init__(self, path, configuration, marker="run.json"):
         self.folder, self.path = path, Path(path)
+        #: What became of requests to the run, see `bgrl.requests`; kept with each checkpoint.
+        self.status = {}
         self._marker = self.path / marker
         described = describe(configuration)
         self._run = hashlib.sha256(described.encode()).hexdigest()
@@ -93,7 +97,8 @@ class Work:
                 f"{self.path} holds another unfinished run; finish it with its own settings, delete "
                 "it, or choose another output"
             )
-        (self.path / "progress.json").unlink(missing_ok=True)
+        for name in ("progress.json", REQUESTS):
+            (self.path / name).unlink(missing_ok=True)
         self._lock.truncate(0)
         self._lock.write(described)
         self._lock.flush()
@@ -105,7 +110,7 @@ class Work:
         Nothing is removed where something was learned, or that another process may be using.
         """
         names = {self._marker.name, "run.json", "progress.json", "frames.bin", "trials.bin"}
-        names |= {LAYOUT, LOG}
+        names |= {LAYOUT, LOG, REQUESTS}
         with contextlib.suppress(OSError):
             mine = self._lock is not None and not has_learned(self.path)
             for path in self.path.iterdir() if mine else ():
@@ -225,6 +230,7 @@ class Work:
                 "state": name,
                 "sizes": sink.sizes(),
                 "evaluations": evaluations,
+                "steering": self.status,
             }
             text = json.dumps(progress).encode()
             _write(self.path / "progress.json", lambda file: file.write(text))

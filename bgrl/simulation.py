@@ -6,6 +6,7 @@ stopped.
 """
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import logging
@@ -31,6 +32,7 @@ from bgrl.layout import layout
 from bgrl.learning.sensitivity import cost, count_weights
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink, TemporaryFolder
+from bgrl.requests import Steering
 from bgrl.step.assemble import initial_state
 
 #: What a command keeps beside its data file; see `bgrl.experiment`.
@@ -225,7 +227,7 @@ def _simulate(agent, run, folder, progress, processes, weights):
         say(_evaluation_cost(run))
     program = load(run.backend, structure, say, processes)
     with environments(agent, program) as opened:
-        return _learn(agent, run, folder, progress, program, opened, say, weights)
+        return _learn(agent, run, folder, progress, program, opened, say, weights, processes)
 
 
 @contextlib.contextmanager
@@ -250,7 +252,7 @@ def environments(agent, program):
             connection.close()
 
 
-def _learn(agent, run, folder, progress, program, environments, say, weights):
+def _learn(agent, run, folder, progress, program, environments, say, weights, processes):
     program.environment = environments.get("learning")
     names = run.record.resolve(agent.circuit, program.layout)
     configuration = {
@@ -266,11 +268,19 @@ def _learn(agent, run, folder, progress, program, environments, say, weights):
         learned = b"".join(v.tobytes() for v in plastic(agent, initial).values())
         configuration["weights"] = hashlib.sha256(learned).hexdigest()
     with Work(folder, configuration) as work:
-        return _go_on(agent, run, names, initial, work, progress, program, environments, say)
+        other = functools.partial(_load, run.backend, say, processes)
+        steering = Steering(agent, run, program, other, work)
+        return _go_on(agent, steering, names, initial, work, progress, environments, say)
 
 
-def _go_on(agent, run, names, initial, work, progress, program, environments, say):
+def _load(backend, say, processes, structure):
+    check_cost(structure, say)
+    return load(backend, structure, say, processes)
+
+
+def _go_on(agent, steering, names, initial, work, progress, environments, say):
     """Learn from where the run stopped, or from the beginning."""
+    run, program = steering.run, steering.program
     sink = Sink(work.folder, names.values(), program.layout, run.record.every)
     _check_sizes(sink, run, work.path)
     from bgrl.assembly import assemble
@@ -291,21 +301,22 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
     else:
         (saved, state), step = stored, stored[0]["step"]
         evaluations = saved["evaluations"]
-        work.check(saved, state, program.layout, plastic(agent, initial), sink)
+        steering.resume(saved.get("steering", {}))
+        work.check(saved, state, steering.program.layout, plastic(agent, initial), sink)
         if say and step:
             say(f"going on from step {step} of {run.steps}")
         log.info("going on from step %d of %d", step, run.steps)
     with tqdm(total=run.steps, initial=step, unit="step", disable=hidden(progress)) as bar:
         for first, last in () if stopped else _segments(run, step, evaluations):
             if first == last:
-                program.environment = environments.get("evaluation")
+                steering.program.environment = environments.get("evaluation")
                 try:
-                    result = _evaluate(agent, program, state, run, first)
+                    result = _evaluate(agent, steering.program, state, run, first)
                 except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                     work.save(first, state, sink, evaluations)
                     stopped = error
                     break
-                program.environment = environments.get("learning")
+                steering.program.environment = environments.get("learning")
                 evaluations.append({"step": first, **result})
                 work.save(first, state, sink, evaluations, plastic(agent, state))
                 middle = np.median(result["mean_return"])
@@ -318,12 +329,12 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
             target = sink if recorded else sink.without_frames()
             try:
                 state = _advance(
-                    agent, program, state, first, last, target, work, sink, evaluations, bar
+                    agent, steering, state, first, last, target, work, sink, evaluations, bar
                 )
             except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                 stopped = error
                 break
-    told = attributes(agent, run)
+    told = attributes(agent, steering.run) | steering.attributes()
     if stopped:
         interrupted = isinstance(stopped, KeyboardInterrupt)
         reason = told["stopped"] = "interrupted" if interrupted else str(stopped)
@@ -362,23 +373,29 @@ def _segments(run, step, evaluations):
             yield edge + 1, edges[k + 1] + 1
 
 
-def _advance(agent, program, state, first, last, target, work, sink, evaluations, bar):
-    """Steps `first` to `last` (half-open), a chunk at a time."""
+def _advance(agent, steering, state, first, last, target, work, sink, evaluations, bar):
+    """Steps `first` to `last` (half-open), a chunk at a time; in between, requests are looked at."""
     chunk, saved, least = _FIRST_CHUNK, time.monotonic(), np.inf
+
+    def save(step, state):
+        work.save(step, state, sink, evaluations)
+
     while first < last:
-        steps = min(chunk, last - first)
-        started = time.monotonic()
         before, sizes = state, target.sizes()
         try:
-            state = program.advance(before, first, steps, sink=target)
+            before = steering.look(first, before, save)
+            steps = steering.most(min(chunk, last - first))
+            started = time.monotonic()
+            state = steering.program.advance(before, first, steps, sink=target)
         except (EnvironmentFailed, KeyboardInterrupt):
             target.cut(sizes)
             work.save(first - 1, before, sink, evaluations)
             raise
         now = time.monotonic()
         if _broken(state):
-            raise _Diverged(_blame(agent, program, before, state, first, steps))
+            raise _Diverged(_blame(agent, steering.program, before, state, first, steps))
         first += steps
+        steering.passed(steps)
         bar.update(steps)
         took = max(now - started, 1e-6)
         # What a chunk takes however short it is, mostly moving the state, must not prevail.

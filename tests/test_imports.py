@@ -34,7 +34,7 @@ ROOMS = (
     ("backends", "cache"),
     ("layout",),
     ("assembly",),
-    ("checkpoints", "dataset", "estimate", "experiment", "settings", "simulation"),
+    ("checkpoints", "dataset", "estimate", "experiment", "requests", "settings", "simulation"),
     ("bptt", "following", "doctor", "notebook", "task_check", "verify"),
 )
 
