@@ -194,7 +194,7 @@ def settings(data):
             found |= {f"{_HOLDERS[name]}{key}": v for key, v in value.items()}
         else:
             found[name] = value
-    return found
+    return found | ({"intervene": data.attrs["steered"]} if "steered" in data.attrs else {})
 
 
 def differences(datasets):

@@ -31,15 +31,13 @@ from bgrl.recording import BLOCK, EVENT, TOGETHER
 UNFINISHED = "1 if the last trial outlasted the evaluation and counts with its return so far"
 
 
-def assemble(layout, attributes, frames, trials, evaluations, snapshots, indexed=True):
+def assemble(layout, frames, trials, evaluations, snapshots, indexed=True):
     """The dataset of a run.
 
     Parameters
     ----------
     layout : dict
-        See `bgrl.layout.layout`.
-    attributes : dict
-        Of the root.
+        See `bgrl.layout.layout`; and `attributes` of the root.
     frames : Rows
         What was recorded.
     trials : (Rows, ndarray)
@@ -55,7 +53,7 @@ def assemble(layout, attributes, frames, trials, evaluations, snapshots, indexed
     xarray.DataTree
     """
     groups = {
-        "/": xr.Dataset(attrs=attributes),
+        "/": xr.Dataset(attrs=layout["attributes"]),
         "/trials": _trials(layout, *trials),
         "/evaluation": _evaluation(layout, evaluations),
         "/weights": _weights(layout, evaluations, snapshots),

@@ -9,13 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from bgrl.agent import describe
 from bgrl.assembly import assemble
 from bgrl.checkpoints import LAYOUT, arrays
 from bgrl.errors import InputError, RunError
 from bgrl.layout import row_type
 from bgrl.recording import Rows, TemporaryFolder, sorted_trials
-from bgrl.requests import steered_attributes
 
 
 def follow(folder):
@@ -43,8 +41,7 @@ def follow(folder):
     """
     path = Path(folder)
     layout = _layout(path)
-    progress = _progress(path, layout["run"])
-    evaluations = progress.get("evaluations", [])
+    evaluations = _progress(path, layout["run"]).get("evaluations", [])
     try:
         frames = _Growing(path / "frames.bin", row_type(layout["frames"]))
         trials = _Growing(path / "trials.bin", row_type(layout["trials"]))
@@ -55,18 +52,7 @@ def follow(folder):
     by_replicate = sorted_trials(
         trials, layout["replicates"], Path(temporary) / "trials.bin", temporary
     )
-    told = _steered(layout["attributes"], progress.get("steering", {}))
-    return assemble(layout, told, frames, by_replicate, evaluations, snapshots, indexed=False)
-
-
-def _steered(attributes, status):
-    """Root attributes with the interventions that were asked for."""
-    if "interventions" not in status:
-        return attributes
-    configuration = json.loads(attributes["configuration"])
-    configuration["run"]["interventions"] = status["interventions"]
-    told = {"configuration": describe(configuration)} | steered_attributes(status)
-    return attributes | told
+    return assemble(layout, frames, by_replicate, evaluations, snapshots, indexed=False)
 
 
 class _Growing(Rows):

@@ -98,19 +98,6 @@ def steering(folder):
     }
 
 
-def steered_attributes(status):
-    """Root attributes that say which interventions a run had, where it was steered.
-
-    Parameters
-    ----------
-    status : dict
-        Of `Steering`, as a checkpoint has it.
-    """
-    if "interventions" not in status:
-        return {}
-    return {"steered": "; ".join(str(Intervention(**one)) for one in status["interventions"])}
-
-
 def _check(path):
     if not (path / LAYOUT).exists():
         raise InputError(f"{path} is no folder of a run that goes on")
@@ -155,12 +142,14 @@ class Steering:
         With the interventions that were asked for.
     program : program
         One that has interventions, once there are some.
+    describe : callable
+        To be set; called where there are other interventions than before.
     """
 
     def __init__(self, agent, run, program, load, work):
         self.run, self.program = run, program
         self._agent, self._load, self._work = agent, load, work
-        self._path = work.path / REQUESTS
+        self._path, self._given = work.path / REQUESTS, len(run.interventions)
         #: Steps until the next pause, or None.
         self._left = None
         self._status = work.status
@@ -174,8 +163,10 @@ class Steering:
             self._need_interventions()
 
     def attributes(self):
-        """Root attributes of the dataset: the interventions, where some were asked for."""
-        return steered_attributes(self._status)
+        """Root attributes of the dataset: all interventions, where some were asked for."""
+        if "interventions" not in self._status:
+            return {}
+        return {"steered": "; ".join(map(str, self.run.interventions))}
 
     def look(self, step, state, save):
         """Do what was asked for, and wait while the run is paused.
@@ -240,7 +231,10 @@ class Steering:
             self._left = {"pause": 0, "go on": None, "step": what}[verb]
             return state
         made = self.run.interventions
-        made = _ended(made, what, step) if verb == "end" else (*made, replace(what, start=step))
+        if verb == "end":
+            made = _ended(made, what, step, self._given)
+        else:
+            made = (*made, replace(what, start=step))
         run = replace(self.run, interventions=made)
         changes(self._agent, made)  # refuses what cannot be
         fresh = self._need_interventions()
@@ -248,6 +242,7 @@ class Steering:
         self._status["interventions"] = [asdict(one) for one in made]
         state = {name: value.copy() for name, value in (fresh | state).items()}
         set_table(self._agent, made, state)
+        self.describe()
         return state
 
     def _need_interventions(self):
@@ -260,20 +255,29 @@ class Steering:
         return initial_state(self._agent, program.layout, self.run.seed)
 
 
-def _ended(made, what, step):
-    """Interventions without those in force that are like one, from a step on."""
+def _ended(made, what, step, given):
+    """Interventions of which those in force that are like one end before a step.
+
+    One that would have begun only in that step is left out; not of those that the run was given, whose
+    places in recordings are fixed.
+    """
     kept, ended = [], False
-    for one in made:
+    for k, one in enumerate(made):
         alike = replace(what, start=one.start, delay=one.delay, duration=one.duration) == one
         since = step - one.start - one.delay if isinstance(one.start, int) else -1
-        if alike and 0 <= since < one.open_until() - one.delay:
+        if alike and (since > 0 or (since == 0 and k >= given)) and step < _until(one):
             ended = True
-            if since == 0:
-                continue
-            one = replace(one, duration=since)
-        kept.append(one)
+            if since:
+                kept.append(replace(one, duration=since))
+        else:
+            kept.append(one)
     if not ended:
         raise InputError(
             f"{what} is not in force; interventions: {', '.join(map(str, made)) or 'none'}"
         )
     return tuple(kept)
+
+
+def _until(intervention):
+    """The step before which an intervention that begins in a step ends."""
+    return intervention.start + intervention.open_until()

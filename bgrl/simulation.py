@@ -280,19 +280,24 @@ def _load(backend, say, processes, structure):
 
 def _go_on(agent, steering, names, initial, work, progress, environments, say):
     """Learn from where the run stopped, or from the beginning."""
-    run, program = steering.run, steering.program
-    sink = Sink(work.folder, names.values(), program.layout, run.record.every)
-    _check_sizes(sink, run, work.path)
     from bgrl.assembly import assemble
     from bgrl.dataset import attributes
 
-    how = layout(agent, run, names, sink)
-    work.describe(how | {"attributes": attributes(agent, run)})
+    run, program = steering.run, steering.program
+    sink = Sink(work.folder, names.values(), program.layout, run.record.every)
+    _check_sizes(sink, run, work.path)
+
+    def described():
+        told = attributes(agent, steering.run) | steering.attributes()
+        return layout(agent, steering.run, names, sink) | {"attributes": told}
+
+    steering.describe = lambda: work.describe(described())
     stored = work.load()
     stopped = None
     if stored is None:
         step, evaluations, state = 0, [], initial
         sink.cut([0, 0])
+        steering.describe()
         try:
             state = program.advance(initial, 0, 1, learn=False)
             work.save(step, state, sink, evaluations)
@@ -303,6 +308,7 @@ def _go_on(agent, steering, names, initial, work, progress, environments, say):
         evaluations = saved["evaluations"]
         steering.resume(saved.get("steering", {}))
         work.check(saved, state, steering.program.layout, plastic(agent, initial), sink)
+        steering.describe()
         if say and step:
             say(f"going on from step {step} of {run.steps}")
         log.info("going on from step %d of %d", step, run.steps)
@@ -334,14 +340,14 @@ def _go_on(agent, steering, names, initial, work, progress, environments, say):
             except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                 stopped = error
                 break
-    told = attributes(agent, steering.run) | steering.attributes()
+    how = described()
     if stopped:
         interrupted = isinstance(stopped, KeyboardInterrupt)
-        reason = told["stopped"] = "interrupted" if interrupted else str(stopped)
+        reason = how["attributes"]["stopped"] = "interrupted" if interrupted else str(stopped)
         log.info("stopped: %s", reason)
     trials = sink.sorted_trials(agent.replicates)
     snapshots = work.snapshots(evaluations)
-    data = assemble(how, told, sink.read_frames(), trials, evaluations, snapshots)
+    data = assemble(how, sink.read_frames(), trials, evaluations, snapshots)
     if stopped:
         if interrupted:
             again = "the same call goes on from there; what was done is in the exception's `data`"

@@ -1,6 +1,8 @@
 """A run that goes on is steered by requests, and is then the run that was told so at its start."""
 
+import contextlib
 import json
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
@@ -10,11 +12,13 @@ import pytest
 import xarray as xr
 
 import bgrl
-from bgrl import requests
+from analysis.runs import settings
+from bgrl import experiment, requests
 from bgrl.errors import InputError
 from bgrl.interventions import Intervention
 from bgrl.recording import Record
 from bgrl.simulation import Interrupted, Run, simulate
+from experiments import rerun, train
 
 RUN = Run(
     200,
@@ -53,8 +57,9 @@ CASES = {
 }
 
 
-def steered(agent, run, folder, script, monkeypatch):
-    """A run to which something is said at its start, and each time it waits; None interrupts it."""
+@contextlib.contextmanager
+def saying(folder, script, monkeypatch):
+    """What is said to a run at its start, and each time it waits; None interrupts it."""
     script, look = iter(script), requests.Steering.look
 
     def say(*_):
@@ -71,9 +76,14 @@ def steered(agent, run, folder, script, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(requests, "time", SimpleNamespace(sleep=say))
         patch.setattr(requests.Steering, "look", say_and_look)
-        data = simulate(agent, run, folder)
+        yield
     assert next(script, None) is None
-    return data
+
+
+def steered(agent, run, folder, script, monkeypatch):
+    """A run to which something is said."""
+    with saying(folder, script, monkeypatch):
+        return simulate(agent, run, folder)
 
 
 def told(agent, run, texts):
@@ -211,3 +221,43 @@ def test_requests_of_many_come_one_after_the_other(small_agent, tmp_path):
     with open(folder / "requests.txt", "a") as file:
         file.write("se\n")
     assert steering._requests() == ["pause"]
+
+
+@pytest.mark.parametrize("given", ["", "inactivate cortex->ventral_striatum from 30 for 5"])
+def test_a_steered_command_equals_the_same_with_its_interventions(given, tmp_path, monkeypatch):
+    """The words of the second are what `rerun` makes of the file."""
+    output, again = tmp_path / "a.nc", tmp_path / "b.nc"
+    words = shlex.split(
+        "--task memory_chain --units 3 --replicates 1 --steps 60 --backend numpy --evaluations 1 "
+        "--evaluation-trials 1 --final-trials 1 --evaluation-steps 20"
+    )
+    script = [["step 20"], ["clamp dopamine 0.5", "step 20"], ["end clamp dopamine 0.5", "go on"]]
+    with saying(f"{output}.partial", script, monkeypatch):
+        options = ["--intervene", given, "--output", str(output)]
+        assert experiment.main("train", train, [*words, *options]) == 0
+    texts = [*filter(None, [given]), "clamp dopamine 0.5 from 21 for 20"]
+    module, found = rerun.command_of(output)
+    assert module == "bgrl.experiments.train"
+    assert found == [*words, "--intervene", "; ".join(texts)]
+    assert experiment.main("train", train, [*found, "--output", str(again)]) == 0
+    with bgrl.open(output) as data, bgrl.open(again) as other:
+        assert rerun.differences(data, other) == {}
+        assert rerun.differences(other, data).keys() == (
+            set() if given else {"traces/intervention", "traces/intervention_name"}
+        )
+        assert data.attrs["steered"] == "; ".join(texts)
+        made = [json.loads(tree.attrs["configuration"])["run"] for tree in (data, other)]
+        assert made[0]["interventions"] == made[1]["interventions"]
+        active = other["traces"]["intervention"]
+        assert active["intervention_name"].values.tolist() == texts
+        assert active.values[0].sum(axis=0).tolist() == [5, 20][-len(texts) :]
+    assert settings(data)["intervene"] == "; ".join(texts)
+
+
+def test_a_steered_command_without_interventions_is_not_made_again(tmp_path):
+    attributes = {"command": "python -m experiments.cartpole", "steered": "x"}
+    xr.DataTree(xr.Dataset(attrs=attributes)).to_netcdf(tmp_path / "b.nc", engine="netcdf4")
+    with pytest.raises(
+        InputError, match=r"b\.nc was steered \(x\), for which .*cartpole has no option"
+    ):
+        rerun.command_of(tmp_path / "b.nc")
