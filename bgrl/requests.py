@@ -28,7 +28,7 @@ _STEP = re.compile(r"step(?: ([1-9]\d{0,15}))?")
 
 
 def steer(folder, request):
-    """Ask something of a run that goes on.
+    """Ask something of a run that goes on; where it was stopped, that waits until it goes on.
 
     Parameters
     ----------
