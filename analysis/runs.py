@@ -33,6 +33,9 @@ _NOTHING = (None, "", [], {})
 def read(path):
     """Open a data file, of which what is looked at is read; to be closed.
 
+    The times of a long recording are not read either: it has no index of `time`, which
+    ``data["traces"].to_dataset().set_xindex("time")`` makes.
+
     Parameters
     ----------
     path : path
@@ -49,11 +52,21 @@ def read(path):
     if not Path(path).is_file():
         raise ValueError(f"{path}: no such file")
     try:
-        data = xr.open_datatree(path, engine="netcdf4")
+        data = xr.open_datatree(path, engine="netcdf4", create_default_indexes=False)
         json.loads(data.attrs.get("configuration") or data.attrs["settings"])
     except Exception as error:  # the readers raise whatever their C libraries think of
         raise ValueError(f"{path}: not a bgrl data file ({type(error).__name__})") from None
-    return data
+    groups = {node.path: _indexed(node.to_dataset(inherit=False)) for node in data.subtree}
+    indexed = xr.DataTree.from_dict(groups)
+    indexed.set_close(data.close)
+    return indexed
+
+
+def _indexed(group):
+    """A group with an index of each dimension but the time."""
+    for dim in group.dims:
+        group = group.set_xindex(dim) if dim != "time" and dim in group.coords else group
+    return group
 
 
 def open(paths):
@@ -106,6 +119,7 @@ def join(datasets, files):
     files : list of str
         A name for each.
     """
+    datasets = [data.drop_nodes("envelope", errors="ignore") for data in datasets]
     size = sum(group.nbytes for data in datasets for group in data.subtree)
     if size > LARGEST:
         raise ValueError(
@@ -180,7 +194,7 @@ def settings(data):
             found |= {f"{_HOLDERS[name]}{key}": v for key, v in value.items()}
         else:
             found[name] = value
-    return found
+    return found | ({"intervene": data.attrs["steered"]} if "steered" in data.attrs else {})
 
 
 def differences(datasets):

@@ -4,6 +4,8 @@ A trial starts in the step whose `done` ends the one before: that step brings th
 What answers an observation (value, policy, action, rates) belongs to the step itself; what follows
 from an action (reward, dopamine) arrives one step later, so in the step in which a trial starts,
 reward and dopamine still belong to the trial before.
+
+Traces may be longer than memory: they are read a block at a time, and only where something is looked at.
 """
 
 import itertools
@@ -14,14 +16,23 @@ import xarray as xr
 
 #: Variables that belong to the trial that the step ends, not the one it starts.
 OUTCOMES = ("reward", "dopamine")
+#: Values of a trace that are in memory at once.
+BLOCK = 1 << 21
 
 
 def windows(traces):
     """Slices of the time axis in which consecutive steps were recorded."""
-    step = traces["step"].values
-    cuts = np.flatnonzero(np.diff(step) > 1) + 1
-    edges = [0, *cuts.tolist(), len(step)]
-    return [slice(a, b) for a, b in itertools.pairwise(edges) if b > a]
+    starts = _starts(traces["step"].variable)
+    return [slice(a, b) for a, b in itertools.pairwise([*starts, traces.sizes["time"]]) if b > a]
+
+
+def _starts(step):
+    """Frames in which windows of consecutive steps begin."""
+    found = [0]
+    for first in range(0, len(step), BLOCK):
+        part = step[first : first + BLOCK + 1].values
+        found += (first + 1 + np.flatnonzero(np.diff(part) > 1)).tolist()
+    return found
 
 
 def whole_trials(data):
@@ -33,15 +44,60 @@ def whole_trials(data):
         Replicate, index of the first step, of the step with the outcome, and of the step in which the
         next trial starts: the same, or, where a trial was cut and only closed in the next step, one more.
     """
-    rows, traces = [], data["traces"]
-    done, step = traces["done"].values > 0.5, traces["step"].values
-    ends_at = data["trials"]["end_step"].values
-    for window in windows(traces):
-        for r in range(done.shape[0]):
-            ends = np.flatnonzero(done[r, window]) + window.start
-            closing = ~np.isin(step, ends_at[r]) & np.isin(step - 1, ends_at[r])
-            rows += [(r, a, b - closing[b], b) for a, b in itertools.pairwise(ends)]
-    return np.array(rows, int).reshape(-1, 4)
+    traces, ends_at = data["traces"], data["trials"]["end_step"].values
+    done, starts = traces["done"].variable, _starts(traces["step"].variable)
+    count, length = (done.sizes[dim] for dim in ("replicate", "time"))
+    block, ends = max(1, BLOCK // count), [[np.zeros(0, int)] for _ in range(count)]
+    for first in range(0, length, block):
+        for own, part in zip(ends, done.isel(time=slice(first, first + block)).values, strict=True):
+            own.append(first + np.flatnonzero(part > 0.5))
+    found, windows = [], []
+    for r, own in enumerate(map(np.concatenate, ends)):
+        window = np.searchsorted(starts, own, "right")
+        step = _at(traces["step"].variable, own)
+        closing = ~_among(step, ends_at[r]) & _among(step - 1, ends_at[r])
+        whole = window[1:] == window[:-1]
+        rows = np.empty((whole.sum(), 4), int)
+        rows[:, 0], rows[:, 1], rows[:, 3] = r, own[:-1][whole], own[1:][whole]
+        rows[:, 2] = rows[:, 3] - closing[1:][whole]
+        found.append(rows)
+        windows.append(window[1:][whole])
+    found = np.concatenate(found)
+    # One window after the other, of each one replicate after the other.
+    return found if len(starts) == 1 else found[np.argsort(np.concatenate(windows), kind="stable")]
+
+
+def _among(steps, ends):
+    """Which steps are among those in which trials ended, which come in their order."""
+    return np.append(ends, np.nan)[np.searchsorted(ends, steps)] == steps
+
+
+def _at(variable, frames):
+    """A trace without replicates in some frames."""
+    found, block = np.zeros(len(frames), variable.dtype), frames // BLOCK
+    for k in np.unique(block):
+        rows = block == k
+        first, last = frames[rows].min(), frames[rows].max() + 1
+        found[rows] = variable[first:last].values[frames[rows] - first]
+    return found
+
+
+def _around(variable, replicate, first, last):
+    """Parts of a trace in which something is looked at, from a first to a last frame.
+
+    Yields
+    ------
+    tuple
+        Which of them, the frame from which on the trace is known, and the trace of their replicate.
+    """
+    block = max(1, BLOCK // max(1, int(np.prod(variable.shape[2:]))))
+    for r in np.unique(replicate):
+        mine = np.flatnonzero((replicate == r) & (first <= last))
+        number = first[mine] // block
+        for k in np.unique(number):
+            rows = mine[number == k]
+            a, b = first[rows].min(), last[rows].max() + 1
+            yield rows, a, variable.isel(replicate=r, time=slice(a, b)).values
 
 
 def aligned(data, variable, event, before, after, period=None):
@@ -70,17 +126,18 @@ def aligned(data, variable, event, before, after, period=None):
     trials = select_period(data, whole_trials(data), period)
     centres = event_frames(data, trials, event)
     trials, centres = trials[centres >= 0], centres[centres >= 0]
-    lags = np.arange(-before, after + 1)
-    values = traces[variable].values
-    first = 1 if variable in OUTCOMES else 0
+    lags, values = np.arange(-before, after + 1), traces[variable].variable
     table = np.full((len(trials), len(lags), *values.shape[2:]), np.nan)
-    for k, (r, start, end, following) in enumerate(trials):
-        index = centres[k] + lags
-        last = end if variable in OUTCOMES else following - 1
-        inside = (index >= start + first) & (index <= last)
-        table[k, inside] = values[r, index[inside]]
-    reward = traces["reward"].values
-    returns = [reward[r, start + 1 : end + 1].sum() for r, start, end, _ in trials]
+    r, start, end, following = trials.T
+    outcome = variable in OUTCOMES
+    first = np.maximum(centres - before, start + 1 if outcome else start)
+    last = np.minimum(centres + after, end if outcome else following - 1)
+    for rows, known_from, known in _around(values, r, first, last):
+        index = centres[rows, None] + lags
+        inside = (index >= first[rows, None]) & (index <= last[rows, None])
+        part = table[rows]
+        part[inside] = known[index[inside] - known_from]
+        table[rows] = part
     step = data.attrs["step_duration_ms"]
     return xr.DataArray(
         table,
@@ -89,10 +146,23 @@ def aligned(data, variable, event, before, after, period=None):
             "lag": lags * step,
             "replicate": ("trial", trials[:, 0]),
             "start": ("trial", trials[:, 1]),
-            "trial_return": ("trial", np.array(returns, float)),
+            "trial_return": ("trial", _returns(traces["reward"].variable, trials)),
         },
         attrs=traces[variable].attrs,
     )
+
+
+def _returns(reward, trials):
+    """Sum of the reward of each trial."""
+    found = np.zeros(len(trials))
+    r, start, end, _ = trials.T
+    for rows, known_from, known in _around(reward, r, start + 1, end):
+        lengths = (end - start)[rows]
+        for length in np.unique(lengths):
+            alike = rows[lengths == length]
+            index = start[alike, None] + np.arange(1, length + 1) - known_from
+            found[alike] = known[index].sum(axis=1)
+    return found
 
 
 def recorded(data, *variables):
@@ -142,13 +212,17 @@ def event_frames(data, trials, event):
     if not isinstance(found[event], str):
         anchor, offset = found[event]
         return trials[:, 1 if anchor == "start" else 2] + offset
-    table, step = data["trials"], data["traces"]["step"].values
+    table, step = data["trials"], data["traces"]["step"].variable
     ends, happened = table["end_step"].values, table["event_step"].sel(event=event).values
-    frames = np.full(len(trials), -1)
-    for k, (r, _, end, _) in enumerate(trials):
-        at = happened[r, ends[r] == step[end]]
-        frame = np.flatnonzero(np.isin(step, at))
-        frames[k] = frame[0] if len(frame) else -1
+    replicate, start, end, _ = trials.T
+    ended, frames = _at(step, end), np.full(len(trials), -1)
+    for r in np.unique(replicate):
+        mine = np.flatnonzero(replicate == r)
+        mine = mine[_among(ended[mine], ends[r])]
+        place = np.searchsorted(ends[r], ended[mine])
+        frame = end[mine] - (ended[mine] - happened[r, place])
+        inside = frame >= start[mine]  # not where it did not happen, which is NaN
+        frames[mine[inside]] = frame[inside]
     return frames
 
 
@@ -158,7 +232,7 @@ def select_period(data, trials, period):
         return trials
     if period not in ("early", "late"):
         raise ValueError(f"unknown period {period!r}; valid: early, late")
-    step = data["traces"]["step"].values[trials[:, 1]]
+    step = _at(data["traces"]["step"].variable, trials[:, 1])
     half = json.loads(data.attrs["configuration"])["run"]["steps"] / 2
     return trials[step <= half if period == "early" else step > half]
 

@@ -19,14 +19,18 @@ _CHECKPOINT = re.compile(r"(?:state|weights)-0*[1-9]\d*\.npz")
 
 #: Name of the log that a command keeps in the folder of its run.
 LOG = "log.txt"
+#: Name of what says how the run records, see `bgrl.layout`.
+LAYOUT = "layout.json"
+#: Name of the file of requests to the run, see `bgrl.requests`.
+REQUESTS = "requests.txt"
 
 
 class Work:
     """The folder in which a run keeps what it needs to go on.
 
-    ``run.json`` says which run it is, ``progress.json`` how far it is; the latter is replaced in one
-    go once everything it refers to is on disk. In a ``with`` statement that fails, a folder in which
-    nothing was learned yet is removed.
+    ``run.json`` says which run it is, ``layout.json`` how it records, ``progress.json`` how far it is;
+    the latter is replaced in one go once everything it refers to is on disk. In a ``with`` statement that
+    fails, a folder in which nothing was learned yet is removed.
 
     Parameters
     ----------
@@ -47,6 +51,8 @@ class Work:
 
     def __init__(self, path, configuration, marker="run.json"):
         self.folder, self.path = path, Path(path)
+        #: What became of requests to the run, see `bgrl.requests`; kept with each checkpoint.
+        self.status = {}
         self._marker = self.path / marker
         described = describe(configuration)
         self._run = hashlib.sha256(described.encode()).hexdigest()
@@ -91,7 +97,8 @@ class Work:
                 f"{self.path} holds another unfinished run; finish it with its own settings, delete "
                 "it, or choose another output"
             )
-        (self.path / "progress.json").unlink(missing_ok=True)
+        for name in ("progress.json", REQUESTS):
+            (self.path / name).unlink(missing_ok=True)
         self._lock.truncate(0)
         self._lock.write(described)
         self._lock.flush()
@@ -102,7 +109,8 @@ class Work:
 
         Nothing is removed where something was learned, or that another process may be using.
         """
-        names = {self._marker.name, "run.json", "progress.json", "frames.bin", "trials.bin", LOG}
+        names = {self._marker.name, "run.json", "progress.json", "frames.bin", "trials.bin"}
+        names |= {LAYOUT, LOG, REQUESTS}
         with contextlib.suppress(OSError):
             mine = self._lock is not None and not has_learned(self.path)
             for path in self.path.iterdir() if mine else ():
@@ -112,6 +120,25 @@ class Work:
         for folder in {self.path: None, **dict.fromkeys(self._made)}:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+    def describe(self, layout):
+        """Say how this run records, for those who look at it while it goes on (`bgrl.following`).
+
+        Parameters
+        ----------
+        layout : dict
+            JSON values.
+
+        Raises
+        ------
+        RunError or InputError
+            If it cannot be written.
+        """
+        text = json.dumps({"run": self._run, **layout}).encode()
+        try:
+            _write(self.path / LAYOUT, lambda file: file.write(text))
+        except OSError as error:
+            raise from_system(f"cannot write {self.path / LAYOUT}", error) from None
 
     def load(self):
         """Progress and state of a run that was stopped, or None.
@@ -132,7 +159,7 @@ class Work:
                 raise ValueError("of another run")
             name = progress["state"]
         with self._reading(name):
-            state = _arrays(self.path / name)
+            state = arrays(self.path / name)
         return progress, state
 
     def check(self, progress, state, layout, learned, sink):
@@ -158,7 +185,7 @@ class Work:
         for evaluation in progress["evaluations"]:
             path = self.snapshot_path(evaluation["step"])
             with self._reading(path.name):
-                _check_arrays(_arrays(path), {name: layout[name] for name in learned})
+                _check_arrays(arrays(path), {name: layout[name] for name in learned})
         with self._reading("what was recorded"):
             sink.cut(progress["sizes"])
 
@@ -203,6 +230,7 @@ class Work:
                 "state": name,
                 "sizes": sink.sizes(),
                 "evaluations": evaluations,
+                "steering": self.status,
             }
             text = json.dumps(progress).encode()
             _write(self.path / "progress.json", lambda file: file.write(text))
@@ -213,6 +241,10 @@ class Work:
         for old in self.path.glob("state-*.npz"):
             if old.name != name:
                 old.unlink()
+
+    def snapshots(self, evaluations):
+        """The weights at the checkpoint of each evaluation."""
+        return [arrays(self.snapshot_path(e["step"])) for e in evaluations]
 
     def snapshot_path(self, step):
         """Where the weights at a checkpoint are kept."""
@@ -240,7 +272,8 @@ def _is_foreign(folder):
     return bool(entries) and not known
 
 
-def _arrays(path):
+def arrays(path):
+    """Name to array of all that a file of a checkpoint holds."""
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 

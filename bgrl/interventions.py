@@ -110,7 +110,7 @@ class Intervention:
 
     def __str__(self):
         parts = [self.kind, self.target]
-        parts += [] if self.value is None else [f"{self.value:g}"]
+        parts += [] if self.value is None else [_shortest(self.value)]
         parts += [] if self.neurons is None else ["neurons", ",".join(map(str, self.neurons))]
         parts += [] if self.start == 0 else ["from", str(self.start)]
         parts += [] if self.delay == 0 else ["after", str(self.delay)]
@@ -148,6 +148,12 @@ class Intervention:
                 f"cannot read intervention {text!r}; write KIND TARGET [VALUE] [neurons 0,1,...] "
                 "[from STEP or EVENT] [after STEPS] [for STEPS]"
             ) from None
+
+
+def _shortest(number):
+    """The shortest text that is read as this number."""
+    text = f"{number:g}"
+    return text if float(text) == number else repr(number)
 
 
 # What can be modulated ----------------------------------------------------------------------

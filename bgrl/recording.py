@@ -366,36 +366,46 @@ class Sink:
         return np.fromfile(self.trials_path, self.trial)
 
     def sorted_trials(self, replicates):
-        """Trials of one replicate after the other, in a file of their own if they are many.
-
-        Parameters
-        ----------
-        replicates : int
-
-        Returns
-        -------
-        Rows
-        counts : ndarray (replicates,) of int
-            Trials of each replicate.
-        """
+        """Trials of one replicate after the other, see `sorted_trials`."""
         trials = Rows(self.trials_path, self.trial)
-        counts = np.zeros(replicates, int)
+        return sorted_trials(trials, replicates, self.sorted_path, self._given)
+
+
+def sorted_trials(trials, replicates, path, folder=None):
+    """Trials of one replicate after the other, in a file of their own if they are many.
+
+    Parameters
+    ----------
+    trials : Rows
+    replicates : int
+    path : path
+        Of that file.
+    folder : object, optional
+        See `Rows`.
+
+    Returns
+    -------
+    Rows
+    counts : ndarray (replicates,) of int
+        Trials of each replicate.
+    """
+    counts = np.zeros(replicates, int)
+    for first, last in trials.blocks():
+        counts += np.bincount(trials[first:last]["replicate"], minlength=replicates)
+    place = np.cumsum(counts) - counts
+    few = trials.few is not None
+    target = io.BytesIO() if few else open(path, "wb")  # noqa: SIM115
+    with target:
         for first, last in trials.blocks():
-            counts += np.bincount(trials[first:last]["replicate"], minlength=replicates)
-        place = np.cumsum(counts) - counts
-        few = trials.few is not None
-        target = io.BytesIO() if few else open(self.sorted_path, "wb")  # noqa: SIM115
-        with target:
-            for first, last in trials.blocks():
-                block = trials[first:last]
-                for r in np.unique(block["replicate"]):
-                    rows = block[block["replicate"] == r]
-                    target.seek(place[r] * self.trial.itemsize)
-                    target.write(rows.tobytes())
-                    place[r] += len(rows)
-            if few:
-                return np.frombuffer(target.getvalue(), self.trial), counts
-        return Rows(self.sorted_path, self.trial, self._given), counts
+            block = trials[first:last]
+            for r in np.unique(block["replicate"]):
+                rows = block[block["replicate"] == r]
+                target.seek(place[r] * trials.dtype.itemsize)
+                target.write(rows.tobytes())
+                place[r] += len(rows)
+        if few:
+            return np.frombuffer(target.getvalue(), trials.dtype), counts
+    return Rows(path, trials.dtype, folder), counts
 
 
 class TemporaryFolder(os.PathLike):

@@ -6,6 +6,7 @@ stopped.
 """
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import logging
@@ -27,9 +28,11 @@ from bgrl.checkpoints import Work
 from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, RunError, check_count, check_integer, choose, from_system
 from bgrl.interventions import at_checkpoint, changes, check_interventions
+from bgrl.layout import layout
 from bgrl.learning.sensitivity import cost, count_weights
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink, TemporaryFolder
+from bgrl.requests import Steering
 from bgrl.step.assemble import initial_state
 
 #: What a command keeps beside its data file; see `bgrl.experiment`.
@@ -224,7 +227,7 @@ def _simulate(agent, run, folder, progress, processes, weights):
         say(_evaluation_cost(run))
     program = load(run.backend, structure, say, processes)
     with environments(agent, program) as opened:
-        return _learn(agent, run, folder, progress, program, opened, say, weights)
+        return _learn(agent, run, folder, progress, program, opened, say, weights, processes)
 
 
 @contextlib.contextmanager
@@ -249,7 +252,7 @@ def environments(agent, program):
             connection.close()
 
 
-def _learn(agent, run, folder, progress, program, environments, say, weights):
+def _learn(agent, run, folder, progress, program, environments, say, weights, processes):
     program.environment = environments.get("learning")
     names = run.record.resolve(agent.circuit, program.layout)
     configuration = {
@@ -265,18 +268,36 @@ def _learn(agent, run, folder, progress, program, environments, say, weights):
         learned = b"".join(v.tobytes() for v in plastic(agent, initial).values())
         configuration["weights"] = hashlib.sha256(learned).hexdigest()
     with Work(folder, configuration) as work:
-        return _go_on(agent, run, names, initial, work, progress, program, environments, say)
+        other = functools.partial(_load, run.backend, say, processes)
+        steering = Steering(agent, run, program, other, work)
+        return _go_on(agent, steering, names, initial, work, progress, environments, say)
 
 
-def _go_on(agent, run, names, initial, work, progress, program, environments, say):
+def _load(backend, say, processes, structure):
+    check_cost(structure, say)
+    return load(backend, structure, say, processes)
+
+
+def _go_on(agent, steering, names, initial, work, progress, environments, say):
     """Learn from where the run stopped, or from the beginning."""
+    from bgrl.assembly import assemble
+    from bgrl.dataset import attributes
+
+    run, program = steering.run, steering.program
     sink = Sink(work.folder, names.values(), program.layout, run.record.every)
     _check_sizes(sink, run, work.path)
+
+    def described():
+        told = attributes(agent, steering.run) | steering.attributes()
+        return layout(agent, steering.run, names, sink) | {"attributes": told}
+
+    steering.describe = lambda: work.describe(described())
     stored = work.load()
     stopped = None
     if stored is None:
         step, evaluations, state = 0, [], initial
         sink.cut([0, 0])
+        steering.describe()
         try:
             state = program.advance(initial, 0, 1, learn=False)
             work.save(step, state, sink, evaluations)
@@ -285,21 +306,23 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
     else:
         (saved, state), step = stored, stored[0]["step"]
         evaluations = saved["evaluations"]
-        work.check(saved, state, program.layout, plastic(agent, initial), sink)
+        steering.resume(saved.get("steering", {}))
+        work.check(saved, state, steering.program.layout, plastic(agent, initial), sink)
+        steering.describe()
         if say and step:
             say(f"going on from step {step} of {run.steps}")
         log.info("going on from step %d of %d", step, run.steps)
     with tqdm(total=run.steps, initial=step, unit="step", disable=hidden(progress)) as bar:
         for first, last in () if stopped else _segments(run, step, evaluations):
             if first == last:
-                program.environment = environments.get("evaluation")
+                steering.program.environment = environments.get("evaluation")
                 try:
-                    result = _evaluate(agent, program, state, run, first)
+                    result = _evaluate(agent, steering.program, state, run, first)
                 except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                     work.save(first, state, sink, evaluations)
                     stopped = error
                     break
-                program.environment = environments.get("learning")
+                steering.program.environment = environments.get("learning")
                 evaluations.append({"step": first, **result})
                 work.save(first, state, sink, evaluations, plastic(agent, state))
                 middle = np.median(result["mean_return"])
@@ -312,19 +335,19 @@ def _go_on(agent, run, names, initial, work, progress, program, environments, sa
             target = sink if recorded else sink.without_frames()
             try:
                 state = _advance(
-                    agent, program, state, first, last, target, work, sink, evaluations, bar
+                    agent, steering, state, first, last, target, work, sink, evaluations, bar
                 )
             except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                 stopped = error
                 break
-    from bgrl.dataset import assemble
-
-    reason = None
+    how = described()
     if stopped:
         interrupted = isinstance(stopped, KeyboardInterrupt)
-        reason = "interrupted" if interrupted else str(stopped)
+        reason = how["attributes"]["stopped"] = "interrupted" if interrupted else str(stopped)
         log.info("stopped: %s", reason)
-    data = assemble(agent, run, names, sink, evaluations, work, reason)
+    trials = sink.sorted_trials(agent.replicates)
+    snapshots = work.snapshots(evaluations)
+    data = assemble(how, sink.read_frames(), trials, evaluations, snapshots)
     if stopped:
         if interrupted:
             again = "the same call goes on from there; what was done is in the exception's `data`"
@@ -356,23 +379,29 @@ def _segments(run, step, evaluations):
             yield edge + 1, edges[k + 1] + 1
 
 
-def _advance(agent, program, state, first, last, target, work, sink, evaluations, bar):
-    """Steps `first` to `last` (half-open), a chunk at a time."""
+def _advance(agent, steering, state, first, last, target, work, sink, evaluations, bar):
+    """Steps `first` to `last` (half-open), a chunk at a time; in between, requests are looked at."""
     chunk, saved, least = _FIRST_CHUNK, time.monotonic(), np.inf
+
+    def save(step, state):
+        work.save(step, state, sink, evaluations)
+
     while first < last:
-        steps = min(chunk, last - first)
-        started = time.monotonic()
         before, sizes = state, target.sizes()
         try:
-            state = program.advance(before, first, steps, sink=target)
+            before = steering.look(first, before, save)
+            steps = steering.most(min(chunk, last - first))
+            started = time.monotonic()
+            state = steering.program.advance(before, first, steps, sink=target)
         except (EnvironmentFailed, KeyboardInterrupt):
             target.cut(sizes)
             work.save(first - 1, before, sink, evaluations)
             raise
         now = time.monotonic()
         if _broken(state):
-            raise _Diverged(_blame(agent, program, before, state, first, steps))
+            raise _Diverged(_blame(agent, steering.program, before, state, first, steps))
         first += steps
+        steering.passed(steps)
         bar.update(steps)
         took = max(now - started, 1e-6)
         # What a chunk takes however short it is, mostly moving the state, must not prevail.

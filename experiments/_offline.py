@@ -5,8 +5,9 @@ import xarray as xr
 from tqdm import tqdm
 
 from bgrl.agent import describe
+from bgrl.assembly import UNFINISHED
 from bgrl.bptt import OfflineAgent
-from bgrl.dataset import UNFINISHED, provenance
+from bgrl.dataset import provenance
 from bgrl.simulation import Run
 
 #: Copies of the task that a replicate learns from side by side, and steps that the gradient reaches back.

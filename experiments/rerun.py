@@ -1,10 +1,12 @@
 """A data file is made again by its command, and compared: ``python -m experiments.rerun FILE.nc``.
 
-The file knows the command that made it. What is made anew goes to FILE-rerun.nc, or to ``--output``.
-Numbers that differ are told, with exit code 1, and other versions of what made them.
+The file knows the command that made it, and what was asked of the run while it went on. What is made anew
+goes to FILE-rerun.nc, or to ``--output``. Numbers that differ are told, with exit code 1, and other
+versions of what made them.
 """
 
 import argparse
+import importlib
 import json
 import runpy
 import shlex
@@ -38,20 +40,28 @@ def command_of(path):
     Raises
     ------
     InputError
-        If it does not know its command, as what `bgrl.simulate` returned.
+        If it does not know its command, as what `bgrl.simulate` returned; or the run was steered, and its
+        command has no option for interventions.
     """
-    command = read_attributes(path).get("command")
+    attributes = read_attributes(path)
+    command, steered = attributes.get("command"), attributes.get("steered")
     if not command:
         raise InputError(f"{path} was made by a script, or before files knew their command")
     _, _, module, *words = shlex.split(command)
+    module = f"bgrl.{module.removeprefix('bgrl.')}"
     kept, following = [], False
+    others = _PLACES if steered is None else _PLACES | {"--intervene": 5}
     for word in words:
         name, equals, _ = word.partition("=")
-        place = any(long.startswith(name) and len(name) >= n for long, n in _PLACES.items())
+        place = any(long.startswith(name) and len(name) >= n for long, n in others.items())
         if not place and not following and word != "--overwrite":
             kept.append(word)
         following = place and not equals
-    return f"bgrl.{module.removeprefix('bgrl.')}", kept
+    if steered is None:
+        return module, kept
+    if not hasattr(importlib.import_module(module).Config, "intervene"):
+        raise InputError(f"{path} was steered ({steered}), for which {module} has no option")
+    return module, [*kept, "--intervene", steered]
 
 
 def differences(first, second):
@@ -60,6 +70,7 @@ def differences(first, second):
     Parameters
     ----------
     first, second : xarray.DataTree
+        Where the first was steered, it may lack the trace of interventions.
 
     Returns
     -------
@@ -83,7 +94,10 @@ def differences(first, second):
             elif not np.array_equal(a[name].values, b[name].values, equal_nan=True):
                 apart = np.nanmax(np.abs(a[name].values - b[name].values.astype(float)), initial=0)
                 found[label] = f"by up to {apart:.3g}"
-    return found
+    lacking = (
+        ("traces/intervention", "traces/intervention_name") if "steered" in first.attrs else ()
+    )
+    return {k: v for k, v in found.items() if k not in lacking}
 
 
 def main(arguments=None):

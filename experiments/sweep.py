@@ -30,11 +30,12 @@ from tqdm import tqdm
 
 from bgrl import __version__, experiments
 from bgrl.agent import describe
+from bgrl.assembly import UNFINISHED
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
 from bgrl.checkpoints import Work, has_learned
 from bgrl.cli import run_command, typed
-from bgrl.dataset import UNFINISHED, read_attributes, write
+from bgrl.dataset import read_attributes, write
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.estimate import MEASURED, DryRun, duration, size
 from bgrl.experiment import (

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bgrl import dataset, recording
+from bgrl import assembly, dataset, recording
 from bgrl.errors import InputError, RunError
+from bgrl.layout import layout
 from bgrl.recording import TRIAL, Record, Rows, Sink
 from bgrl.simulation import Run, simulate
 
@@ -55,17 +56,17 @@ def recorded(folder, frames, trials=()):
 
 
 def assembled(small_agent, sink):
-    agent = small_agent(replicates=3)
+    recorded = layout(small_agent(replicates=3), Run(1), NAMES, sink)
     groups = {
-        "/trials": dataset._trials(agent, sink),
-        "/traces": dataset._traces(agent, Run(1), NAMES, sink),
+        "/trials": assembly._trials(recorded, *sink.sorted_trials(3)),
+        "/traces": assembly._traces(recorded, sink.read_frames()),
     }
     attributes = {"schema_version": dataset.SCHEMA_VERSION}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **groups})
 
 
 def block_of(monkeypatch, size):
-    for module in (dataset, recording):
+    for module in (assembly, dataset, recording):
         monkeypatch.setattr(module, "BLOCK", size)
 
 
@@ -161,7 +162,7 @@ def test_a_run_leaves_no_files_that_nobody_looks_at(small_agent, tmp_path):
     data = simulate(small_agent(), run, tmp_path / "work")
     names = {p.name for p in (tmp_path / "work").iterdir()}
     kept = {"run.json", "progress.json", "state-40.npz", "weights-0.npz", "weights-40.npz"}
-    assert names == kept | {"frames.bin", "trials.bin"}
+    assert names == kept | {"frames.bin", "trials.bin", "layout.json"}
     assert data["traces"]["dopamine"].shape == (2, 40)
 
 
@@ -170,13 +171,14 @@ import json, sys
 from pathlib import Path
 import numpy as np
 import models
-from bgrl import dataset, tasks
+from bgrl import assembly, dataset, tasks
+from bgrl.layout import layout
 from bgrl.recording import TRIAL, Sink
 from bgrl.simulation import Run
 import xarray as xr
 
 agent = models.agent("rtrrl", tasks.make("memory_chain", length=3), 100, 2, "float64")
-layout = {"dopamine.td_error": ("float64", (2,)), "cortex.rate": ("float64", (2, 100))}
+state = {"dopamine.td_error": ("float64", (2,)), "cortex.rate": ("float64", (2, 100))}
 names = {"dopamine": "dopamine.td_error", "cortex": "cortex.rate"}
 peaks = []
 
@@ -187,7 +189,7 @@ def note_peak():
 
 
 for frames, trials in ((10, 10), (125_000, 2_000_000)):
-    sink = Sink(sys.argv[1], names.values(), layout)
+    sink = Sink(sys.argv[1], names.values(), state)
     with open(sink.frames_path, "wb") as file:
         file.truncate(frames * sink.dtype.itemsize)
     with open(sink.trials_path, "wb") as file:
@@ -195,8 +197,9 @@ for frames, trials in ((10, 10), (125_000, 2_000_000)):
             rows = np.zeros(min(100_000, trials), TRIAL)
             rows["replicate"] = np.arange(len(rows)) % 3 // 2
             rows.tofile(file)
-    traces = dataset._traces(agent, Run(1), names, sink)
-    groups = {"trials": dataset._trials(agent, sink), "traces": traces}
+    recorded = layout(agent, Run(1), names, sink)
+    trials = assembly._trials(recorded, *sink.sorted_trials(2))
+    groups = {"trials": trials, "traces": assembly._traces(recorded, sink.read_frames())}
     dataset.write(xr.DataTree.from_dict(groups), sys.argv[1] + "/data.nc")
     note_peak()
 sizes = {k: g.sizes for k, g in groups.items()}

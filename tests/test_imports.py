@@ -32,8 +32,10 @@ ROOMS = (
     ("agent", "interventions"),
     ("recording", "step"),
     ("backends", "cache"),
-    ("checkpoints", "dataset", "estimate", "experiment", "settings", "simulation"),
-    ("bptt", "doctor", "notebook", "task_check", "verify"),
+    ("layout",),
+    ("assembly",),
+    ("checkpoints", "dataset", "estimate", "experiment", "requests", "settings", "simulation"),
+    ("bptt", "following", "doctor", "notebook", "task_check", "verify"),
 )
 
 

@@ -1,5 +1,6 @@
 """What lesions take and what may not learn: masks, cleared memory of synapses, weights that are held."""
 
+from dataclasses import replace
 from math import prod
 
 from bgrl.interventions import changes, modulated, modulation_places
@@ -39,7 +40,29 @@ def begin(agent, interventions, state):
     state : dict of str to ndarray
         Is changed.
     """
+    set_table(agent, interventions, state)
+    for first, last, base in modulation_places(modulated(agent)).values():
+        state["modulation.value"][:, first:last] = base
+    state["intervention.since"][...] = state["intervention.checkpoint"][...] = -1
+    for name in state:
+        if ".intact_" in name:
+            state[name][...] = state[name.replace(".intact_", ".")]
+
+
+def set_table(agent, interventions, state):
+    """Set the rows of the table; those behind the last do nothing.
+
+    Parameters
+    ----------
+    agent : bgrl.agent.Agent
+    interventions : sequence of bgrl.interventions.Intervention
+    state : dict of str to ndarray
+        Is changed.
+    """
     where = modulation_places(modulated(agent))
+    for name in ("intervention.event", "intervention.delay", "intervention.duration"):
+        state[name][...] = 0
+    state["effect.change"][...] = 0
     for k, (event, delay, duration, effects) in enumerate(changes(agent, interventions)):
         for name, value in (("event", event), ("delay", delay), ("duration", duration)):
             state[f"intervention.{name}"][:, k] = value
@@ -48,12 +71,6 @@ def begin(agent, interventions, state):
             columns = slice(first, last) if neurons is None else [first + n for n in neurons]
             # What is multiplied is kept as the difference to 1, so that an empty row does nothing.
             state["effect.change"][:, k, columns] = value - base
-    for first, last, base in where.values():
-        state["modulation.value"][:, first:last] = base
-    state["intervention.since"][...] = state["intervention.checkpoint"][...] = -1
-    for name in state:
-        if ".intact_" in name:
-            state[name][...] = state[name.replace(".intact_", ".")]
 
 
 def _keep(b, place):
@@ -72,14 +89,17 @@ def _part(b, place):
     rows, columns = (*b.groups[group].shape, 1)[:2]
     masks = [v for v in ("mask", "feedback") if f"intact_{v}" in b.groups[group].variables]
     cleared = b.kept_for(f"{group}.{key}")
-    return Part(
+    part = Part(
         (*place.rows, rows),
         (*(place.columns or (0, 1)), columns),
         f"{group}.{key}",
         f"{group}.held_{key}",
         tuple((f"{group}.{v}", f"{group}.intact_{v}") for v in masks),
         tuple((name, size // (rows * columns)) for name, size in cleared.items()),
+        (),
     )
+    of_synapses = (name for name in part.arrays() if b.groups[name.split(".")[0]].ends)
+    return replace(part, synapses=tuple(of_synapses))
 
 
 def _silent(b, plan, where):

@@ -1,6 +1,7 @@
 """Operations of interventions: the vector of what is modulated, lesions, and weights that are held."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +24,8 @@ class Part:
         Arrays that the pathway transmits by, and the same without interventions.
     cleared : tuple of (str, int)
         Arrays (leading, rows, columns) of what is kept of each parameter, and the leading size.
+    synapses : tuple of str
+        Those of all these arrays that are of synapses, whose order in memory is open.
     """
 
     rows: tuple
@@ -31,6 +34,12 @@ class Part:
     held: str
     masks: tuple
     cleared: tuple
+    synapses: tuple
+
+    def arrays(self):
+        """Names of all arrays."""
+        masks = [name for pair in self.masks for name in pair]
+        return [self.values, self.held, *masks, *(name for name, _ in self.cleared)]
 
     def view(self, array, r):
         """The rectangle of replicate `r`, its leading axis first if there is one."""
@@ -38,13 +47,19 @@ class Part:
         return whole[:, slice(*self.rows[:2]), slice(*self.columns[:2])]
 
     def loop(self, statement, leading=1):
-        """C++ loop over the rectangle of replicate ``r``; the statement finds its index in ``s``."""
-        (first, last, rows), (left, right, columns) = self.rows, self.columns
+        """C++ loop over the rectangle of replicate ``r``."""
+        (first, last, _), (left, right, _) = self.rows, self.columns
         return (
             f"for (size_t l = 0; l < {leading}; l++) for (size_t i = {first}; i < {last}; i++) "
-            f"for (size_t c = {left}; c < {right}; c++) {{ "
-            f"const size_t s = ((r*{leading} + l)*{rows} + i)*{columns} + c; {statement} }}"
+            f"for (size_t c = {left}; c < {right}; c++) {{ {statement} }}"
         )
+
+    def element(self, pointer, name, leading=1):
+        """C++ element of an array in a turn of the loop."""
+        if name in self.synapses:
+            return pointer(name, "r", "i", "c")
+        row = f"(r*{leading} + l)*{self.rows[2]} + i"
+        return f"{pointer(name)}[({row})*{self.columns[2]} + c]"
 
     @property
     def size(self):
@@ -77,11 +92,11 @@ class Pathway:
 
     def arrays(self):
         """Names of all arrays of its parts."""
-        found = []
-        for part in self.parts:
-            found += [part.values, part.held, *(name for pair in part.masks for name in pair)]
-            found += [name for name, _ in part.cleared]
-        return found
+        return [name for part in self.parts for name in part.arrays()]
+
+    def in_order(self):
+        """Those that are of no synapses."""
+        return [name for part in self.parts for name in {*part.arrays()} - {*part.synapses}]
 
     def closed(self, value):
         """Whether nothing may be learned."""
@@ -117,6 +132,11 @@ class Modulation(Operation):
         """See `Operation`."""
         found = ["intervention.active", "intervention.applied", "modulation.value", "effect.change"]
         found += [name for pathway in self.pathways for name in pathway.arrays()]
+        return found + [name for _, name, *_ in self.sensitivities]
+
+    def in_order(self):
+        """See `Operation`."""
+        found = [name for pathway in self.pathways for name in pathway.in_order()]
         return found + [name for _, name, *_ in self.sensitivities]
 
     def run(self, arrays):
@@ -181,15 +201,14 @@ class Modulation(Operation):
     def _change_cpp(pathway, pointer):
         transmission, lines = f"value[{pathway.transmission}]", []
         for part in pathway.parts:
-            hold = part.loop(f"{pointer(part.held)}[s] = {pointer(part.values)}[s];")
+            at = partial(part.element, pointer)
+            hold = part.loop(f"{at(part.held)} = {at(part.values)};")
             closing = f"{pathway.closed_cpp('value')} && !{pathway.closed_cpp('before')}"
             lines.append(f"if ({closing}) {hold}")
             for mask, intact in part.masks:
-                lines.append(
-                    part.loop(f"{pointer(mask)}[s] = {pointer(intact)}[s]*{transmission};")
-                )
+                lines.append(part.loop(f"{at(mask)} = {at(intact)}*{transmission};"))
             for name, leading in part.cleared:
-                cleared = part.loop(f"{pointer(name)}[s] = 0;", leading)
+                cleared = part.loop(f"{at(name, leading)} = 0;", leading)
                 lines.append(f"if ({transmission} == 0) {cleared}")
         return lines
 
@@ -262,6 +281,10 @@ class Hold(Operation):
             *(name for pathway in self.pathways for name in pathway.arrays()),
         ]
 
+    def in_order(self):
+        """See `Operation`."""
+        return [name for pathway in self.pathways for name in pathway.in_order()]
+
     def run(self, arrays):
         """See `Operation`."""
         for r, value in enumerate(arrays("modulation.value")):
@@ -277,7 +300,8 @@ class Hold(Operation):
         ]
         for pathway in self.pathways:
             for part in pathway.parts:
-                back = part.loop(f"{pointer(part.values)}[s] = {pointer(part.held)}[s];")
+                values, held = (part.element(pointer, k) for k in (part.values, part.held))
+                back = part.loop(f"{values} = {held};")
                 lines.append(f"if {pathway.closed_cpp('value')} {back}")
         return "\n".join([*lines, "}"])
 

@@ -1,0 +1,104 @@
+"""What a run records and how that lies on disk, as JSON values that it says at its start.
+
+So a run that goes on can be looked at from outside (`bgrl.following`); what it has at its end is made of
+the same (`bgrl.assembly`).
+"""
+
+import numpy as np
+
+from bgrl.recording import entry
+
+
+def layout(agent, run, names, sink):
+    """What a run records, and how: all that `bgrl.assembly` needs to know, as JSON values.
+
+    Parameters
+    ----------
+    agent : Agent
+    run : Run
+    names : dict of str to str
+        Dataset name to state name of what is recorded.
+    sink : Sink
+
+    Returns
+    -------
+    dict
+        `replicates`; `step` in ms; the rows of both files, `frames` and `trials`, as fields of a NumPy
+        type; `traces` and `weights`: what becomes of these; `events` that the task tells.
+    """
+    traces = {}
+    for name, source in names.items():
+        known, shape = entry(name, source, agent.circuit), sink.dtype[source].shape
+        kept = known.places(agent, run) if known.places and shape[1:] else {}
+        own = known.dims or tuple(f"{name}_{k}" for k in range(len(shape) - 1))
+        traces[name] = {
+            "source": source,
+            "dims": ["replicate", "time", *(own if shape[1:] else ())] if shape else ["time"],
+            "labels": list(kept),
+            "places": list(kept.values()),
+            "long_name": known.long_name,
+            "units": known.units,
+        }
+    return {
+        "replicates": int(agent.replicates),
+        "step": float(agent.circuit.step),
+        "frames": _fields(sink.dtype),
+        "trials": _fields(sink.trial),
+        "traces": traces,
+        "events": list(agent.task.happenings),
+        "weights": [
+            [name, array, [_ends(k) for k in index], list(dims), long_name, units]
+            for name, array, index, dims, long_name, units in learned(agent)
+        ],
+    }
+
+
+def _fields(dtype):
+    return [list(field) for field in dtype.descr]
+
+
+def row_type(fields):
+    """The NumPy type of a row of which a layout names the fields."""
+    return np.dtype([(name, kind, *map(tuple, shape)) for name, kind, *shape in fields])
+
+
+def _ends(index):
+    return index if isinstance(index, int) else [index.start, index.stop]
+
+
+def learned(agent):
+    """Everything in ``weights``, and where it is in the network's state.
+
+    Yields
+    ------
+    tuple
+        Name, array, index into it (behind the replicate), dimensions, long name, units.
+    """
+    circuit, known = agent.circuit, agent.plan.places
+    for key in filter(circuit.projections.get, known):
+        projection, (place,) = circuit.projections[key], known[key]
+        dims = f"post_{projection.target}", f"pre_{projection.source}"
+        yield key, place.array, place.index, dims, f"weights {key}", "1"
+    for name, p in circuit.populations.items():
+        for key, parameter in p.all_parameters.items():
+            if parameter.trainable:
+                (place,) = known[f"{name}.{key}"]
+                text = f"{key} of {name}"
+                yield (
+                    f"{name}.{key}",
+                    place.array,
+                    place.index,
+                    (f"post_{name}",),
+                    text,
+                    parameter.unit,
+                )
+    for readout, _ in agent.readouts():
+        places = known[f"{readout.reads}->{readout.name}"]
+        for state, place in zip(readout.states(), places, strict=True):
+            source = readout.reads if len(readout.variables) == 1 else ".".join(state)
+            dims = f"post_{readout.name}", f"pre_{readout.reads}"
+            key = f"{source}->{readout.name}"
+            yield key, place.array, place.index, dims, f"weights {key}", "1"
+    critic = circuit.critic.name
+    (place,) = known[f"{critic}.bias"]
+    yield f"{critic}.bias", place.array, (place.rows[0],), (), f"bias of {critic}", "1"
