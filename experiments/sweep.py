@@ -11,6 +11,7 @@ that fails is reported; the others finish.
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import itertools
@@ -33,6 +34,7 @@ from bgrl.agent import describe
 from bgrl.assembly import UNFINISHED
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
+from bgrl.backends.joint import Joint, LaunchFailed
 from bgrl.checkpoints import Work, has_learned
 from bgrl.cli import run_command, typed
 from bgrl.dataset import read_attributes, write
@@ -59,6 +61,8 @@ from bgrl.simulation import check_cost
 ANALYSIS = "bgrl.analysis.sweep"
 #: Seconds to wait for a scheduler to answer.
 TIMEOUT = 10
+#: Points that run side by side at most: each is a thread, and keeps a file open.
+SIDE_BY_SIDE = 256
 
 
 def sweepable():
@@ -172,6 +176,98 @@ def run_point(experiment, config, failure=None):
     return None
 
 
+def run_together(experiment, points, failure=None):
+    """Run points side by side (`bgrl.backends.joint`) and write their files. Runs in a worker.
+
+    Parameters
+    ----------
+    experiment : str
+    points : list of AgentSettings
+    failure : str, optional
+        Why their program could not be built.
+
+    Returns
+    -------
+    dict of str to str
+        File of each point that failed to why.
+    """
+    if failure or len(points) == 1:
+        outcomes = [run_point(experiment, point, failure) for point in points]
+    else:
+        if BACKENDS[points[0].backend].imports_brian2:  # not in the thread of a point
+            importlib.import_module("brian2")
+        joint = Joint(len(points), sum(point.replicates for point in points))
+        runs = [functools.partial(run_point, experiment, point) for point in points]
+        outcomes = joint.run(runs)
+        for k, (point, outcome) in enumerate(zip(points, outcomes, strict=True)):
+            if isinstance(outcome, LaunchFailed):  # each goes on alone from its last checkpoint
+                outcomes[k] = run_point(experiment, point)
+            elif isinstance(outcome, Exception):
+                outcomes[k] = _told(outcome)
+    return {p.output: why for p, why in zip(points, outcomes, strict=True) if why}
+
+
+def _told(error):
+    """An unexpected exception in a line."""
+    first = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first}"
+
+
+def group(points, structures, parts):
+    """Points in groups that run side by side, as replicates of one program.
+
+    Parameters
+    ----------
+    points : list of AgentSettings
+    structures : list of dict
+        Of their agents.
+    parts : int
+        Processes among which points that could be in one group are shared.
+
+    Returns
+    -------
+    list of (list of AgentSettings, dict)
+        The points of each group, and the structure of the first. A group is a single point where the
+        backend runs no others beside it, and no larger than fits in memory.
+    """
+    alike, found = {}, []
+    for point, structure in zip(points, structures, strict=True):
+        key = point.backend, describe(structure | {"replicates": 1})
+        alike.setdefault(key, []).append((point, structure))
+    for (backend, _), members in alike.items():
+        structure, size = members[0][1], 1
+        if BACKENDS[backend].joint and not structure["task"]["external"]:
+            size = min(-(-len(members) // parts), SIDE_BY_SIDE)
+        most = max(structure["replicates"] for _, structure in members)
+        while size > 1 and not _fits(structure | {"replicates": size * most}):
+            size = -(-size // 2)
+        for first in range(0, len(members), size):
+            part = members[first : first + size]
+            found.append(([point for point, _ in part], part[0][1]))
+    return found
+
+
+def _fits(structure):
+    try:
+        check_cost(structure)
+    except InputError:
+        return False
+    return True
+
+
+def _possible(experiment, points):
+    """Points whose agents can be made, their structures, and file of each other one to why not."""
+    module = importlib.import_module(f"bgrl.experiments.{experiment}")
+    possible, structures, failures = [], [], {}
+    for point in points:
+        try:
+            structures.append(module.agent(point).structure())
+            possible.append(point)
+        except InputError as error:
+            failures[point.output] = str(error)
+    return possible, structures, failures
+
+
 def _prepare(client, imports_brian2):
     """Let scheduler and workers find this checkout; import Brian2 where it runs in the worker."""
     from distributed import WorkerPlugin
@@ -217,48 +313,49 @@ def run_points(experiment, points, client, bar):
     from distributed import as_completed
 
     _prepare(client, any(BACKENDS[point.backend].imports_brian2 for point in points))
-    module = importlib.import_module(f"bgrl.experiments.{experiment}")
-    failures, programs, futures = {}, {}, {}
-    for point in points:
-        try:
-            structure = module.agent(point).structure()
-        except InputError as error:
-            failures[point.output] = str(error)
-            bar.update()
-            continue
-        backend, program = point.backend, None
+    possible, structures, failures = _possible(experiment, points)
+    bar.update(len(failures))
+    programs, futures = {}, {}
+    for together, structure in group(possible, structures, len(client.nthreads())):
+        backend, program = together[0].backend, None
         if backend != "numpy":  # it compiles nothing
             key = (backend, describe(structure))
             if key not in programs:
-                work = (build, backend, structure, point.processes)
+                work = (build, backend, structure, together[0].processes)
                 programs[key] = client.submit(*work, pure=False)
             program = programs[key]
-        future = client.submit(run_point, experiment, point, program, pure=False)
-        futures[future] = point
-    for future in as_completed(futures):
-        failure = _failure(future)
-        if failure:
-            failures[futures[future].output] = failure
-        bar.update()
+        future = client.submit(run_together, experiment, together, program, pure=False)
+        futures[future] = together
+    ended = as_completed(futures)
+    for future in ended:
+        together, failure = futures[future], _failure(future)
+        if failure and len(together) > 1:  # whichever of them it was for
+            for point in together:
+                alone = client.submit(run_together, experiment, [point], pure=False)
+                futures[alone] = [point]
+                ended.add(alone)
+            continue
+        failures |= {together[0].output: failure} if failure else future.result()
+        bar.update(len(together))
     return failures
 
 
 def run_points_here(experiment, points, bar):
-    """Run points one after the other in this process, without dask; see `run_points`."""
-    failures = {}
-    for point in points:
-        if failure := run_point(experiment, point):
-            failures[point.output] = failure
-        bar.update()
+    """Run points in this process, without dask; see `run_points`."""
+    possible, structures, failures = _possible(experiment, points)
+    bar.update(len(failures))
+    for together, _ in group(possible, structures, 1):
+        failures |= run_together(experiment, together)
+        bar.update(len(together))
     return failures
 
 
 def _failure(future):
-    """Why a point failed, or None."""
+    """Why a worker could not run its points to their ends, or None."""
     from distributed import KilledWorker
 
     if future.status == "finished":
-        return future.result()
+        return None
     if future.status != "error":
         raise RunError(
             "the connection to the scheduler is lost; given again, the command goes on with the "
@@ -267,8 +364,7 @@ def _failure(future):
     error = future.exception()
     if isinstance(error, KilledWorker):
         return "its worker died every time that it was tried"
-    first = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first}"
+    return _told(error)
 
 
 @contextlib.contextmanager
@@ -542,8 +638,14 @@ def finish(experiment, points, progress=False, workers=None, scheduler=None, her
     with tqdm(**shown, disable=None if progress else True) as bar:
         if here:
             return run_points_here(experiment, todo, bar)
-        with connect(min(workers or cores(), len(todo)), scheduler) as client:
+        with connect(_workers(todo, workers), scheduler) as client:
             return run_points(experiment, todo, client, bar)
+
+
+def _workers(points, wanted=None):
+    """How many processes run points, if a number was wanted: one, where they share a card."""
+    shared = all(BACKENDS[point.backend].card for point in points)
+    return min(wanted or (1 if shared else cores()), max(len(points), 1))
 
 
 def settings_of(experiment, config, coordinates):
@@ -664,18 +766,25 @@ def cost(experiment, config, variations, workers=None):
     _, points = unfinished(config, variations)
     todo = [point for point in points if not Path(point.output).exists()]
     measured, total = {}, 0.0
-    for point in tqdm(todo, unit="point", disable=None if config.progress else True):
-        program = describe(module.agent(point).structure())
+    together = _workers(todo, workers)
+    groups = group(todo, [module.agent(point).structure() for point in todo], together)
+    groups = [(beside, sum(p.replicates for p in beside), s) for beside, s in groups]
+    # The largest group of a program first, which is measured; smaller ones take no longer.
+    groups.sort(key=lambda found: -found[1])
+    for beside, replicates, structure in tqdm(
+        groups, unit="point", disable=None if config.progress else True
+    ):
+        program, longest = describe(structure), max(beside, key=lambda point: point.steps)
         if program not in measured:
             try:
-                module.run(replace(point, dry_run=True))
+                module.run(replace(longest, dry_run=True, replicates=replicates))
             except DryRun as found:
                 measured[program] = found.estimate
         own = measured[program]
-        total += point.steps / own.rate + own.evaluation_steps / own.evaluation_rate
-    together = min(workers or cores(), max(len(todo), 1))
+        total += longest.steps / own.rate + own.evaluation_steps / own.evaluation_rate
+    together = min(together, max(len(groups), 1))
     built = sum(own.build_seconds > MEASURED for own in measured.values())
-    disk = max((own.file_bytes for own in measured.values()), default=0) * len(todo)
+    disk = max((own.file_bytes for own in measured.values()), default=0) * len(groups)
     return [
         f"points   {len(points)}, of which {len(points) - len(todo)} are finished",
         f"programs {len(measured)}, of which {built} were built now and are kept",

@@ -8,6 +8,7 @@ import importlib
 from dataclasses import dataclass
 
 from bgrl.backends.groups import GroupedProgram, cores
+from bgrl.backends.joint import Joint
 from bgrl.errors import InputError, check_integer, choose
 
 
@@ -26,24 +27,45 @@ class Backend:
         Whether a program runs in a process of its own, so that several can run at once.
     imports_brian2 : bool
         Whether this process does, to make a program. It can only in its main thread.
+    card : bool
+        Whether programs run on a card, which all processes share.
+    joint : str
+        As `loader`, of a program for several runs side by side (`bgrl.backends.joint`); nothing where
+        that would not pay. Every array of its ``layout`` has an axis of replicates, also those in
+        ``shared``, which are one number in the program of a run. Its ``advance`` takes the state of any
+        number of replicates up to that of the structure, and trials tell their place in the state instead
+        of their replicate.
     """
 
     loader: object
     summary: str
     separate: bool = False
     imports_brian2: bool = True
+    card: bool = False
+    joint: str = ""
 
     def program(self, structure, name, progress):
         """A program, see `load`."""
-        loader = self.loader
-        if isinstance(loader, str):
-            module, function = loader.split(":")
-            loader = getattr(importlib.import_module(module), function)
-        return loader(structure, name, progress)
+        return _imported(self.loader)(structure, name, progress)
+
+    def joint_program(self, structure, name, progress):
+        """A program of several runs."""
+        return _imported(self.joint)(structure, name, progress)
+
+
+def _imported(loader):
+    if not isinstance(loader, str):
+        return loader
+    module, function = loader.split(":")
+    return getattr(importlib.import_module(module), function)
 
 
 BACKENDS = {
-    "numpy": Backend("bgrl.backends.runtime:load", "interpreted; for tests and for looking inside"),
+    "numpy": Backend(
+        "bgrl.backends.runtime:load",
+        "interpreted; for tests and for looking inside",
+        joint="bgrl.backends.runtime:load_joint",
+    ),
     "cython": Backend("bgrl.backends.runtime:load", "Brian2's runtime mode, compiled piecewise"),
     "cpp": Backend(
         "bgrl.backends.cpp:load",
@@ -57,9 +79,17 @@ BACKENDS = {
         separate=True,
         imports_brian2=False,
     ),
-    "cuda": Backend("bgrl.backends.cuda:load", "one kernel on an NVIDIA card"),
+    "cuda": Backend(
+        "bgrl.backends.cuda:load",
+        "one kernel on an NVIDIA card",
+        card=True,
+        joint="bgrl.backends.cuda:load_joint",
+    ),
     "cuda-emulated": Backend(
-        "bgrl.backends.cuda:load", "the source of cuda, compiled by a C++ compiler", separate=True
+        "bgrl.backends.cuda:load",
+        "the source of cuda, compiled by a C++ compiler",
+        separate=True,
+        joint="bgrl.backends.cuda:load_joint",
     ),
 }
 
@@ -99,6 +129,9 @@ def load(name, structure, progress=None, processes=1):
     backend = BACKENDS[choose("backend", name, BACKENDS)]
     replicates = structure["replicates"]
     size = -(-replicates // min(replicates, _processes(name, processes)))
+    joint = Joint.of_this_thread()
+    if joint and backend.joint and not structure["task"]["external"]:
+        return joint.share(backend.joint_program, name, structure, progress)
     program = backend.program(structure | {"replicates": size}, name, progress)
     return program if size == replicates else GroupedProgram(program, replicates)
 

@@ -161,6 +161,8 @@ class Network:
     blueprint : bgrl.step.blueprint.Blueprint
     suffix : str
         Appended to the names of the Brian2 objects; ``"*"`` makes them unique in this process.
+    own_numbers : bool
+        Whether every element has a number of its own of what is one for all in the blueprint.
 
     Attributes
     ----------
@@ -174,8 +176,8 @@ class Network:
         Array that is 1 where a trial ended in this step (the next may start a step later).
     """
 
-    def __init__(self, blueprint, suffix=""):
-        self.blueprint, self._suffix = blueprint, suffix
+    def __init__(self, blueprint, suffix="", own_numbers=False):
+        self.blueprint, self._suffix, self._own_numbers = blueprint, suffix, own_numbers
         check_structure(blueprint.structure)
         self.layout = blueprint.layout()
         self.ended = "task.ended" if "task.ended" in self.layout else "task.done"
@@ -234,7 +236,9 @@ class Network:
     def _neurons(self, group):
         quantities = [
             _quantity(
-                name, "shared" if variable.shared else None, integer=variable.kind == "integer"
+                name,
+                "shared" if variable.shared and not self._own_numbers else None,
+                integer=variable.kind == "integer",
             )
             for name, variable in group.variables.items()
         ]
@@ -278,9 +282,10 @@ class Network:
         """Links to other groups, and constants."""
         brian = self._groups[group.name]
         for name, link in group.links.items():
-            index = link.index
+            index, size = link.index, self.blueprint.groups[link.group].size
+            if index is None and self._own_numbers and size != group.size:
+                index = np.zeros(group.size, int)  # of what is one number otherwise
             if index is not None:
-                size = self.blueprint.groups[link.group].size
                 index = np.arange(self.blueprint.replicates)[:, None] * size + index.ravel()
                 index = index.ravel()
             setattr(

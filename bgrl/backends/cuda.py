@@ -35,6 +35,8 @@ _EMULATED_FLAGS = (
     *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"),
 )
 _NVCC_FLAGS = ("-std=c++17", "-w", "-O3")
+#: Of a program's mode: trials tell their place among the replicates, see ``templates/main.cu``.
+_PLACES = 2
 #: Of the driver: numbers of what is asked of a card (CUdevice_attribute in cuda.h).
 _MAJOR, _MINOR, _SHARED_MEMORY = 75, 76, 97
 
@@ -132,6 +134,23 @@ class CudaProgram(cpp.CppProgram):
         return (self._replicates,)
 
 
+class JointProgram(CudaProgram):
+    """A compiled program for several runs side by side, see `bgrl.backends.Backend.joint`."""
+
+    def __init__(self, directory, lock, structure, build_seconds):
+        super().__init__(directory, lock, structure, build_seconds)
+        self.shared = {name for name, (_, shape) in self.layout.items() if not shape}
+
+    def advance(self, state, start, steps, learn=True, sink=None):
+        """See `bgrl.backends.load`."""
+        self._replicates = len(state["task.replicate"])
+        self.layout = {
+            name: (dtype, (self._replicates, *shape[1:]))
+            for name, (dtype, shape) in self.layout.items()
+        }
+        return self._run(state, start, steps, int(learn) + _PLACES, sink)[0]
+
+
 def kernel(structure, shared_memory=SHARED_MEMORY):
     """The kernel of an agent's structure, of any number of replicates."""
     return Kernel(blueprint(structure | {"replicates": 1}), shared_memory)
@@ -177,7 +196,12 @@ def nvcc_command(path, capability, *flags):
     return [path, *flags, f"-arch=sm_{capability[0]}{capability[1]}", "main.cu", "-o", "main"]
 
 
-def load(structure, name="cuda", progress=None):
+def load_joint(structure, name="cuda", progress=None):
+    """Find or build a program of several runs; see `bgrl.backends.Backend.joint`."""
+    return load(structure, name, progress, JointProgram)
+
+
+def load(structure, name="cuda", progress=None, program_class=CudaProgram):
     """Find or build a program; see `bgrl.backends.load`."""
     started = time.perf_counter()
     if structure["task"]["external"]:
@@ -217,7 +241,7 @@ def load(structure, name="cuda", progress=None):
         str(shared_memory),
     )
     program, lock = cache.obtain(key, generate, build, progress)
-    return CudaProgram(program, lock, structure, time.perf_counter() - started)
+    return program_class(program, lock, structure, time.perf_counter() - started)
 
 
 def _version(path):

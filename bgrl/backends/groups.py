@@ -28,6 +28,24 @@ def cores():
     return len(os.sched_getaffinity(0)) if known else os.cpu_count() or 1
 
 
+@contextlib.contextmanager
+def appending(sink):
+    """The two files of a sink, opened to append frames and trials that were recorded elsewhere.
+
+    Raises
+    ------
+    RunError
+        If that fails; nothing is appended then.
+    """
+    before = sink.sizes()
+    try:
+        with open(sink.frames_path, "ab") as frames, open(sink.trials_path, "ab") as trials:
+            yield frames, trials
+    except OSError as error:
+        sink.cut(before)
+        raise RunError(f"cannot write to {sink.directory}: {error.strerror}") from None
+
+
 class GroupedProgram:
     """A program of many replicates, see `bgrl.backends.load`.
 
@@ -114,16 +132,10 @@ class GroupedProgram:
 
     def _append(self, sink, sinks, states):
         """Append what the groups recorded, as one process would have written it."""
-        before = sink.sizes()
-        try:
-            with open(sink.frames_path, "ab") as file:
-                for block in self._frames(sink, sinks):
-                    file.write(block.tobytes())
-            with open(sink.trials_path, "ab") as file:
-                file.write(self._trials(sinks, states).tobytes())
-        except OSError as error:
-            sink.cut(before)
-            raise RunError(f"cannot write to {sink.directory}: {error.strerror}") from None
+        with appending(sink) as (frames, trials):
+            for block in self._frames(sink, sinks):
+                frames.write(block.tobytes())
+            trials.write(self._trials(sinks, states).tobytes())
 
     def _frames(self, sink, sinks):
         """The frames of all replicates, a block of steps at a time."""

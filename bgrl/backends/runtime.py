@@ -46,14 +46,14 @@ def _preferences(target, dtype):
 
 
 @functools.lru_cache(maxsize=8)
-def _network(description, target):
+def _network(description, target, own_numbers=False):
     """The network of a structure, in JSON; programs of one structure share it, their state is apart."""
     structure = json.loads(description)
     with _preferences(target, structure["dtype"]):
         # Brian2 looks for a free name in the place of "*" among all objects that there are. What Cython
         # has compiled is found by such names, which must be given again therefore.
         suffix = "_*" if target == "cython" else f"_{next(_NUMBERS)}"
-        network = Network(blueprint(structure), suffix)
+        network = Network(blueprint(structure), suffix, own_numbers)
         network.prepare()
     return network
 
@@ -62,10 +62,11 @@ class RuntimeProgram:
     """A network in this process, see `bgrl.backends.load`."""
 
     processes = 1
+    _own_numbers = False
 
     def __init__(self, structure, target):
         started = time.perf_counter()
-        self.network = _network(describe(structure), target)
+        self.network = _network(describe(structure), target, self._own_numbers)
         self.layout = self.network.layout
         self.environment = None
         self._calls = {learn: self._callables(learn) for learn in (True, False)}
@@ -91,7 +92,7 @@ class RuntimeProgram:
             if isinstance(operation, Exchange):
                 operation.connection["open"] = self.environment
         for name, value in state.items():
-            self._array(name)[...] = np.ravel(value)
+            self._put(name, value)
         clock = self.network.clock.variables
         with contextlib.ExitStack() as stack:
             stack.enter_context(np.errstate(all="ignore"))  # as in compiled code, 1/0 is infinite
@@ -107,26 +108,78 @@ class RuntimeProgram:
                 if sink:
                     self._record(sink, step, *files)
         return {
-            name: self._array(name).reshape(shape).copy()
+            name: self._in_use(name).reshape(shape).copy()
             for name, (_, shape) in self.layout.items()
         }
+
+    def _put(self, name, value):
+        self._array(name)[...] = np.ravel(value)
+
+    def _in_use(self, name):
+        """An array, as it is returned and recorded."""
+        return self._array(name)
+
+    def _numbers(self):
+        """What trials call each replicate."""
+        return self._array("task.replicate")
 
     def _record(self, sink, step, frames, trials):
         if sink.every and step % sink.every == 0:
             frames.write(np.int64(step).tobytes())
             for name in sink.names:
-                frames.write(self._array(name).tobytes())
-        ended, length = self._array(self.network.ended), self._array("task.trial_length")
+                frames.write(self._in_use(name).tobytes())
+        ended, length = self._in_use(self.network.ended), self._in_use("task.trial_length")
         for r in np.flatnonzero((ended > 0) & (length > 0)):
             row = (
                 step,
-                self._array("task.replicate")[r],
+                self._numbers()[r],
                 self._array("task.trial_return")[r],
                 length[r],
                 self._array("task.terminated")[r],
                 *(self._array(name)[r] for name in sink.trial.names[len(TRIAL) :]),
             )
             trials.write(np.array(row, sink.trial).tobytes())
+
+
+class JointProgram(RuntimeProgram):
+    """A network for several runs side by side, see `bgrl.backends.Backend.joint`."""
+
+    _own_numbers = True
+
+    def __init__(self, structure, target):
+        super().__init__(structure, target)
+        self._most = structure["replicates"]
+        self.shared = {name for name, (_, shape) in self.layout.items() if not shape}
+
+    def advance(self, state, start, steps, learn=True, sink=None):
+        """See `bgrl.backends.load`; replicates beyond those of the state compute what is not used."""
+        size = len(state["task.replicate"])
+        self.layout = {k: (dtype, (size, *s[1:])) for k, (dtype, s) in self.layout.items()}
+        return super().advance(state, start, steps, learn, sink)
+
+    def _shaped(self, name):
+        values = self._array(name)
+        _, shape = self.layout.get(name, (None, None))
+        return values if shape is None else values.reshape(self._most, *shape[1:])
+
+    def _rows(self, name):
+        return self._array(name).reshape(self._most, -1)[: len(self._numbers())]
+
+    def _put(self, name, value):
+        # What is one number of a replicate is that of each element.
+        self._rows(name)[...] = value.reshape(len(value), -1)
+
+    def _in_use(self, name):
+        rows = self._rows(name)
+        return (rows[:, 0] if name in self.shared else rows).ravel()
+
+    def _numbers(self):
+        return np.arange(self.layout["task.replicate"][1][0])
+
+
+def load_joint(structure, target, progress=None):
+    """Build a network of several runs; see `bgrl.backends.Backend.joint`."""
+    return JointProgram(structure, target)
 
 
 def load(structure, target, progress=None):

@@ -112,8 +112,8 @@ static double now()
 
 int main(int argc, char** argv)
 {
-    // argv: state in, state out, replicates, first step, steps, learn (0 or 1), record every, frames,
-    // trials, names...
+    // argv: state in, state out, replicates, first step, steps, learn (0 or 1; 2 more where trials tell
+    // their place in the state instead of their replicate), record every, frames, trials, names...
 #ifdef PR_SET_PDEATHSIG
     prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
@@ -134,7 +134,8 @@ int main(int argc, char** argv)
     }
     Job job = {};
     job.replicates = replicates;
-    job.learn = atoi(argv[6]);
+    job.learn = atoi(argv[6]) & 1;
+    const bool places = atoi(argv[6]) & 2;
     job.every = atoll(argv[7]);
     job.frame_bytes = sizeof(int64_t);
     std::vector<int> recorded;
@@ -197,8 +198,10 @@ int main(int argc, char** argv)
                                job.capacity*sizeof(Trial), most*sizeof(Trial), replicates,
                                cudaMemcpyDeviceToHost), "fetching trials");
             ordered.clear();
-            for (int64_t r = 0; r < replicates; r++)
+            for (int64_t r = 0; r < replicates; r++) {
+                for (int k = 0; places && k < counts[r]; k++) got[r*most + k].replicate = r;
                 ordered.insert(ordered.end(), &got[r*most], &got[r*most] + counts[r]);
+            }
             std::stable_sort(ordered.begin(), ordered.end(),
                              [](const Trial& a, const Trial& b) { return a.step < b.step; });
             written = written && put(trials, ordered.data(), ordered.size()*sizeof(Trial));
