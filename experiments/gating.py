@@ -5,6 +5,12 @@ from tags and dopamine ("tags"), in some by the exact gradient ("gradient"); for
 was ("fixed"), or open from the start, its pallidum cut off ("open"), while actor and critic learn. In
 those that learned by tags the gate is then opened, or shut by a lesion of d1. All but the gradient is one
 program.
+
+Methods that stay in a nucleus (`rflo`, `snap1`, `nucleus`) in the place of the exact gradient end where a
+gate that does not learn does, at a return of 0.33. With `LASTING` 14 of 16 that learn by tags reach 0.95,
+and 14 of 16 with 8 letters and up to 8 to ignore before and after, after 200,000 steps. That there is no
+memory without a gate is so in this circuit: the recurrent cortex of `models.rtrrl`, 32 neurons trained by
+`rtrl`, learns the task, too (8 of 8).
 """
 
 from dataclasses import dataclass, replace
