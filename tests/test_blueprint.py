@@ -35,6 +35,7 @@ AGENTS = {
     "linear": ("memory_chain", "none"),
     "lru": ("memory_chain", "snap1"),
     "opal": ("probabilistic_selection", "rflo"),
+    "pbwm": ("store_ignore_recall", "rflo"),
     "rtrrl": ("memory_chain", "rflo"),
     "rtu": ("memory_chain", "rflo"),
 }

@@ -343,8 +343,9 @@ def test_models(model):
     drawn = {k.removeprefix("node:") for k in artists(ax) if k.startswith("node:")}
     assert drawn == nodes | {"dopamine"}
     # Of the LRU, real and imaginary part share a line.
-    pairs = {f"{p.source}->{p.target}" for p in circuit.projections.values()}
-    assert pairs <= set(kinds(ax))
+    for p in circuit.projections.values():
+        pair = f"{p.source}->{p.target}"
+        assert f"{p.modulates}:{pair}" in artists(ax) if p.modulates else pair in kinds(ax), pair
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 9, 14])

@@ -38,7 +38,7 @@ def play(task, steps, directory, replicates=1, seed=0, names=()):
 
 def test_registry():
     assert {"memory_chain", "cartpole", "stateless_cartpole"} <= set(tasks.names())
-    assert len(tasks.names()) == 30
+    assert len(tasks.names()) == 31
     assert "scripted" not in tasks.names()
     assert tasks.options("memory_chain") == {"length": 8}
     with pytest.raises(InputError, match="unknown task 'go'; valid: acrobot, bernoulli_bandit"):

@@ -28,6 +28,7 @@ SHOWN_IN = {
     "accumulator": "random_dots",
     "opal": "probabilistic_selection",
     "gpr": "multi_armed_bandit",
+    "pbwm": "store_ignore_recall",
 }
 #: Steps of a trial that are drawn.
 STEPS = 300
