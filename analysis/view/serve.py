@@ -1,0 +1,62 @@
+"""Serves the viewer: a page of its own to every window."""
+
+import netCDF4
+import panel as pn
+
+from .page import STYLE, page
+from .state import State, open_runs
+
+#: Addresses that only this machine can reach.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: Bytes of a variable of a file that stay in memory once they were read; without it 64 MB of each.
+CACHE = 2**21
+
+
+def serve(files, folder, address, port):
+    """Answer until interrupted.
+
+    Parameters
+    ----------
+    files : list of str
+    folder : str or None
+        Of a run that goes on.
+    address : str
+        Loopback, or of this machine in a network.
+    port : int
+        0 for a free one.
+
+    Returns
+    -------
+    int
+        0, as an exit code.
+
+    Raises
+    ------
+    ValueError
+        For a file that holds no run.
+    OSError
+        If the address or port cannot be had.
+    """
+    netCDF4.set_chunk_cache(CACHE)
+    runs = open_runs(files, folder)
+
+    def window():
+        state = State(runs)
+        pn.state.location.sync(state, list(State.SHARED))
+        return page(state)
+
+    pn.config.raw_css = [STYLE]
+    server = pn.io.server.get_server(
+        window,
+        port=port,
+        address=address,
+        title="bgrl: " + ", ".join([*([folder] if folder else []), *files]),
+        # Nobody knows by which name this machine is called from outside.
+        websocket_origin=None if address in LOOPBACK else ["*"],
+    )
+    print(f"http://{address}:{server.port}/ (Ctrl-C ends it)", flush=True)
+    try:
+        server.run_until_shutdown()
+    except KeyboardInterrupt:
+        server.stop()
+    return 0

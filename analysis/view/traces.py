@@ -1,0 +1,207 @@
+"""Traces that are linked: all have the stretch of steps of the window, from the whole run to a step.
+
+Of a stretch no more is read and sent than the screen can show; a closer look reads its own steps.
+"""
+
+import numpy as np
+import panel as pn
+from bokeh.events import RangesUpdate
+from bokeh.models import ColumnDataSource, Range1d
+
+from ..style import COLOURS
+from ..traces import MARKS, extremes, label, mark_style, marks, plot_trace, window
+from . import draw
+from .learning import shade
+from .share import Call
+
+TITLE = "Traces"
+#: Points of a trace that are sent to the browser.
+POINTS = 1200
+
+
+def panel(state):
+    """One figure below the other, and controls of what they show."""
+    content, note = pn.Column(**draw.STRETCH), pn.Column(**draw.STRETCH)
+    shown = pn.widgets.MultiSelect(name="traces", options=[], size=5, width=240)
+    first = pn.widgets.IntInput(name="first step", width=110, start=0)
+    last = pn.widgets.IntInput(name="last step", width=110, start=0)
+    figures, x = [], Range1d(state.first, state.last)
+
+    def refresh(*_):
+        """Read the stretch anew."""
+        a, b = _stretch(state)
+        x.update(start=a, end=b)
+        first.value, last.value = a, b
+        for one in figures:
+            one.read(a, b)
+        note[:] = [draw.said(_told(state, a, b) if figures else "no trace is chosen")]
+
+    def redraw(*_):
+        names = [n for n in state.traces if n in state.opened.curves]
+        shown.param.update(options=list(state.opened.curves), value=names)
+        x.update(bounds=(0, state.opened.steps), reset_start=0, reset_end=state.opened.steps)
+        figures[:] = [Trace(state, name, x, last=name == names[-1]) for name in names]
+        content[:] = [pn.pane.Bokeh(one.figure, **draw.STRETCH) for one in figures]
+        for one in figures:
+            one.figure.on_event(RangesUpdate, zoomed)
+        refresh()
+
+    def zoomed(event):
+        state.param.update(first=max(0, round(event.x0)), last=max(1, round(event.x1)))
+
+    def by(factor, shift=0.0):
+        def change(_):
+            a, b = _stretch(state)
+            middle, half = (a + b) / 2 + shift * (b - a), max(1.0, (b - a) * factor / 2)
+            a, b = max(0, round(middle - half)), min(state.opened.steps, round(middle + half))
+            state.param.update(first=a, last=max(b, a + 1))
+
+        return change
+
+    def centre(event):
+        """Follow the step that was picked, unless the whole run is in view."""
+        a, b = _stretch(state)
+        if b - a < state.opened.steps:
+            half = (b - a) // 2
+            state.param.update(
+                first=max(0, event.new - half), last=max(0, event.new - half) + b - a
+            )
+
+    def grow(event):
+        """Keep the end of a run that goes on in view, if it was."""
+        a, b = _stretch(state)
+        if event.old and b < event.old:
+            return
+        whole = a == 0
+        state.param.update(first=0 if whole else event.new - (b - a), last=event.new)
+
+    def to_step(_):
+        state.param.update(first=max(0, state.step - 50), last=max(0, state.step - 50) + 100)
+
+    whole = lambda _: state.param.update(first=0, last=state.opened.seen)  # noqa: E731
+    buttons = [
+        draw.button(*given)
+        for given in (
+            ("zoom in", by(0.25)),
+            ("zoom out", by(4)),
+            ("earlier", by(1, -0.5)),
+            ("later", by(1, 0.5)),
+            ("at the step", to_step),
+            ("whole run", whole),
+        )
+    ]
+    first.param.watch(lambda event: state.param.update(first=event.new), "value")
+    last.param.watch(lambda event: state.param.update(last=event.new), "value")
+    shown.param.watch(lambda event: state.param.update(traces=event.new), "value")
+    state.param.watch(redraw, ["run", "traces"])
+    state.param.watch(refresh, ["first", "last", "replicate"])
+    state.param.watch(centre, "step")
+    state.param.watch(grow, "seen")
+    redraw()
+    return pn.Column(draw.row(shown, first, last, *buttons), content, note, **draw.STRETCH)
+
+
+def drawing(state):
+    """The calls that draw it."""
+    first, last = _stretch(state)
+    span = {"replicate": state.replicate, "first": first, "last": last}
+    return [Call(plot_trace, (name,), span) for name in state.traces if name in state.opened.curves]
+
+
+def _stretch(state):
+    """First and last step of what is in view."""
+    last = min(max(state.last, 1), state.opened.steps)
+    return min(state.first, last - 1), last
+
+
+def _told(state, first, last):
+    """What the marks of a stretch are, and how many."""
+    found = {k: len(v) for k, v in marks(state.data, state.replicate, first, last).items()}
+    few = [k for k, n in found.items() if 0 < n <= MARKS]
+    text = f"Steps {first:,} to {last:,} of replicate {state.replicate}. "
+    text += f"Marked: {', '.join(f'{k} ({found[k]})' for k in few)}. " if few else ""
+    many = [f"{k} ({n:,})" for k, n in found.items() if n > MARKS]
+    text += f"Too many to mark: {', '.join(many)}; zoom in." if many else ""
+    return text
+
+
+class Trace:
+    """One figure: a curve, or a heat map of many, with its marks."""
+
+    def __init__(self, state, name, x, last=True):
+        self.state, self.name = state, name
+        variable, place = state.opened.curves[name]
+        self.wide = place is None and state.data["traces"][variable].ndim == 3
+        self.figure = made = draw.axes(
+            label(state.data, name),
+            "step" if last else "",
+            "",
+            height=190 if last else 130,
+            tools=draw.TOOLS,
+            x_range=x,
+        )
+        made.min_border_left = 60
+        if self.wide:
+            count = state.data["traces"][variable].shape[2]
+            made.y_range.update(start=-0.5, end=count - 0.5)
+            self.source = ColumnDataSource(
+                draw.image_data(np.zeros((count, 1)), (0, 1), (0, count))
+            )
+            self.mapper = draw.image(made, self.source, "")
+            return
+        self.source = ColumnDataSource({"x": [], "low": [], "high": []})
+        style = {"source": self.source, "line_color": COLOURS["blue"]}
+        made.varea(
+            "x", "low", "high", source=self.source, fill_color=COLOURS["blue"], fill_alpha=0.45
+        )
+        made.line("x", "high", **style)
+        made.line("x", "low", **style)
+        self.marks = {}
+        for event in ("trial end", *state.opened.events):
+            colour, dash = mark_style(state.data, event)
+            style = {"line_color": colour, "line_dash": dash.replace("dashdot", "dotdash")}
+            self.marks[event] = ColumnDataSource({"x": []})
+            made.vspan("x", source=self.marks[event], line_alpha=0.8, **style)
+            draw.in_legend(made, event, **style)
+        shade(made, state.opened)
+        self.cursor = draw.vertical(state.step, line_color=COLOURS["vermillion"], line_width=1.5)
+        made.add_layout(self.cursor)
+        draw.hover(
+            made,
+            ("step", "@x{0,0}"),
+            (name, "@low to @high"),
+            mode="vline",
+            renderers=made.renderers[1:2],
+        )
+        made.legend.visible = last
+        draw.legend_below(made)
+
+    def read(self, first, last):
+        """Show a stretch."""
+        state = self.state
+        seen = window(
+            state.opened.envelopes, state.data, self.name, state.replicate, first, last, POINTS
+        )
+        if self.wide:
+            values = extremes(seen).T
+            limit = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
+            self.mapper.update(low=-limit, high=limit)
+            edges = (
+                (first, last) if not len(seen.first) else (seen.first[0] - 0.5, seen.last[-1] + 0.5)
+            )
+            self.source.data = draw.image_data(values, edges, (-0.5, len(values) - 0.5))
+            return
+        self.source.data = {"x": seen.first, "low": seen.low, "high": seen.high}
+        self.cursor.location = state.step
+        found = marks(state.data, state.replicate, first, last)
+        for event, source in self.marks.items():
+            at = found.get(event, np.array([]))
+            source.data = {"x": at if len(at) <= MARKS else []}
+
+
+def curve_figure(state, name, first, last, height):
+    """One curve alone between two steps."""
+    one = Trace(state, name, Range1d(first, last))
+    one.figure.height = height
+    one.read(first, last)
+    return pn.pane.Bokeh(one.figure, **draw.STRETCH)
