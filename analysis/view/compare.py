@@ -25,7 +25,7 @@ def panel(state):
     """Which runs, what of them, and whether subtracted."""
     content = pn.FlexBox(gap="6px", **draw.STRETCH)
     runs = pn.widgets.MultiSelect(
-        name="runs",
+        label="runs",
         options=list(state.runs),
         value=_chosen(state),
         size=min(5, len(state.runs)),
@@ -33,7 +33,7 @@ def panel(state):
     )
     what = draw.select(state, "comparing", "of each", [LEARNING, *state.opened.signals()[0]])
     less = pn.widgets.Checkbox(
-        name="less the run that is looked at", value=state.subtract, align="end"
+        label="less the run that is looked at", value=state.subtract, align="end"
     )
 
     def redraw(*_):

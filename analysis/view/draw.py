@@ -139,7 +139,7 @@ def said(text, kind="note"):
 def select(state, name, label, options, **given):
     """A list to choose a value of the state from."""
     widget = pn.widgets.Select(
-        name=label, options=options, value=state.choice(name, list(options)), width=150, **given
+        label=label, options=options, value=state.choice(name, list(options)), width=150, **given
     )
 
     def follow(_):
@@ -182,7 +182,7 @@ def row(*content):
 
 def button(label, pressed):
     """A button and what it does."""
-    made = pn.widgets.Button(name=label, width=max(70, 20 + 7 * len(label)), align="end")
+    made = pn.widgets.Button(label=label, width=max(70, 20 + 7 * len(label)), align="end")
     made.on_click(pressed)
     return made
 
@@ -191,7 +191,7 @@ def integer(state, name, label):
     """A whole number of the state."""
     bounds = state.param[name].bounds
     widget = pn.widgets.IntInput(
-        name=label, value=getattr(state, name), start=bounds[0], end=bounds[1], width=100
+        label=label, value=getattr(state, name), start=bounds[0], end=bounds[1], width=100
     )
     widget.param.watch(lambda event: state.param.update(**{name: event.new}), "value")
     state.param.watch(lambda event: widget.param.update(value=event.new), name)

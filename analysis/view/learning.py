@@ -17,7 +17,7 @@ TITLE = "Learning"
 def panel(state):
     """The curves; a click picks the evaluation nearest to it."""
     content = pn.Column(**draw.STRETCH)
-    steps = pn.widgets.DiscreteSlider(name="step of learning", options=[0], **draw.STRETCH)
+    steps = pn.widgets.DiscreteSlider(label="step of learning", options=[0], **draw.STRETCH)
     cursor = draw.vertical(state.step, line_color=COLOURS["vermillion"], line_width=2)
 
     def redraw(*_):

@@ -28,9 +28,9 @@ def panel(state):
     said = pn.Column(**draw.STRETCH)
     targets = [*opened.circuit["populations"], *opened.circuit["projections"]]
     targets += [opened.circuit[k]["name"] for k in ("actor", "critic") if opened.circuit.get(k)]
-    target = pn.widgets.Select(name="nucleus or pathway", options=targets, width=200)
-    level = pn.widgets.FloatInput(name="dopamine (TD error)", value=0.0, step=0.1, width=130)
-    count = pn.widgets.IntInput(name="steps", value=100, start=1, width=100)
+    target = pn.widgets.Select(label="nucleus or pathway", options=targets, width=200)
+    level = pn.widgets.FloatInput(label="dopamine (TD error)", value=0.0, step=0.1, width=130)
+    count = pn.widgets.IntInput(label="steps", value=100, start=1, width=100)
     last = pn.Column(**draw.STRETCH)
     seen = {"frames": None, "asked": ""}
 

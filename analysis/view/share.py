@@ -139,7 +139,7 @@ def panel(state, panels):
     panels : dict of str to module
         Title to a panel that has `drawing`.
     """
-    which = pn.widgets.Select(name="panel", options=list(panels), width=150)
+    which = pn.widgets.Select(label="panel", options=list(panels), width=150)
     text = pn.Column(**draw.STRETCH)
 
     def calls():
@@ -163,7 +163,6 @@ def panel(state, panels):
             callback=lambda suffix=suffix: file(suffix),
             filename=f"view.{suffix}",
             label=suffix.upper(),
-            button_type="default",
             width=90,
             embed=False,
             align="end",

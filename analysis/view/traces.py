@@ -22,9 +22,9 @@ POINTS = 1200
 def panel(state):
     """One figure below the other, and controls of what they show."""
     content, note = pn.Column(**draw.STRETCH), pn.Column(**draw.STRETCH)
-    shown = pn.widgets.MultiSelect(name="traces", options=[], size=5, width=240)
-    first = pn.widgets.IntInput(name="first step", width=110, start=0)
-    last = pn.widgets.IntInput(name="last step", width=110, start=0)
+    shown = pn.widgets.MultiSelect(label="traces", options=[], size=5, width=240)
+    first = pn.widgets.IntInput(label="first step", width=110, start=0)
+    last = pn.widgets.IntInput(label="last step", width=110, start=0)
     figures, x = [], Range1d(state.first, state.last)
 
     def refresh(*_):
