@@ -9,6 +9,11 @@ import xarray as xr
 COUNT, FRAMES = 16, 3000
 
 
+def is_long(data, count=COUNT, frames=FRAMES):
+    """Whether a run is longer than all stretches together."""
+    return data["traces"].sizes["time"] > (count + 1) * frames
+
+
 def stretches(data, variables, *, at=None, count=COUNT, frames=FRAMES):
     """A run of which only some stretches are looked at, with the trials that lie in them.
 
@@ -31,7 +36,7 @@ def stretches(data, variables, *, at=None, count=COUNT, frames=FRAMES):
     """
     traces = data["traces"].to_dataset()
     total = traces.sizes["time"]
-    if total <= (count + 1) * frames:
+    if not is_long(data, count, frames):
         return data
     step = traces["step"].variable
     starts = np.linspace(0, total - frames, count).astype(int).tolist()

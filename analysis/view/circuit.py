@@ -247,16 +247,16 @@ def _matrix(state, name, matrix):
     rows, columns = matrix.shape
     made = draw.axes(
         f"weights at step {_at(state):,}, replicate {state.replicate}",
-        f"neuron of {source}",
-        f"neuron of {target}",
-        height=min(260, 110 + 14 * rows),
+        f"from {source}",
+        f"to {target}",
+        height=min(280, 150 + 12 * rows),
+        name=f"weights {name}",
         x_range=Range1d(-0.5, columns - 0.5),
         y_range=Range1d(rows - 0.5, -0.5),
     )
-    box = draw.image_data(matrix[::-1], (-0.5, columns - 0.5), (rows - 0.5, -0.5))
-    box["image"] = [matrix.astype(float)]
-    box |= {"y": [-0.5], "dh": [rows]}
-    source = ColumnDataSource(box)
+    draw.count_places(made.xaxis, columns)
+    draw.count_places(made.yaxis, rows)
+    source = ColumnDataSource(draw.image_data(matrix, (-0.5, columns - 0.5), (-0.5, rows - 0.5)))
     draw.image(made, source, "weight", limit=limit)
     draw.hover(made, ("from, to", "$x{0}, $y{0}"), ("weight", "@image"))
     return pn.pane.Bokeh(made, **draw.STRETCH)

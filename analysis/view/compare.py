@@ -10,6 +10,7 @@ from ..difference import around, difference, learning_curves, plot_difference
 from ..event_aligned import plot_event_aligned
 from ..learning_curve import plot_learning_curve
 from ..runs import shown
+from ..stretches import stretches
 from ..style import COLOURS
 from . import draw
 from .share import Call
@@ -32,9 +33,8 @@ def panel(state):
         width=340,
     )
     what = draw.select(state, "comparing", "of each", [LEARNING, *state.opened.signals()[0]])
-    less = pn.widgets.Checkbox(
-        label="less the run that is looked at", value=state.subtract, align="end"
-    )
+    ways = {"side by side": False, "less the run that is looked at": True}
+    less = pn.widgets.Select(label="how", options=ways, value=state.subtract, width=220)
 
     def redraw(*_):
         what.options = [LEARNING, *state.opened.signals()[0]]
@@ -72,21 +72,26 @@ def drawing(state):
     """The calls that draw it: all in one pair of axes."""
     what, event = _what(state), state.choice("event", state.opened.events)
     window = {"before": state.before, "after": state.after}
+    cut = None if what == LEARNING else ([what, "done", "reward"], None)
     arguments, options = ((), {}) if what == LEARNING else ((what, event), window)
     found = []
     for k, label in enumerate(_chosen(state)):
-        own = options | {"colour": COLOURS[ORDER[k % len(ORDER)]], "label": label}
+        own = options | {"colour": _colour(k), "label": label}
         if not state.subtract:
             plot = plot_learning_curve if what == LEARNING else plot_event_aligned
-            found.append(Call(plot, arguments, own, (label,), 0))
+            found.append(Call(plot, arguments, own, (label,), 0, cut))
         elif label != state.opened.label:
-            found.append(Call(plot_difference, arguments, own, (label, state.opened.label), 0))
+            found.append(Call(plot_difference, arguments, own, (label, state.opened.label), 0, cut))
     return found
 
 
 def _chosen(state):
     """Labels of the runs that are compared."""
     return [label for label in state.runs if label in state.compared] or [state.opened.label]
+
+
+def _colour(k):
+    return COLOURS[ORDER[k % len(ORDER)]]
 
 
 def _what(state):
@@ -98,52 +103,55 @@ def _values(state, label, at=None):
     data, what = state.runs[label].data, _what(state)
     if what == LEARNING:
         return learning_curves(data, at)
+    data = stretches(data, [what, "done", "reward"])
     return around(data, what, state.choice("event", state.opened.events), state.before, state.after)
 
 
+def _labels(state):
+    """Labels of the axes."""
+    what, event = _what(state), state.choice("event", state.opened.events)
+    if what == LEARNING:
+        return "step of learning", "return per trial"
+    return f"time from {event} (ms), late in learning", what
+
+
 def _figures(state):
-    what, labels = _what(state), _chosen(state)
-    event = state.choice("event", state.opened.events)
-    xlabel = "step of learning" if what == LEARNING else f"time from {event} (ms), late in learning"
-    ylabel = "return per trial" if what == LEARNING else what
-    if state.subtract:
-        made = draw.axes(
-            f"less {state.opened.label}", xlabel, f"difference of {ylabel}", height=300
-        )
-        for k, label in enumerate(labels):
-            if label == state.opened.label:
-                continue
-            x, a = _values(state, label)
-            b = _values(state, state.opened.label, x)[1]
-            mean, error = difference(a, b)
-            draw.line_with_band(
-                made,
-                x,
-                COLOURS[ORDER[k % len(ORDER)]],
-                f"{label}: mean and s.e., n = {len(a)} and {len(b)}",
-                middle=mean,
-                low=mean - error,
-                high=mean + error,
-            )
-        made.add_layout(Span(location=0, dimension="width", line_color="#222222"))
-        draw.legend_below(made)
-        made.legend.ncols = 1
-        return [made] if len(made.renderers) else [draw.said("choose another run to subtract from")]
+    return [_less(state)] if state.subtract else _beside(state)
+
+
+def _less(state):
+    """Each run less the one that is looked at, in one figure."""
+    xlabel, ylabel = _labels(state)
+    reference = state.opened.label
+    others = [(k, label) for k, label in enumerate(_chosen(state)) if label != reference]
+    if not others:
+        return draw.said("choose another run to subtract from")
+    options = {"height": 300, "name": "compare less"}
+    made = draw.axes(f"less {reference}", xlabel, f"difference of {ylabel}", **options)
+    for k, label in others:
+        x, a = _values(state, label)
+        b = _values(state, reference, x)[1]
+        mean, error = difference(a, b)
+        text = f"{label}: mean and s.e., n = {len(a)} and {len(b)}"
+        band = {"middle": mean, "low": mean - error, "high": mean + error}
+        draw.line_with_band(made, x, _colour(k), text, **band)
+    made.add_layout(Span(location=0, dimension="width", line_color="#222222"))
+    draw.legend_below(made)
+    made.legend.ncols = 1
+    return made
+
+
+def _beside(state):
+    """A figure for each run, all with the same axes."""
+    xlabel, ylabel = _labels(state)
     parts, y = [], Range1d()
-    for k, label in enumerate(labels):
+    for k, label in enumerate(_chosen(state)):
         x, values = _values(state, label)
         known = ~np.isnan(values).all(axis=0)
         low, middle, high = np.nanpercentile(values[:, known], [25, 50, 75], axis=0)
-        made = draw.axes(label, xlabel, ylabel, height=300, y_range=y)
-        draw.line_with_band(
-            made,
-            x[known],
-            COLOURS[ORDER[k % len(ORDER)]],
-            f"median and quartiles, n = {len(values)}",
-            middle=middle,
-            low=low,
-            high=high,
-        )
+        made = draw.axes(label, xlabel, ylabel, height=300, y_range=y, name=f"compare {k}")
+        text = f"median and quartiles, n = {len(values)}"
+        draw.line_with_band(made, x[known], _colour(k), text, middle=middle, low=low, high=high)
         draw.legend_below(made)
         parts.append((made, low, high))
     low, high = min(p[1].min() for p in parts), max(p[2].max() for p in parts)

@@ -81,6 +81,11 @@ def image_data(values, x, y):
     return {"image": [values.astype(float)], **box}
 
 
+def count_places(axis, count, most=10):
+    """Whole numbers from 0 on an axis, no more than so many."""
+    axis.ticker = list(range(0, count, -(-count // most)))
+
+
 def vertical(at, **style):
     """A vertical line through a figure."""
     return Span(location=at, dimension="height", **{"line_color": "#222222"} | style)

@@ -6,7 +6,7 @@ from bokeh.models import ColumnDataSource
 
 from ..event_aligned import plot_event_aligned
 from ..population import by_peak, components, mean_activity, plot_population
-from ..stretches import stretches
+from ..stretches import is_long, stretches
 from ..style import COLOURS, PERIODS
 from ..trial_map import plot_trial_map, trial_rows
 from ..trials import aligned, replicate_means
@@ -73,16 +73,25 @@ def drawing(state):
     event = state.choice("event", state.opened.events)
     window = {"before": state.before, "after": state.after}
     found = []
+    cut = None
+    if signals and is_long(state.data):
+        cut = needed(state, signals, populations), state.step
     if signals:
         around = state.choice("signal", signals), event
         apart = {"by_outcome": True} if state.trials != "all" else {}
-        found.append(Call(plot_event_aligned, around, window | apart))
-        found.append(Call(plot_trial_map, around, window | {"replicate": state.replicate}))
+        found.append(Call(plot_event_aligned, around, window | apart, cut=cut))
+        found.append(Call(plot_trial_map, around, window | {"replicate": state.replicate}, cut=cut))
     if populations:
         own = {"replicate": state.replicate, "order": state.order}
         population = state.choice("population", populations)
-        found.append(Call(plot_population, (population, event), window | own))
+        found.append(Call(plot_population, (population, event), window | own, cut=cut))
     return found
+
+
+def needed(state, signals, populations):
+    """Variables of the traces that are looked at."""
+    names = state.choice("signal", signals), state.choice("population", populations)
+    return [*filter(None, names), "done", "reward"]
 
 
 def kept(table, outcome):
@@ -101,7 +110,7 @@ def _figures(state):
     if not signals or not event:
         return [draw.said("no signal was recorded" if not signals else "the task has no events")]
     signal, population = state.choice("signal", signals), state.choice("population", populations)
-    seen = stretches(state.data, [signal, "done", "reward", population], at=state.step)
+    seen = stretches(state.data, needed(state, signals, populations), at=state.step)
     table = aligned(seen, signal, event, state.before, state.after)
     if not table.sizes["trial"]:
         return [draw.said("no whole trial was recorded")]
@@ -202,6 +211,11 @@ def _population(state, seen, population, event):
         width = lag[1] - lag[0] if len(lag) > 1 else 1.0
         edges = lag[0] - width / 2, lag[-1] + width / 2
         made.y_range.update(start=-0.5, end=len(rows) - 0.5)
+        if state.order == "peak":  # places are ranks, the label names the neuron
+            made.yaxis.ticker = list(range(len(rows)))[:: max(1, len(rows) // 16)]
+            made.yaxis.major_label_overrides = {k: str(n) for k, n in enumerate(rows)}
+        else:
+            draw.count_places(made.yaxis, len(rows))
         made.x_range.update(start=edges[0], end=edges[1])
         limit = float(np.nanmax(np.abs(mean), initial=0.0)) or 1.0
         box = draw.image_data(mean[:, rows].T, edges, (-0.5, len(rows) - 0.5))

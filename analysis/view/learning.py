@@ -59,6 +59,7 @@ def _curves(state, cursor):
         "step of learning",
         "return per trial, plasticity off",
         height=260,
+        name="learning",
     )
     for row in values:
         made.line(x, row, line_color=COLOURS["blue"], line_alpha=0.35)

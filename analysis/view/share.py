@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import matplotlib
 import panel as pn
 
+from ..stretches import stretches
 from ..style import TEXT_AS_TEXT, legend_below, new_figure
 from . import draw
 
@@ -31,6 +32,8 @@ class Call:
         Labels of the runs that it draws; the one that is looked at if nothing is said.
     axes : int, optional
         Number of the axes; each call has its own if nothing is said.
+    cut : tuple, optional
+        Variables and step to which `analysis.stretches` cuts a long run first.
     """
 
     function: object
@@ -38,6 +41,7 @@ class Call:
     options: dict = field(default_factory=dict)
     runs: tuple = ()
     axes: int | None = None
+    cut: tuple | None = None
 
 
 def _placed(state, calls):
@@ -73,6 +77,8 @@ def figure(state, calls):
     axes = made.subplots(rows, columns, squeeze=False).flat
     for call, labels, k in placed:
         data = [state.runs[label].data for label in labels]
+        if call.cut:
+            data = [stretches(one, call.cut[0], at=call.cut[1]) for one in data]
         call.function(*data, *call.arguments, ax=axes[k], **call.options)
     if len(axes) < len(placed):
         legend_below(made, ncols=1)
@@ -98,6 +104,8 @@ def python(state, calls, name="view.png"):
     several = len(axes := {k for *_, k in placed}) < len(placed)
     style = {"new_figure", "save_figure"} | ({"legend_below"} if several else set())
     modules = {"bgrl.analysis.style": style}
+    if any(call.cut for call, *_ in placed):
+        modules["bgrl.analysis.stretches"] = {"stretches"}
     for call, *_ in placed:
         module = call.function.__module__.removeprefix("bgrl.")
         modules.setdefault(f"bgrl.{module}", set()).add(call.function.__name__)
@@ -113,7 +121,10 @@ def python(state, calls, name="view.png"):
     lines.append(f"figure = new_figure({size[0]:g}, {size[1]:g})")
     lines.append(f"axes = figure.subplots({rows}, {columns}, squeeze=False).flat")
     for call, own, k in placed:
-        words = [names[label] for label in own] + [repr(a) for a in call.arguments]
+        words = [names[label] for label in own]
+        if call.cut:
+            words = [f"stretches({name}, {call.cut[0]!r}, at={call.cut[1]!r})" for name in words]
+        words += [repr(a) for a in call.arguments]
         words += [f"{name}={value!r}" for name, value in call.options.items()]
         lines.append(f"{call.function.__name__}({', '.join([*words, f'ax=axes[{k}]'])})")
     if len(axes) < len(placed):

@@ -139,11 +139,13 @@ class Trace:
             height=190 if last else 130,
             tools=draw.TOOLS,
             x_range=x,
+            name=f"trace {name}",
         )
         made.min_border_left = 60
         if self.wide:
             count = state.data["traces"][variable].shape[2]
             made.y_range.update(start=-0.5, end=count - 0.5)
+            draw.count_places(made.yaxis, count, most=4)
             self.source = ColumnDataSource(
                 draw.image_data(np.zeros((count, 1)), (0, 1), (0, count))
             )

@@ -1,0 +1,340 @@
+"""The viewer in headless Chromium: pick, zoom, compare, take along, keyboard, two windows, live.
+
+``BGRL_SCREENSHOTS=docs/view python -m pytest -m long tests/test_view_browser.py`` writes the pictures of
+docs/viewer.md.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import urllib.parse
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bgrl import Intervention, Record, Run, models, simulate, tasks, write
+from bgrl import open as open_runs
+
+ROOT = Path(__file__).parents[1]
+pytest.importorskip("panel", reason="the extra `view` is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+if CHROMIUM is None:
+    pytest.skip("there is no browser: chromium is not installed", allow_module_level=True)
+
+NAMES = ("dopamine", "value", "reward", "done", "policy", "cortex")
+#: Seconds that a page may take on a machine that is busy.
+PATIENCE = 60_000
+
+
+def record(folder, name, steps, *lesions):
+    """A file of a small agent."""
+    agent = models.agent("rtrrl", tasks.make("memory_chain", length=3), units=8, replicates=3)
+    run = Run(
+        steps,
+        backend="numpy",
+        evaluations=6,
+        evaluation_steps=2 * steps,
+        record=Record((*NAMES, *(["intervention"] if lesions else []))),
+        interventions=tuple(map(Intervention.parse, lesions)),
+    )
+    path = folder / f"{name}.nc"
+    write(simulate(agent, run), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """A control, and a lesion in its middle."""
+    folder = tmp_path_factory.mktemp("view")
+    lesion = "inactivate cortex->cortex from 800 for 400"
+    return [record(folder, "control", 2000), record(folder, "lesion", 2000, lesion)]
+
+
+@pytest.fixture(scope="module")
+def serve():
+    """Start viewers; their addresses."""
+    started = []
+
+    def start(*words):
+        words = [sys.executable, "-m", "analysis.view", *map(str, words)]
+        process = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        started.append(process)
+        line = process.stdout.readline()
+        assert line.startswith("http://127.0.0.1:"), line
+        return line.split()[0]
+
+    yield start
+    for process in started:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as play:
+        options = ["--no-sandbox", "--disable-gpu"]
+        with play.chromium.launch(executable_path=CHROMIUM, args=options) as launched:
+            yield launched
+
+
+class Window:
+    """A window of the viewer."""
+
+    def __init__(self, browser, url, width=1280, height=900):
+        self.page = page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(PATIENCE)
+        self.errors = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("requestfailed", lambda request: self.errors.append(request.url))
+        page.goto(url)
+        page.get_by_text("The address of this page").wait_for()
+        self.settle()
+
+    def settle(self):
+        """Wait until figures have been drawn and nothing moves any more."""
+        self.page.wait_for_function(
+            "Bokeh.documents.length && Bokeh.documents.every(d => d.is_idle)"
+        )
+        self.page.wait_for_timeout(400)
+
+    def asked(self):
+        """What stands in the address."""
+        return dict(urllib.parse.parse_qsl(urllib.parse.urlparse(self.page.url).query))
+
+    def wait_asked(self, **values):
+        """Wait until it stands there."""
+        text = json.dumps({k: str(v) for k, v in values.items()})
+        self.page.wait_for_function(
+            f"""() => {{ const q = new URLSearchParams(location.search), w = {text};
+            return Object.keys(w).every(k => q.get(k) === w[k]) }}"""
+        )
+        self.settle()
+
+    def source(self, figure, column):
+        """The values of the first source of a figure that has such a column."""
+        return self.page.evaluate(
+            """([name, column]) => {
+              for (const d of Bokeh.documents) {
+                const figure = d.get_model_by_name(name)
+                if (figure == null) continue
+                for (const r of figure.renderers) {
+                  const found = r.data_source.data[column]
+                  if (found == null) continue
+                  const inner = found[0]
+                  if (inner != null && inner.length !== undefined) {
+                    return { shape: inner.shape ?? null, values: Array.from(inner) }
+                  }
+                  return { shape: null, values: Array.from(found) }
+                }
+              }
+              return null
+            }""",
+            [figure, column],
+        )
+
+    def wait_source(self, figure, column, expected):
+        """Wait until a figure has these values."""
+        for _ in range(100):
+            found = self.source(figure, column)
+            values = np.array(found["values"] if found else [], float)
+            if values.shape == np.shape(expected) and np.allclose(values, expected, rtol=1e-5):
+                return
+            self.page.wait_for_timeout(100)
+        np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+    def wheel(self, figure, amount):
+        """Turn the wheel over the middle of a figure, with the tool that takes it."""
+        x, y = self.page.evaluate(
+            """(name) => {
+              const model = Bokeh.documents[0].get_model_by_name(name)
+              model.toolbar.tools.find(tool => tool.type === 'WheelZoomTool').active = true
+              const element = Bokeh.index.find_one(model).el
+              element.scrollIntoView({ block: 'center' })
+              const box = element.getBoundingClientRect()
+              return [box.x + box.width / 2, box.y + box.height / 2]
+            }""",
+            figure,
+        )
+        self.page.mouse.move(x, y)
+        self.page.mouse.wheel(0, amount)
+
+    def button(self, name):
+        """A button by what stands on it."""
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def choose(self, label, value):
+        """Choose of a list."""
+        self.page.get_by_label(label, exact=True).select_option(value)
+
+    def picture(self, name, title=None):
+        """Write a picture for the documentation, of a panel or the whole page."""
+        if "BGRL_SCREENSHOTS" not in os.environ:
+            return
+        from PIL import Image
+
+        path = ROOT / os.environ["BGRL_SCREENSHOTS"] / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.page.mouse.move(2, 2)
+        self.settle()
+        if title is None:
+            self.page.screenshot(path=path, full_page=True)
+        else:
+            card = self.page.locator(".card", has=self.page.get_by_text(title, exact=True)).first
+            card.screenshot(path=path)
+        with Image.open(path) as image:
+            image.convert("RGB").quantize(128).save(path, optimize=True)
+
+
+@pytest.fixture
+def window(browser, serve, files):
+    opened = Window(browser, serve(*files))
+    yield opened
+    assert opened.errors == []
+    opened.page.close()
+
+
+def test_a_pathway_is_picked_and_a_trace_is_zoomed(window, files):
+    page = window.page
+    page.get_by_role("button", name="cortex->dorsal_striatum").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="cortex->dorsal_striatum").wait_for()
+    window.wait_asked(pick="cortex->dorsal_striatum")
+    with open_runs(files[0]) as data:
+        weights = data["weights"]["cortex->dorsal_striatum"].values[0, -1]
+        dopamine = data["traces"]["dopamine"].values[0]
+    window.wait_source("weights cortex->dorsal_striatum", "image", weights.ravel())
+    assert window.source("weights cortex->dorsal_striatum", "image")["shape"] == [*weights.shape]
+
+    whole = window.source("trace dopamine", "x")["values"]
+    assert len(whole) <= 1200 and np.diff(whole).min() == 2  # two steps a bin
+    window.button("zoom in").click()
+    window.wait_asked(first=750, last=1250)
+    window.wait_source("trace dopamine", "high", dopamine[749:1250])
+    window.wait_source("trace value", "x", np.arange(750, 1251))
+    # The wheel zooms as well, and all traces with the one under the pointer.
+    window.wheel("trace dopamine", -800)
+    page.wait_for_function("() => new URLSearchParams(location.search).get('first') > 800")
+    first, last = (int(window.asked()[k]) for k in ("first", "last"))
+    assert 750 < first < last < 1250
+    window.wait_source("trace dopamine", "high", dopamine[first - 1 : last])
+    window.wait_source("trace value", "x", np.arange(first, last + 1))
+
+
+@pytest.mark.long
+def test_a_step_is_picked_on_the_learning_curve(window):
+    page = window.page
+    x, y = page.evaluate(
+        """() => {
+          const model = Bokeh.documents[0].get_model_by_name('learning')
+          const view = Bokeh.index.find_one(model), frame = view.frame.bbox
+          view.el.scrollIntoView({ block: 'center' })
+          const box = view.el.getBoundingClientRect()
+          const at = (model.x_range.start * 0.5 + model.x_range.end * 0.5)
+          return [box.x + view.frame.x_scale.compute(at), box.y + frame.y_center]
+        }"""
+    )
+    page.mouse.click(x, y)
+    window.wait_asked(step=1000)
+    page.get_by_text("at step 1,000").first.wait_for()
+    page.get_by_text("50 trials nearest to step 1,000").first.wait_for(state="attached")
+
+
+@pytest.mark.long
+def test_runs_are_compared_and_subtracted(window, files):
+    curves = []
+    for file in files:
+        with open_runs(file) as data:
+            curves.append(data["evaluation"]["mean_return"].values)
+    control, lesion = curves
+    assert not np.array_equal(control, lesion)
+    window.wait_source("compare 0", "middle", np.median(control, axis=0))
+    window.wait_source("compare 1", "middle", np.median(lesion, axis=0))
+    window.picture("compare", "Compare")
+    window.choose("how", "less the run that is looked at")
+    window.wait_asked(subtract="true")
+    window.wait_source("compare less", "middle", lesion.mean(axis=0) - control.mean(axis=0))
+    window.picture("subtracted", "Compare")
+    window.choose("of each", "dopamine")
+    window.wait_asked(comparing="dopamine")
+    assert len(window.source("compare less", "middle")["values"]) == 11
+
+
+@pytest.mark.long
+def test_the_view_is_taken_along(window, files, tmp_path, browser, serve):
+    window.choose("panel", "Around events")
+    window.choose("neurons by", "components")
+    window.wait_asked(order="components")
+    for suffix, start in (("PNG", b"\x89PNG"), ("SVG", b"<?xml")):
+        with window.page.expect_download() as download:
+            window.button(suffix).click()
+        assert Path(download.value.path()).read_bytes().startswith(start)
+    with window.page.expect_download() as download:
+        window.button("Python").click()
+    lines = Path(download.value.path()).read_text()
+    assert "order='components'" in lines
+    subprocess.run([sys.executable, "-c", lines], cwd=tmp_path, check=True)
+    assert (tmp_path / "view.png").stat().st_size > 10_000
+    # The address alone opens the same view in another viewer of the same files.
+    query = urllib.parse.urlparse(window.page.url).query
+    colleague = Window(browser, f"{serve(*files)}?{query}")
+    assert colleague.page.get_by_label("neurons by").input_value() == "components"
+    colleague.page.close()
+
+
+@pytest.mark.long
+def test_windows_do_not_disturb_each_other(window, browser):
+    url = window.page.url
+    other = Window(browser, url)
+    other.button("zoom in").click()
+    other.choose("nucleus or pathway", "dopamine")
+    other.wait_asked(pick="dopamine", first=750)
+    window.settle()
+    assert window.asked() == {}
+    assert len(window.source("trace dopamine", "x")["values"]) == 1000
+    window.button("later").click()
+    window.settle()
+    assert other.asked()["first"] == "750"
+    other.page.close()
+
+
+@pytest.mark.long
+def test_the_keyboard_reaches_every_control(window):
+    everything = """() => {
+      const found = []
+      const walk = (root) => {
+        for (const e of root.querySelectorAll('*')) {
+          if (e.shadowRoot) walk(e.shadowRoot)
+          const box = e.getBoundingClientRect()
+          const shown = box.width > 0 && getComputedStyle(e).visibility !== 'hidden'
+          const link = e.tagName !== 'A' || e.href
+          if (e.tabIndex >= 0 && !e.disabled && shown && link) found.push(e)
+        }
+      }
+      walk(document)
+      window.everything = found
+      return found.length
+    }"""
+    current = """() => {
+      let e = document.activeElement
+      while (e && e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement
+      return window.everything.indexOf(e)
+    }"""
+    page = window.page
+    count = page.evaluate(everything)
+    assert count > 60
+    reached = set()
+    for _ in range(2 * count):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(current))
+        if len(reached - {-1}) == count:
+            break
+    missed = page.evaluate(
+        """(reached) => window.everything
+          .filter((e, k) => !reached.includes(k)).map(e => e.outerHTML.slice(0, 120))""",
+        sorted(reached),
+    )
+    assert missed == []
