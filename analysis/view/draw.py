@@ -45,6 +45,7 @@ def axes(title, xlabel, ylabel, *, height=230, tools="pan,wheel_zoom,box_zoom,re
     made.toolbar.logo = None
     made.toolbar.autohide = False
     made.title.text_font_size = "12px"
+    made.min_border_right = 24
     made.outline_line_color = None
     made.grid.grid_line_color = "#EEEEEE"
     made.axis.axis_label_text_font_style = "normal"
@@ -130,6 +131,7 @@ def legend_below(made):
     legend.label_text_font_size = "11px"
     legend.border_line_color = None
     legend.padding = legend.margin = 2
+    legend.spacing = 14
     legend.click_policy = "hide"
 
 
@@ -169,15 +171,18 @@ def code(text):
     return pn.pane.HTML(f'<pre tabindex="0" style="{style}">{html.escape(text)}</pre>', **STRETCH)
 
 
-def table(rows):
-    """Names and values."""
+def table(rows, most=8):
+    """Names and values; many are folded away."""
     cell = "text-align:left;vertical-align:top;padding:1px 10px 1px 0;overflow-wrap:anywhere"
     lines = "".join(
         f'<tr><th style="{cell};font-weight:600">{html.escape(str(k))}</th>'
         f'<td style="{cell}">{html.escape(str(v))}</td></tr>'
         for k, v in rows.items()
     )
-    return pn.pane.HTML(f"<table style='font-size:13px'>{lines}</table>", **STRETCH)
+    text = f"<table style='font-size:13px'>{lines}</table>"
+    if len(rows) > most:
+        text = f"<details><summary>{len(rows)} settings</summary>{text}</details>"
+    return pn.pane.HTML(text, **STRETCH)
 
 
 def row(*content):

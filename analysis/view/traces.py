@@ -41,6 +41,10 @@ def panel(state):
         shown.param.update(options=list(state.opened.curves), value=names)
         x.update(bounds=(0, state.opened.steps), reset_start=0, reset_end=state.opened.steps)
         figures[:] = [Trace(state, name, x, last=name == names[-1]) for name in names]
+        for one in figures:  # where one has a bar of colours, all leave room for it
+            one.figure.min_border_right = (
+                60 if any(o.wide for o in figures) and not one.wide else 24
+            )
         content[:] = [pn.pane.Bokeh(one.figure, **draw.STRETCH) for one in figures]
         for one in figures:
             one.figure.on_event(RangesUpdate, zoomed)
