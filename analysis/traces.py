@@ -11,7 +11,7 @@ from .trials import events
 
 #: Points of a curve that are drawn; more recorded steps than these are told by their extremes.
 POINTS = 1000
-#: Events and ends of trials in view beyond which single ones are not marked.
+#: Trials in view beyond which their ends and events are not marked.
 MARKS = 300
 
 
@@ -76,14 +76,19 @@ def marks(data, replicate, first, last):
 
     Returns
     -------
-    dict of str to ndarray of int
-        `trial end`, and the events of the task, each with its steps.
+    found : dict of str to ndarray of int
+        `trial end`, and the events of the task, each with its steps; nothing if they are too many.
+    trials : int
+        How many end in view.
     """
     if "trials" not in data.children:
-        return {}
+        return {}, 0
     trials = data["trials"].to_dataset().isel(replicate=replicate)
-    # A trial that ends later may have an event in view, one that ends earlier has none.
     seen = window_of_trials(trials["end_step"].variable, first, last)
+    count = seen.stop - seen.start
+    if count > MARKS:
+        return {}, count
+    # A trial that ends later may have an event in view, one that ends earlier has none.
     trials = trials.isel(trial=slice(seen.start, seen.stop + 1))
     ends, lengths = trials["end_step"].values, trials["length"].values
     found = {"trial end": ends}
@@ -93,7 +98,7 @@ def marks(data, replicate, first, last):
             found[name] = (ends - lengths if anchor == "start" else ends) + offset
         elif "event_step" in trials:
             found[name] = trials["event_step"].sel(event=name).values
-    return {k: v[(v >= first) & (v <= last)].astype(int) for k, v in found.items()}
+    return {k: v[(v >= first) & (v <= last)].astype(int) for k, v in found.items()}, count
 
 
 def label(data, name):
@@ -191,8 +196,8 @@ def plot_trace(data, name, *, replicate=0, first=0, last=None, ax=None):
         if start <= last and end >= first:
             colour = (COLOURS["grey"], COLOURS["sky"], COLOURS["purple"])[k % 3]
             ax.axvspan(start, end, color=colour, alpha=0.2, linewidth=0, label=text)
-    for event, at in marks(data, replicate, first, last).items():
-        if 0 < len(at) <= MARKS:
+    for event, at in marks(data, replicate, first, last)[0].items():
+        if len(at):
             colour, line = mark_style(data, event)
             style = {"colors": colour, "linestyles": line, "linewidth": 0.8, "alpha": 0.7}
             ax.vlines(at, 0, 1, transform=ax.get_xaxis_transform(), label=event, **style)

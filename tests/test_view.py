@@ -81,16 +81,24 @@ def test_a_stretch_is_what_was_recorded(state):
 
 
 def test_marks_are_the_steps_of_ends_and_events(state):
-    found = traces.marks(state.data, 0, 17, 40)
+    found, trials = traces.marks(state.data, 0, 17, 40)
     done = state.data["traces"]["done"].values[0]
     ends = 1 + np.flatnonzero(done > 0)
     expected = ends[(ends >= 17) & (ends <= 40)]
-    assert len(expected) > 3 and found["trial end"].tolist() == expected.tolist()
+    assert trials == len(expected) > 3 and found["trial end"].tolist() == expected.tolist()
     assert found["outcome"].tolist() == expected.tolist()
     queries = ends - 1
     assert found["query"].tolist() == queries[(queries >= 17) & (queries <= 40)].tolist()
     cues = np.append(0, ends)  # a trial starts in the step in which the one before ends
     assert found["cue"].tolist() == cues[(cues >= 17) & (cues <= 40)].tolist()
+
+
+def test_too_many_marks_are_counted(state, monkeypatch):
+    monkeypatch.setattr(traces, "MARKS", 10)
+    assert traces.marks(state.data, 1, 0, STEPS) == (
+        {},
+        np.sum(state.data["traces"]["done"].values[1] > 0),
+    )
 
 
 def test_an_intervention_has_its_steps(files):

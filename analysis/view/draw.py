@@ -136,11 +136,15 @@ def legend_below(made):
 
 
 def said(text, kind="note"):
-    """A line of text of any origin, escaped."""
+    """Lines of text of any origin, escaped."""
+    return pn.pane.HTML(as_note(text, kind), **STRETCH)
+
+
+def as_note(text, kind="note"):
+    """What such lines are in HTML, to be put into the pane of others."""
     colour = {"note": "#555555", "alert": COLOURS["vermillion"]}[kind]
-    return pn.pane.HTML(
-        f'<p style="color:{colour};margin:2px 0">{html.escape(text)}</p>', **STRETCH
-    )
+    style = f"color:{colour};margin:2px 0;white-space:pre-line;overflow-wrap:anywhere"
+    return f'<p style="{style}">{html.escape(text)}</p>'
 
 
 def select(state, name, label, options, **given):
@@ -165,10 +169,13 @@ def heading(text):
 
 def code(text):
     """Text in columns as it is."""
-    style = (
-        "white-space:pre-wrap;overflow-wrap:anywhere;background:#F5F5F5;padding:8px;margin:2px 0"
-    )
-    return pn.pane.HTML(f'<pre tabindex="0" style="{style}">{html.escape(text)}</pre>', **STRETCH)
+    return pn.pane.HTML(as_code(text), **STRETCH)
+
+
+def as_code(text):
+    """What such text is in HTML, to be put into the pane of another."""
+    look = "white-space:pre-wrap;overflow-wrap:anywhere;background:#F5F5F5;padding:8px;margin:2px 0"
+    return f'<pre tabindex="0" style="{look}">{html.escape(text)}</pre>'
 
 
 def table(rows, most=8):

@@ -25,13 +25,12 @@ def panel(state):
     """How far the run is, the controls that steer it, and what became of requests."""
     bgrl = importlib.import_module("bgrl")
     opened = state.opened
-    said = pn.Column(**draw.STRETCH)
     targets = [*opened.circuit["populations"], *opened.circuit["projections"]]
     targets += [opened.circuit[k]["name"] for k in ("actor", "critic") if opened.circuit.get(k)]
     target = pn.widgets.Select(label="nucleus or pathway", options=targets, width=200)
     level = pn.widgets.FloatInput(label="dopamine (TD error)", value=0.0, step=0.1, width=130)
     count = pn.widgets.IntInput(label="steps", value=100, start=1, width=100)
-    last = pn.Column(**draw.STRETCH)
+    last = draw.said("")
     seen = {"frames": None, "asked": ""}
 
     def ask(text):
@@ -47,8 +46,8 @@ def panel(state):
         try:
             opened.look()
             told = bgrl.steering(opened.folder)
-        except (ValueError, OSError) as error:
-            last[:] = [draw.said(str(error), "alert")]
+        except (ValueError, RuntimeError, OSError) as error:
+            last.object = draw.as_note(str(error), "alert")
             return
         lines = [f"step {opened.seen:,} of {opened.steps:,}{', paused' if told['paused'] else ''}"]
         lines += [f"in force or past: {text}" for text in told["interventions"]]
@@ -56,7 +55,7 @@ def panel(state):
             refused = answer["refused"]
             became = f"refused: {refused}" if refused else f"from step {answer['step']:,}"
             lines.append(f"{answer['request']}: {became}")
-        last[:] = [draw.said(line) for line in [seen["asked"], *lines] if line]
+        last.object = draw.as_note("\n".join(filter(None, [seen["asked"], *lines])))
         if seen["frames"] != opened.seen:
             seen["frames"] = opened.seen
             state.seen = opened.seen
@@ -83,5 +82,5 @@ def panel(state):
     ]
     look()
     pn.state.add_periodic_callback(look, period=EVERY)
-    said[:] = [draw.said("Steering changes the run for everybody who looks at it.")]
-    return pn.Column(last, *rows, said, **draw.STRETCH)
+    note = draw.said("Steering changes the run for everybody who looks at it.")
+    return pn.Column(last, *rows, note, **draw.STRETCH)

@@ -151,7 +151,7 @@ def panel(state, panels):
         Title to a panel that has `drawing`.
     """
     which = pn.widgets.Select(label="panel", options=list(panels), width=150)
-    text = pn.Column(**draw.STRETCH)
+    text = draw.code("")
 
     def calls():
         return panels[which.value].drawing(state)
@@ -160,14 +160,14 @@ def panel(state, panels):
         try:
             return saved(figure(state, calls()), suffix)
         except Exception as error:
-            text[:] = [draw.said(f"cannot be drawn: {error}", "alert")]
+            text.object = draw.as_note(f"cannot be drawn: {error}", "alert")
             raise
 
     def tell(*_):
         try:
-            text[:] = [draw.code(python(state, calls()))]
+            text.object = draw.as_code(python(state, calls()))
         except Exception as error:
-            text[:] = [draw.said(f"cannot be drawn: {error}", "alert")]
+            text.object = draw.as_note(f"cannot be drawn: {error}", "alert")
 
     downloads = [
         pn.widgets.FileDownload(

@@ -21,7 +21,7 @@ POINTS = 1200
 
 def panel(state):
     """One figure below the other, and controls of what they show."""
-    content, note = pn.Column(**draw.STRETCH), pn.Column(**draw.STRETCH)
+    content, note = pn.Column(**draw.STRETCH), draw.said("")
     shown = pn.widgets.MultiSelect(label="traces", options=[], size=5, width=240)
     first = pn.widgets.IntInput(label="first step", width=110, start=0)
     last = pn.widgets.IntInput(label="last step", width=110, start=0)
@@ -32,9 +32,10 @@ def panel(state):
         a, b = _stretch(state)
         x.update(start=a, end=b)
         first.value, last.value = a, b
+        seen = marks(state.data, state.replicate, a, b)
         for one in figures:
-            one.read(a, b)
-        note[:] = [draw.said(_told(state, a, b) if figures else "no trace is chosen")]
+            one.read(a, b, seen[0])
+        note.object = draw.as_note(_told(state, a, b, *seen) if figures else "no trace is chosen")
 
     def redraw(*_):
         names = [n for n in state.traces if n in state.opened.curves]
@@ -118,15 +119,13 @@ def _stretch(state):
     return min(state.first, last - 1), last
 
 
-def _told(state, first, last):
+def _told(state, first, last, marked, trials):
     """What the marks of a stretch are, and how many."""
-    found = {k: len(v) for k, v in marks(state.data, state.replicate, first, last).items()}
-    few = [k for k, n in found.items() if 0 < n <= MARKS]
     text = f"Steps {first:,} to {last:,} of replicate {state.replicate}. "
-    text += f"Marked: {', '.join(f'{k} ({found[k]})' for k in few)}. " if few else ""
-    many = [f"{k} ({n:,})" for k, n in found.items() if n > MARKS]
-    text += f"Too many to mark: {', '.join(many)}; zoom in." if many else ""
-    return text
+    if trials > MARKS:
+        return f"{text}{trials:,} trials, too many to mark their ends and events; zoom in."
+    told = ", ".join(f"{k} ({len(at)})" for k, at in marked.items() if len(at))
+    return text + (f"Marked: {told}." if told else "")
 
 
 class Trace:
@@ -182,7 +181,7 @@ class Trace:
         made.legend.visible = last
         draw.legend_below(made)
 
-    def read(self, first, last):
+    def read(self, first, last, marked):
         """Show a stretch."""
         state = self.state
         seen = window(
@@ -199,15 +198,13 @@ class Trace:
             return
         self.source.data = {"x": seen.first, "low": seen.low, "high": seen.high}
         self.cursor.location = state.step
-        found = marks(state.data, state.replicate, first, last)
         for event, source in self.marks.items():
-            at = found.get(event, np.array([]))
-            source.data = {"x": at if len(at) <= MARKS else []}
+            source.data = {"x": marked.get(event, [])}
 
 
 def curve_figure(state, name, first, last, height):
     """One curve alone between two steps."""
     one = Trace(state, name, Range1d(first, last))
     one.figure.height = height
-    one.read(first, last)
+    one.read(first, last, marks(state.data, state.replicate, first, last)[0])
     return pn.pane.Bokeh(one.figure, **draw.STRETCH)
