@@ -87,7 +87,7 @@ class Drawing(JSComponent):
 def panel(state):
     """The drawing, a list of the same names, and what is picked."""
     drawing = Drawing(sizing_mode="stretch_width", min_height=200)
-    names = draw.select(state, "pick", "nucleus or pathway", [])
+    names = draw.select(state, "pick", "nucleus or pathway", [], width=260)
     told = pn.Column(**draw.STRETCH)
     drawn = {}
 

@@ -127,7 +127,7 @@ def _less(state):
     if not others:
         return draw.said("choose another run to subtract from")
     options = {"height": 300, "name": "compare less"}
-    made = draw.axes(f"less {reference}", xlabel, f"difference of {ylabel}", **options)
+    made = draw.axes(f"each less: {reference}", xlabel, f"difference of {ylabel}", **options)
     for k, label in others:
         x, a = _values(state, label)
         b = _values(state, reference, x)[1]
@@ -137,7 +137,6 @@ def _less(state):
         draw.line_with_band(made, x, _colour(k), text, **band)
     made.add_layout(Span(location=0, dimension="width", line_color="#222222"))
     draw.legend_below(made)
-    made.legend.ncols = 1
     return made
 
 

@@ -52,7 +52,7 @@ def axes(title, xlabel, ylabel, *, height=230, tools="pan,wheel_zoom,box_zoom,re
     made.axis.axis_label_text_font_size = "12px"
     made.xaxis.formatter.use_scientific = False
     made.axis.minor_tick_line_color = None
-    made.yaxis.ticker.desired_num_ticks = max(2, height // 45)
+    made.yaxis.ticker.desired_num_ticks = max(3, height // 45)
     return made
 
 
@@ -120,19 +120,37 @@ def line_with_band(made, x, colour, label, *, middle, low, high, dash="solid"):
 
 
 def legend_below(made):
-    """Put the legend of a figure under it, where it hides nothing."""
+    """Put the legend of a figure under it, where it hides nothing, and make room for it."""
     if not made.legend:
         return
     legend = made.legend[0]
     made.add_layout(legend, "below")
+    made.height += 22 * len(legend.items)
     legend.location = "left"
-    legend.orientation = "horizontal"
-    legend.ncols = 2
     legend.label_text_font_size = "11px"
     legend.border_line_color = None
-    legend.padding = legend.margin = 2
-    legend.spacing = 14
+    legend.padding = legend.margin = legend.spacing = 1
     legend.click_policy = "hide"
+
+
+def key(entries):
+    """What lines and shades mean, as HTML.
+
+    Parameters
+    ----------
+    entries : list of (str, str, str)
+        Label, colour, and solid, dashed, dotted, dotdash or shade.
+    """
+    parts = []
+    for label, colour, look in entries:
+        border = {"dotdash": "dashed"}.get(look, look)
+        mark = f"border-left:2px {border} {colour};height:14px;width:0"
+        if look == "shade":
+            mark = f"background:{colour};opacity:0.35;height:12px;width:16px"
+        mark = f'<span style="display:inline-block;vertical-align:middle;{mark}"></span>'
+        text = html.escape(label)
+        parts.append(f'<span style="margin-right:16px;white-space:nowrap">{mark} {text}</span>')
+    return f'<p style="margin:2px 0;font-size:12px;line-height:20px">{" ".join(parts)}</p>'
 
 
 def said(text, kind="note"):
@@ -150,7 +168,10 @@ def as_note(text, kind="note"):
 def select(state, name, label, options, **given):
     """A list to choose a value of the state from."""
     widget = pn.widgets.Select(
-        label=label, options=options, value=state.choice(name, list(options)), width=150, **given
+        label=label,
+        options=options,
+        value=state.choice(name, list(options)),
+        **{"width": 150} | given,
     )
 
     def follow(_):
@@ -182,7 +203,7 @@ def table(rows, most=8):
     """Names and values; many are folded away."""
     cell = "text-align:left;vertical-align:top;padding:1px 10px 1px 0;overflow-wrap:anywhere"
     lines = "".join(
-        f'<tr><th style="{cell};font-weight:600">{html.escape(str(k))}</th>'
+        f'<tr><th style="{cell};font-weight:600;min-width:60px">{html.escape(str(k))}</th>'
         f'<td style="{cell}">{html.escape(str(v))}</td></tr>'
         for k, v in rows.items()
     )

@@ -163,7 +163,6 @@ def _curves(state, seen, signal, event, table):
             )
     made.add_layout(draw.vertical(0, line_dash="dashed"))
     draw.legend_below(made)
-    made.legend.ncols = 1
     return made
 
 

@@ -80,6 +80,9 @@ def _curves(state, cursor):
             made.add_layout(Span(location=float(data.attrs[key]), dimension="width", **style))
             draw.in_legend(made, f"{text}: {float(data.attrs[key]):g}", **style)
     shade(made, state.opened)
+    for text, colour in shades(state.opened):
+        style = {"fill_color": colour, "fill_alpha": 0.2, "line_color": None}
+        draw.in_legend(made, f"shaded: {text}", "patch", **style)
     made.add_layout(cursor)
     draw.legend_below(made)
 
@@ -90,12 +93,14 @@ def _curves(state, cursor):
     return pn.pane.Bokeh(made, **draw.STRETCH)
 
 
+def shades(opened):
+    """(What was done, colour) of each intervention."""
+    colours = COLOURS["grey"], COLOURS["sky"], COLOURS["purple"]
+    return [(text, colours[k % 3]) for k, (text, *_) in enumerate(intervals(opened.data))]
+
+
 def shade(made, opened):
-    """The time of interventions, each in the legend."""
-    for k, (text, start, end) in enumerate(intervals(opened.data)):
-        style = {
-            "fill_color": (COLOURS["grey"], COLOURS["sky"], COLOURS["purple"])[k % 3],
-            "fill_alpha": 0.2,
-        }
-        made.add_layout(BoxAnnotation(left=start, right=end, line_color=None, **style))
-        draw.in_legend(made, f"shaded: {text}", "patch", line_color=None, **style)
+    """Shade the time of each intervention."""
+    for (_, start, end), (_, colour) in zip(intervals(opened.data), shades(opened), strict=True):
+        style = {"fill_color": colour, "fill_alpha": 0.2, "line_color": None}
+        made.add_layout(BoxAnnotation(left=start, right=end, **style))

@@ -8,6 +8,8 @@ from . import circuit, compare, draw, events, learning, live, share, traces
 PANELS = (circuit, learning, traces, events, compare)
 #: Those that stand beside each other on top; the others take the whole width.
 BESIDE = (circuit, learning)
+#: Those that read much, and are filled once the page is there.
+LATER = (events, compare)
 STYLE = "body { margin: 8px; font-family: sans-serif; background: #FFFFFF }"
 
 
@@ -22,7 +24,10 @@ def page(state):
     -------
     panel.viewable.Viewable
     """
-    cards = {one: _card(one, one.panel(state)) for one in PANELS}
+    cards = {
+        one: _card(one, one.panel(state) if one not in LATER else _later(one, state))
+        for one in PANELS
+    }
     along = _card(share, share.panel(state, {one.TITLE: one for one in PANELS}))
     left, right = (cards[one] for one in BESIDE)
     top = pn.FlexBox(_half(left), _half(right, along), gap="10px", **draw.STRETCH)
@@ -30,6 +35,16 @@ def page(state):
     if state.opened.folder is not None:
         below.insert(0, _card(live, live.panel(state)))
     return pn.Column(_head(state), top, *below, **draw.STRETCH)
+
+
+def _later(one, state):
+    content = pn.Column(draw.said("is being read ..."), **draw.STRETCH)
+
+    def fill():
+        content[:] = [one.panel(state)]
+
+    pn.state.onload(fill)
+    return content
 
 
 def _half(*cards):

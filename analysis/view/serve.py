@@ -1,8 +1,11 @@
 """Serves the viewer: a page of its own to every window."""
 
+import traceback
+
 import netCDF4
 import panel as pn
 
+from . import draw
 from .page import STYLE, page
 from .state import State, open_runs
 
@@ -43,7 +46,11 @@ def serve(files, folder, address, port):
     def window():
         state = State(runs)
         pn.state.location.sync(state, list(State.SHARED))
-        return page(state)
+        try:
+            return page(state)
+        except Exception as error:  # a blank page would say nothing
+            traceback.print_exc()
+            return draw.said(f"cannot be shown: {type(error).__name__}: {error}", "alert")
 
     pn.config.raw_css = [STYLE]
     server = pn.io.server.get_server(

@@ -9,9 +9,9 @@ from bokeh.events import RangesUpdate
 from bokeh.models import ColumnDataSource, Range1d
 
 from ..style import COLOURS
-from ..traces import MARKS, extremes, label, mark_style, marks, plot_trace, window
+from ..traces import MARKS, extremes, mark_style, marks, plot_trace, window
 from . import draw
-from .learning import shade
+from .learning import shade, shades
 from .share import Call
 
 TITLE = "Traces"
@@ -35,7 +35,8 @@ def panel(state):
         seen = marks(state.data, state.replicate, a, b)
         for one in figures:
             one.read(a, b, seen[0])
-        note.object = draw.as_note(_told(state, a, b, *seen) if figures else "no trace is chosen")
+        told = _told(state, a, b, *seen) if figures else "no trace is chosen"
+        note.object = draw.as_note(told) + _key(state, seen[0])
 
     def redraw(*_):
         names = [n for n in state.traces if n in state.opened.curves]
@@ -99,7 +100,7 @@ def panel(state):
     last.param.watch(lambda event: state.param.update(last=event.new), "value")
     shown.param.watch(lambda event: state.param.update(traces=event.new), "value")
     state.param.watch(redraw, ["run", "traces"])
-    state.param.watch(refresh, ["first", "last", "replicate"])
+    state.param.watch(refresh, ["first", "last", "replicate", "step"])
     state.param.watch(centre, "step")
     state.param.watch(grow, "seen")
     redraw()
@@ -119,6 +120,14 @@ def _stretch(state):
     return min(state.first, last - 1), last
 
 
+def _key(state, marked):
+    """What lines and shades mean."""
+    entries = [(event, *mark_style(state.data, event)) for event, at in marked.items() if len(at)]
+    entries += [(f"shaded: {text}", colour, "shade") for text, colour in shades(state.opened)]
+    entries.append((f"step of learning {state.step:,}", COLOURS["vermillion"], "solid"))
+    return draw.key(entries)
+
+
 def _told(state, first, last, marked, trials):
     """What the marks of a stretch are, and how many."""
     text = f"Steps {first:,} to {last:,} of replicate {state.replicate}. "
@@ -135,11 +144,12 @@ class Trace:
         self.state, self.name = state, name
         variable, place = state.opened.curves[name]
         self.wide = place is None and state.data["traces"][variable].ndim == 3
+        units = state.data["traces"][variable].attrs.get("units", "1")
         self.figure = made = draw.axes(
-            label(state.data, name),
+            f"{name} ({units})" if units != "1" else name,
             "step" if last else "",
             "",
-            height=190 if last else 130,
+            height=150 if last else 130,
             tools=draw.TOOLS,
             x_range=x,
             name=f"trace {name}",
@@ -167,7 +177,6 @@ class Trace:
             style = {"line_color": colour, "line_dash": dash.replace("dashdot", "dotdash")}
             self.marks[event] = ColumnDataSource({"x": []})
             made.vspan("x", source=self.marks[event], line_alpha=0.8, **style)
-            draw.in_legend(made, event, **style)
         shade(made, state.opened)
         self.cursor = draw.vertical(state.step, line_color=COLOURS["vermillion"], line_width=1.5)
         made.add_layout(self.cursor)
@@ -178,8 +187,6 @@ class Trace:
             mode="vline",
             renderers=made.renderers[1:2],
         )
-        made.legend.visible = last
-        draw.legend_below(made)
 
     def read(self, first, last, marked):
         """Show a stretch."""
