@@ -1,24 +1,26 @@
 """The viewer: what it shows is what the file has, and a browser drives it."""
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from analysis import difference, population, stretches, traces, trial_map
+from analysis import difference, population, stretches, traces, train, trial_map
+from analysis.view import view
 from bgrl import Intervention, Record, Run, models, simulate, tasks, write
 from bgrl import open as open_runs
 
-pytest.importorskip("panel", reason="the extra `view` is not installed")
-
-from analysis.view import __main__ as command
-from analysis.view import compare, draw, page, share, view
-from analysis.view import serve as served
-from analysis.view.state import Opened, State
+pn = pytest.importorskip("panel", reason="the extra `view` is not installed")
+command, compare, draw, page, share, served, windows = (
+    importlib.import_module(f"analysis.view.{name}")
+    for name in ("__main__", "compare", "draw", "page", "share", "serve", "state")
+)
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("dopamine", "value", "reward", "done", "policy", "cortex")
@@ -49,7 +51,7 @@ def files(tmp_path_factory):
 
 @pytest.fixture
 def state(files):
-    made = State.of(files)
+    made = windows.State.of(files)
     yield made
     for one in made.runs.values():
         one.data.close()
@@ -157,6 +159,7 @@ def test_differences_of_groups_of_replicates():
 def test_the_lines_draw_the_figure(state, panel, tmp_path, monkeypatch):
     subtract, panel = panel == "subtracted", compare if panel == "subtracted" else panel
     state.param.update(step=200, first=50, last=90, order="components", subtract=subtract)
+    state.param.update(over="trials", replicate=1)
     calls = panel.drawing(state)
     shown = share.saved(share.figure(state, calls), "png").getvalue()
     monkeypatch.chdir(tmp_path)
@@ -165,7 +168,7 @@ def test_the_lines_draw_the_figure(state, panel, tmp_path, monkeypatch):
     for opened in (one for one in names.values() if isinstance(one, xr.DataTree)):
         opened.close()
     assert Path("view.png").read_bytes() == shown
-    state.param.update(step=0, first=60, replicate=1, comparing="dopamine")
+    state.param.update(step=0, first=60, replicate=0, comparing="dopamine")
     other = share.saved(share.figure(state, panel.drawing(state)), "png").getvalue()
     assert (other == shown) == (panel.TITLE == "Learning")
 
@@ -181,8 +184,8 @@ def test_the_lines_name_files_and_places(state):
 
 
 def test_windows_have_states_of_their_own(files):
-    runs = State.of(files).runs.values()
-    mine, yours = State(list(runs)), State(list(runs))
+    runs = windows.State.of(files).runs.values()
+    mine, yours = windows.State(list(runs)), windows.State(list(runs))
     page.page(mine), page.page(yours)
     mine.param.update(step=200, pick="dopamine", first=10, last=20, run=list(mine.runs)[1])
     assert (yours.step, yours.pick, yours.first, yours.last) == (STEPS, "cortex", 0, STEPS)
@@ -205,10 +208,21 @@ def test_runs_are_labelled_by_what_differs(state):
 def test_a_notebook_gets_the_same_panels(files):
     with open_runs(files[0]) as data:
         root = view(data).get_root()
-    titles = {model.title for model in root.references() if hasattr(model, "title")}
-    assert {"weights at step 600, replicate 0", "dopamine (TD error)"} & {
-        getattr(title, "text", title) for title in titles
+    titles = {getattr(one.title, "text", "") for one in root.references() if hasattr(one, "title")}
+    assert {"dopamine", "value", "dopamine (TD error) around outcome", "control.nc"} - titles == {
+        "control.nc"
     }
+
+
+def test_a_panel_of_ones_own_is_one_module(state, monkeypatch):
+    calls = [share.Call(train.plot_trials, ("length",))]
+    own = SimpleNamespace(
+        TITLE="Lengths", panel=lambda state: draw.said("mine"), drawing=lambda state: calls
+    )
+    monkeypatch.setattr(page, "PANELS", (*page.PANELS, own))
+    cards = page.page(state).select(pn.Card)
+    assert [card.title for card in cards if "Lengths" in card.title] == ["Lengths"]
+    assert "plot_trials(data, 'length', ax=axes[0])" in share.python(state, own.drawing(state))
 
 
 def test_nothing_of_a_file_becomes_markup():
@@ -290,6 +304,6 @@ def test_a_run_without_traces_is_shown(files):
         bare = xr.DataTree.from_dict(
             {k: data[k].to_dataset() for k in ("/", "/trials", "/evaluation", "/weights")}
         )
-        state = State([Opened("bare", bare)])
+        state = windows.State([windows.Opened("bare", bare)])
         page.page(state)
         assert (state.opened.curves, state.opened.envelopes, state.traces) == ({}, None, [])

@@ -6,6 +6,7 @@ from bokeh.models import ColumnDataSource
 
 from ..event_aligned import plot_event_aligned
 from ..population import by_peak, components, mean_activity, plot_population
+from ..statistics import mean_and_error
 from ..stretches import is_long, stretches
 from ..style import COLOURS, PERIODS
 from ..trial_map import plot_trial_map, trial_rows
@@ -15,7 +16,15 @@ from .share import Call
 
 TITLE = "Around events"
 OUTCOMES = ("all", "rewarded", "unrewarded", "apart")
+#: What the spread of curves is of: replicates, or the trials of the one that is looked at.
+OVER = ("replicates", "trials")
 ORDERS = ("peak", "stored", "components")
+
+#: Parameters of the state that are in the figures.
+LOOKED_AT = (
+    *("replicate", "step", "signal", "event", "before", "after"),
+    *("trials", "over", "population", "order"),
+)
 
 
 def panel(state):
@@ -28,6 +37,7 @@ def panel(state):
         draw.integer(state, "before", "steps before"),
         draw.integer(state, "after", "steps after"),
         draw.select(state, "trials", "trials", list(OUTCOMES)),
+        draw.select(state, "over", "spread over", list(OVER)),
         draw.select(state, "population", "population", populations),
         draw.select(state, "order", "neurons by", list(ORDERS)),
     ]
@@ -37,7 +47,7 @@ def panel(state):
         for k, (name, options) in {
             0: ("signal", signals),
             1: ("event", state.opened.events),
-            5: ("population", populations),
+            6: ("population", populations),
         }.items():
             controls[k].param.update(options=options, value=state.choice(name, options))
         redraw()
@@ -49,20 +59,7 @@ def panel(state):
             content[:] = [draw.said(str(error), "alert")]
 
     state.param.watch(renew, "run")
-    state.param.watch(
-        redraw,
-        [
-            "replicate",
-            "step",
-            "signal",
-            "event",
-            "before",
-            "after",
-            "trials",
-            "population",
-            "order",
-        ],
-    )
+    state.param.watch(redraw, [*LOOKED_AT])
     redraw()
     return pn.Column(draw.row(*controls), content, **draw.STRETCH)
 
@@ -79,6 +76,7 @@ def drawing(state):
     if signals:
         around = state.choice("signal", signals), event
         apart = {"by_outcome": True} if state.trials != "all" else {}
+        apart |= {"replicate": state.replicate} if state.over == "trials" else {}
         found.append(Call(plot_event_aligned, around, window | apart, cut=cut))
         found.append(Call(plot_trial_map, around, window | {"replicate": state.replicate}, cut=cut))
     if populations:
@@ -129,6 +127,8 @@ def _curves(state, seen, signal, event, table):
     name = table.attrs.get("long_name", signal)
     made = draw.axes(f"{name} around {event}", f"time from {event} (ms)", name, height=300)
     made.x_range.update(start=float(table["lag"][0]), end=float(table["lag"][-1]))
+    if state.over == "trials":
+        table = table[table["replicate"].values == state.replicate]
     start = seen["traces"]["step"].values[table["start"].values]
     half = state.opened.steps / 2
     near = np.zeros(len(start), bool)
@@ -146,11 +146,10 @@ def _curves(state, seen, signal, event, table):
         for outcome, dash, part in kept(table[rows], state.trials):
             if not part.sizes["trial"]:
                 continue
-            means = replicate_means(part)
-            with np.errstate(all="ignore"):
-                known = ~np.isnan(means).all(axis=0)
-                low, middle, high = np.nanpercentile(means[:, known], [25, 50, 75], axis=0)
-            text = f"{period}{outcome}: {part.sizes['trial']:,} trials, n = {len(means)}"
+            middle, low, high, count = _spread(state, part)
+            known = ~np.isnan(middle)
+            middle, low, high = middle[known], low[known], high[known]
+            text = f"{period}{outcome}: {part.sizes['trial']:,} trials{count}"
             draw.line_with_band(
                 made,
                 part["lag"].values[known],
@@ -164,6 +163,18 @@ def _curves(state, seen, signal, event, table):
     made.add_layout(draw.vertical(0, line_dash="dashed"))
     draw.legend_below(made)
     return made
+
+
+def _spread(state, part):
+    """Middle, low and high of a curve, and how many it is of."""
+    if state.over == "trials":
+        mean, error = mean_and_error(part.values)
+        return mean, mean - error, mean + error, ", mean and s.e."
+    means = replicate_means(part)
+    low, middle, high = np.full((3, means.shape[1]), np.nan)
+    known = ~np.isnan(means).all(axis=0)
+    low[known], middle[known], high[known] = np.nanpercentile(means[:, known], [25, 50, 75], axis=0)
+    return middle, low, high, f", n = {len(means)}"
 
 
 def _map(state, signal, event, table):

@@ -25,13 +25,13 @@ def page(state):
     panel.viewable.Viewable
     """
     cards = {
-        one: _card(one, one.panel(state) if one not in LATER else _later(one, state))
+        one.TITLE: _card(one, _later(one, state) if one in LATER else one.panel(state))
         for one in PANELS
     }
     along = _card(share, share.panel(state, {one.TITLE: one for one in PANELS}))
-    left, right = (cards[one] for one in BESIDE)
+    left, right = (cards.pop(one.TITLE) for one in BESIDE)
     top = pn.FlexBox(_half(left), _half(right, along), gap="10px", **draw.STRETCH)
-    below = [cards[one] for one in PANELS if one not in BESIDE]
+    below = [*cards.values()]
     if state.opened.folder is not None:
         below.insert(0, _card(live, live.panel(state)))
     return pn.Column(_head(state), top, *below, **draw.STRETCH)

@@ -45,9 +45,14 @@ def serve(files, folder, address, port):
 
     def window():
         state = State(runs)
-        pn.state.location.sync(state, list(State.SHARED))
+        refused = []
+        pn.state.location.sync(state, list(State.SHARED), on_error=refused.append)
         try:
-            return page(state)
+            shown = page(state)
+            if refused:
+                asked = ", ".join(f"{k} = {v}" for one in refused for k, v in one.items())
+                shown.insert(0, draw.said(f"not all of the address is valid: {asked}", "alert"))
+            return shown
         except Exception as error:  # a blank page would say nothing
             traceback.print_exc()
             return draw.said(f"cannot be shown: {type(error).__name__}: {error}", "alert")

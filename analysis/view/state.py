@@ -105,7 +105,7 @@ class Opened:
 class State(param.Parameterized):
     """All that a window shows; it stands in its address.
 
-    A value that the run does not have is taken for its first one, and `note` says so.
+    A value that the run does not have is taken for the first one that it has (`choice`).
     """
 
     run = param.String("", doc="label of the run that is looked at")
@@ -120,6 +120,7 @@ class State(param.Parameterized):
     before = param.Integer(5, bounds=(0, 1000))
     after = param.Integer(5, bounds=(0, 1000))
     trials = param.String("all")
+    over = param.String("replicates", doc="what the spread around an event is of")
     population = param.String("")
     order = param.String("peak")
     compared = param.List([], item_type=str, doc="labels of the runs that are compared")
@@ -130,7 +131,7 @@ class State(param.Parameterized):
     #: What stands in the address.
     SHARED = (
         *("run", "replicate", "step", "pick", "first", "last", "traces"),
-        *("signal", "event", "before", "after", "trials", "population", "order"),
+        *("signal", "event", "before", "after", "trials", "over", "population", "order"),
         *("compared", "comparing", "subtract"),
     )
 
