@@ -3,12 +3,15 @@
 With ``BGRL_SCREENSHOTS=docs/view`` the tests, long ones too, write the pictures of docs/viewer.md.
 """
 
+import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import time
 import urllib.parse
 from pathlib import Path
 
@@ -16,7 +19,7 @@ import numpy as np
 import pytest
 
 from analysis.difference import around, difference
-from bgrl import Intervention, Record, Run, models, simulate, tasks, write
+from bgrl import Intervention, Record, Run, models, simulate, steer, steering, tasks, write
 from bgrl import open as open_runs
 
 ROOT = Path(__file__).parents[1]
@@ -28,7 +31,7 @@ if CHROMIUM is None:
 
 NAMES = ("dopamine", "value", "reward", "done", "policy", "cortex")
 #: Seconds that a page may take on a machine that is busy.
-PATIENCE = 60_000
+PATIENCE = 30_000
 
 
 def record(folder, name, steps, *lesions):
@@ -380,3 +383,85 @@ def test_a_lesion_is_marked_where_it_begins(browser, serve, files):
     opened.picture("traces", "Traces")
     assert opened.errors == []
     opened.page.close()
+
+
+LIVE = """
+import sys
+from pathlib import Path
+from bgrl import Record, simulate, write
+from tests.test_view_browser import agent, long_run
+write(simulate(agent(), long_run(), work=sys.argv[1]), sys.argv[2])
+"""
+#: Steps of the run that is steered.
+LONG = 6000
+
+
+def agent():
+    return models.agent("rtrrl", tasks.make("memory_chain", length=3), units=4, replicates=2)
+
+
+def long_run(*done):
+    return Run(
+        LONG,
+        backend="numpy",
+        evaluations=3,
+        evaluation_steps=100,
+        record=Record(("dopamine", "reward", "done", "cortex")),
+        interventions=tuple(map(Intervention.parse, done)),
+    )
+
+
+def wait_until(true, seconds=60):
+    """Wait until a function says so."""
+    for _ in range(10 * seconds):
+        if true():
+            return
+        time.sleep(0.1)
+    raise AssertionError("it did not come to that")
+
+
+@pytest.mark.long
+def test_a_lesion_made_in_the_browser_is_in_the_file(browser, serve, tmp_path):
+    folder, file = tmp_path / "run.nc.partial", tmp_path / "run.nc"
+    words = [sys.executable, "-c", LIVE, str(folder), str(file)]
+    with subprocess.Popen(words, cwd=ROOT) as running, contextlib.ExitStack() as stack:
+        stack.callback(running.kill)
+        wait_until((folder / "progress.json").exists)
+        steer(folder, "step 50")  # and a pause, so that it waits for the browser
+        wait_until(lambda: steering(folder)["paused"])
+        live = Window(browser, serve("--live", folder))
+        live.page.get_by_text(", paused").wait_for()
+        live.button("go these steps").click()
+        live.page.get_by_text("step 100: from step").wait_for()
+        live.page.locator("select").filter(has_text="cortex->cortex").last.select_option(
+            "cortex->cortex"
+        )
+        live.button("inactivate").click()
+        text = live.page.get_by_text(re.compile("in force or past: inactivate cortex->cortex from"))
+        text.wait_for()
+        first = int(re.search(r"from (\d+)", text.inner_text())[1])
+        live.button("go these steps").click()
+        live.page.get_by_text("shaded: inactivate cortex->cortex").first.wait_for()
+        live.settle()
+        live.picture("live", "Live")
+        live.button("go on").click()
+        assert running.wait(300) == 0
+        live.page.get_by_text("step 6,000 of 6,000").wait_for()
+        shutil.rmtree(folder)  # as commands do when they are done
+        live.page.get_by_text(f"the run has ended; what is shown is of {file}").wait_for()
+        live.button("zoom in").click()
+        live.settle()
+        assert live.errors == []
+        live.page.close()
+    told = simulate(agent(), long_run(f"inactivate cortex->cortex from {first}"))
+    with open_runs(file) as steered:
+        done = json.loads(steered.attrs["configuration"])["run"]["interventions"]
+        assert [(d["kind"], d["target"], d["start"]) for d in done] == [
+            ("inactivate", "cortex->cortex", first)
+        ]
+        for name in ("dopamine", "cortex"):
+            np.testing.assert_array_equal(steered["traces"][name], told["traces"][name])
+        for name in ("cortex->cortex", "cortex.tau"):
+            np.testing.assert_array_equal(steered["weights"][name], told["weights"][name])
+    untouched = simulate(agent(), long_run())
+    assert not np.array_equal(untouched["traces"]["cortex"], told["traces"]["cortex"])

@@ -3,7 +3,7 @@
 import numpy as np
 import panel as pn
 from bokeh.events import Tap
-from bokeh.models import BoxAnnotation, Span
+from bokeh.models import BoxAnnotation, Range1d, Span
 
 from ..learning_curve import plot_learning_curve
 from ..style import COLOURS
@@ -16,14 +16,14 @@ TITLE = "Learning"
 
 def panel(state):
     """The curves; a click picks the evaluation nearest to it."""
-    content = pn.Column(**draw.STRETCH)
+    content, shaded = pn.Column(**draw.STRETCH), []
     steps = pn.widgets.DiscreteSlider(label="step of learning", options=[0], **draw.STRETCH)
     cursor = draw.vertical(state.step, line_color=COLOURS["vermillion"], line_width=2)
 
     def redraw(*_):
         options = state.opened.checkpoints.tolist()
         steps.param.update(options=options, value=options[state.checkpoint])
-        content[:] = [_curves(state, cursor)]
+        content[:], shaded[:] = [_curves(state, cursor)], [intervals(state.data)]
 
     def follow(*_):
         cursor.location = state.step
@@ -32,7 +32,7 @@ def panel(state):
     def grow(_):
         """An evaluation came in a run that goes on: its step is picked if the last one was."""
         known, now = steps.options, state.opened.checkpoints.tolist()
-        if now != known:
+        if now != known or shaded != [intervals(state.data)]:
             latest = state.step >= known[-1]
             redraw()
             state.step = now[-1] if latest else state.step
@@ -59,6 +59,7 @@ def _curves(state, cursor):
         "step of learning",
         "return per trial, plasticity off",
         height=260,
+        x_range=Range1d(-0.02 * state.opened.steps, 1.02 * state.opened.steps),
         name="learning",
     )
     for row in values:

@@ -45,9 +45,17 @@ def panel(state):
         """Take up what is new; where the run ended, say so."""
         try:
             opened.look()
-            told = bgrl.steering(opened.folder)
+            if opened.file is None:
+                told = bgrl.steering(opened.folder)
         except (ValueError, RuntimeError, OSError) as error:
             last.object = draw.as_note(str(error), "alert")
+            return
+        if seen["frames"] != opened.seen:
+            seen["frames"] = opened.seen
+            state.seen = opened.seen
+        if opened.file is not None:
+            text = f"the run has ended; what is shown is of {opened.file}"
+            last.object = draw.as_note("\n".join(filter(None, [seen["asked"], text])))
             return
         lines = [f"step {opened.seen:,} of {opened.steps:,}{', paused' if told['paused'] else ''}"]
         lines += [f"in force or past: {text}" for text in told["interventions"]]
@@ -56,9 +64,6 @@ def panel(state):
             became = f"refused: {refused}" if refused else f"from step {answer['step']:,}"
             lines.append(f"{answer['request']}: {became}")
         last.object = draw.as_note("\n".join(filter(None, [seen["asked"], *lines])))
-        if seen["frames"] != opened.seen:
-            seen["frames"] = opened.seen
-            state.seen = opened.seen
 
     def inactivate(ending):
         return lambda _: ask(f"{'end ' if ending else ''}inactivate {target.value}")

@@ -115,8 +115,10 @@ def python(state, calls, name="view.png"):
     lines += [f"from {m} import {', '.join(sorted(found))}" for m, found in sorted(modules.items())]
     lines.append("")
     for label in labels:
-        file = state.runs[label].file
-        opened = f"bgrl.open({str(file)!r})" if file else "...  # the run that you have"
+        one = state.runs[label]
+        opened = "...  # the run that you have"
+        if one.file or one.folder:
+            opened = f"bgrl.open({one.file!r})" if one.file else f"bgrl.follow({one.folder!r})"
         lines.append(f"{names[label]} = {opened}")
     lines.append(f"figure = new_figure({size[0]:g}, {size[1]:g})")
     lines.append(f"axes = figure.subplots({rows}, {columns}, squeeze=False).flat")

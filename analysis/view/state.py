@@ -31,17 +31,24 @@ class Opened:
     def __init__(self, label, data, file=None, folder=None):
         self.label, self.data, self.file, self.folder = label, data, file, folder
         self._looked = time.monotonic()
-        self.configuration = json.loads(data.attrs.get("configuration", "{}"))
         if "circuit" not in self.configuration.get("agent", {}):
             raise ValueError(
                 f"{file or label}: holds no run of an agent, so there is no circuit to show"
             )
 
     def look(self):
-        """Take up what a run that goes on has done since; at most once a second, for all windows."""
-        if time.monotonic() - self._looked < 1:
+        """Take up what a run that goes on has done since; at most once a second, for all windows.
+
+        Of one that has ended the file is opened that its command leaves beside the folder.
+        """
+        if self.file is not None or time.monotonic() - self._looked < 1:
             return
-        self.data = live.follow(self.folder)
+        finished = Path(self.folder).with_suffix("")  # x.nc of x.nc.partial
+        if Path(self.folder).is_dir() or not finished.is_file():
+            self.data = live.follow(self.folder)
+        else:
+            self.data, self.file = read(finished), str(finished)
+        self.__dict__.pop("configuration", None)
         self._looked = time.monotonic()
         if self.envelopes:
             self.envelopes.update(self.data)
@@ -53,6 +60,11 @@ class Opened:
             return self.steps
         steps = self.data["traces"]["step"] if self.curves else self.data["trials"]["end_step"]
         return int(np.nanmax(steps[..., -1:].values, initial=0))
+
+    @cached_property
+    def configuration(self):
+        """All that its numbers depend on; of a run that goes on, what was done to it until now."""
+        return json.loads(self.data.attrs.get("configuration", "{}"))
 
     @cached_property
     def curves(self):

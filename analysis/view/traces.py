@@ -9,7 +9,7 @@ from bokeh.events import RangesUpdate
 from bokeh.models import ColumnDataSource, Range1d
 
 from ..style import COLOURS
-from ..traces import MARKS, extremes, mark_style, marks, plot_trace, window
+from ..traces import MARKS, extremes, intervals, mark_style, marks, plot_trace, window
 from . import draw
 from .learning import shade, shades
 from .share import Call
@@ -32,9 +32,13 @@ def panel(state):
         a, b = _stretch(state)
         x.update(start=a, end=b)
         first.value, last.value = a, b
-        seen = marks(state.data, state.replicate, a, b)
-        for one in figures:
-            one.read(a, b, seen[0])
+        try:
+            seen = marks(state.data, state.replicate, a, b)
+            for one in figures:
+                one.read(a, b, seen[0])
+        except (RuntimeError, OSError) as error:  # the folder of a run that went on is gone
+            note.object = draw.as_note(str(error), "alert")
+            return
         told = _told(state, a, b, *seen) if figures else "no trace is chosen"
         note.object = draw.as_note(told) + _key(state, seen[0])
 
@@ -74,7 +78,9 @@ def panel(state):
             )
 
     def grow(event):
-        """Keep the end of a run that goes on in view, if it was."""
+        """Keep the end of a run that goes on in view, if it was; shade what was done to it since."""
+        if figures and figures[0].shaded != intervals(state.data):
+            redraw()
         a, b = _stretch(state)
         if event.old and b < event.old:
             return
@@ -141,7 +147,7 @@ class Trace:
     """One figure: a curve, or a heat map of many, with its marks."""
 
     def __init__(self, state, name, x, last=True):
-        self.state, self.name = state, name
+        self.state, self.name, self.shaded = state, name, intervals(state.opened.data)
         variable, place = state.opened.curves[name]
         self.wide = place is None and state.data["traces"][variable].ndim == 3
         units = state.data["traces"][variable].attrs.get("units", "1")
