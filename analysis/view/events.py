@@ -204,6 +204,7 @@ def _population(state, seen, population, event):
         scores, share = components(mean)
         title = f"{population}: {share.sum():.0%} of variance in {len(share)} components"
         made = draw.axes(title, time, "component (rate)", height=300)
+        made.x_range.update(start=float(lag[0]), end=float(lag[-1]))
         dashes = ("solid", "dashed", "dotdash")
         for k, curve in enumerate(scores.T):
             style = {
