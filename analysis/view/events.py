@@ -181,9 +181,13 @@ def _map(state, signal, event, table):
     own = table[table["replicate"].values == state.replicate]
     (_, _, own), *_ = kept(own, "all" if state.trials == "apart" else state.trials)
     rows, lag, count = trial_rows(own), own["lag"].values, own.sizes["trial"]
-    title = f"{count:,} trials of replicate {state.replicate}"
-    title += f" in {len(rows)} rows" if count > len(rows) else ""
-    made = draw.axes(title, f"time from {event} (ms)", "trial, the first on top", height=300)
+    title = f"{count:,} trials, replicate {state.replicate}"
+    made = draw.axes(
+        title,
+        f"time from {event} (ms)",
+        "trial, the first on top" if count == len(rows) else f"trial, in {len(rows)} rows",
+        height=300,
+    )
     if count:
         width = lag[1] - lag[0] if len(lag) > 1 else 1.0
         made.y_range.update(start=count, end=0)
