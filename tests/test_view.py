@@ -259,6 +259,14 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path, files, capsys, mon
     xr.DataTree(xr.Dataset(attrs={"configuration": json.dumps({"points": 3})})).to_netcdf(sweep)
     expected = f"error: {sweep}: holds no run of an agent, so there is no circuit to show\n"
     assert told(capsys, str(sweep)) == (2, expected)
+    twice = ("--port", "1", "--port", "2", files[0])
+    assert told(capsys, *twice) == (2, "error: --port is given twice; give it one value\n")
+    expected = "error: --port is 70000; a number from 0 to 65535 is needed\n"
+    assert told(capsys, "--port", "70000", files[0]) == (2, expected)
+    expected = (
+        f"error: {tmp_path / 'gone'}: there is no such folder; a finished run has none any more\n"
+    )
+    assert told(capsys, "--live", str(tmp_path / "gone")) == (2, expected)
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
     expected = "error: the viewer needs panel and bokeh: pip install 'bgrl[view]'\n"
     assert told(capsys, files[0]) == (2, expected)

@@ -17,16 +17,25 @@ def main(arguments=None):
     parser.add_argument("files", metavar="FILE.nc", nargs="*", help="a run; several are compared")
     parser.add_argument(
         "--live",
+        action="append",
         metavar="FOLDER",
         help="of a run that goes on (OUTPUT.partial): follows it and steers it",
     )
     parser.add_argument(
         "--address",
-        default="127.0.0.1",
-        help="of this machine that others may look from; whoever reaches it sees the runs",
+        action="append",
+        help="of this machine that others may look from (default 127.0.0.1: nobody); whoever reaches it "
+        "sees the runs and may steer one that goes on",
     )
-    parser.add_argument("--port", type=int, default=0, help="a free one if nothing is said")
+    parser.add_argument("--port", action="append", type=int, help="a free one if nothing is said")
     options = parser.parse_args(arguments)
+    for name, default in (("live", None), ("address", "127.0.0.1"), ("port", 0)):
+        given = getattr(options, name) or [default]
+        if len(given) > 1:
+            return _fail(f"--{name} is given twice; give it one value")
+        setattr(options, name, given[0])
+    if not 0 <= options.port < 2**16:
+        return _fail(f"--port is {options.port}; a number from 0 to 65535 is needed")
     if not options.files and options.live is None:
         return _fail("no file is given; FILE.nc or --live FOLDER is needed")
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
@@ -35,8 +44,10 @@ def main(arguments=None):
 
     try:
         return serve(options.files, options.live, options.address, options.port)
-    except (ValueError, OSError) as error:
+    except ValueError as error:
         return _fail(error)
+    except OSError as error:
+        return _fail(f"cannot answer at {options.address}, port {options.port}: {error.strerror}")
 
 
 def _fail(text):

@@ -203,7 +203,7 @@ def table(rows, most=8):
     """Names and values; many are folded away."""
     cell = "text-align:left;vertical-align:top;padding:1px 10px 1px 0;overflow-wrap:anywhere"
     lines = "".join(
-        f'<tr><th style="{cell};font-weight:600;min-width:90px">{html.escape(str(k))}</th>'
+        f'<tr><th style="{cell};font-weight:600;min-width:100px">{html.escape(str(k))}</th>'
         f'<td style="{cell}">{html.escape(str(v))}</td></tr>'
         for k, v in rows.items()
     )
