@@ -1,5 +1,6 @@
 """Serves the viewer: a page of its own to every window."""
 
+import logging
 import traceback
 
 import netCDF4
@@ -41,6 +42,9 @@ def serve(files, folder, address, port):
         If the address or port cannot be had.
     """
     netCDF4.set_chunk_cache(CACHE)
+    logging.getLogger("bokeh.server.views.ws").setLevel(
+        logging.ERROR
+    )  # of windows that were closed
     runs = open_runs(files, folder)
 
     def window():
