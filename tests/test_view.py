@@ -232,6 +232,25 @@ def test_nothing_of_a_file_becomes_markup():
     assert "<script" not in draw.heading(hostile).object + draw.line(hostile)
 
 
+def test_a_run_that_goes_on_is_looked_at_at_leisure(state, monkeypatch, tmp_path):
+    """A look that takes two seconds is followed by another after sixty."""
+    clock, looks = [100.0], []
+
+    def follow(folder):
+        looks.append(clock[0])
+        clock[0] += 2
+        return state.data
+
+    monkeypatch.setattr(windows.live, "follow", follow)
+    monkeypatch.setattr(windows.time, "monotonic", lambda: clock[0])
+    opened = windows.Opened("going on", state.data, folder=tmp_path)
+    for _ in range(130):
+        opened.look()
+        clock[0] += 1
+    assert looks == [100, 162, 224]
+    assert opened.seen == STEPS
+
+
 # The command --------------------------------------------------------------------------------
 
 

@@ -15,6 +15,9 @@ from ..traces import curves
 from ..trials import events
 from . import live
 
+#: Times that a look at a run takes, between two of them.
+LEISURE = 30
+
 
 class Opened:
     """A run that is open, with what all windows ask of it.
@@ -30,18 +33,20 @@ class Opened:
 
     def __init__(self, label, data, file=None, folder=None):
         self.label, self.data, self.file, self.folder = label, data, file, folder
-        self._looked = time.monotonic()
+        self._next = 0.0
         if "circuit" not in self.configuration.get("agent", {}):
             raise ValueError(
                 f"{file or label}: holds no run of an agent, so there is no circuit to show"
             )
 
     def look(self):
-        """Take up what a run that goes on has done since; at most once a second, for all windows.
+        """Take up what a run that goes on has done since, for all windows, at most once a second.
 
+        Looking takes no more than one part in `LEISURE` of the time, so that it does not slow the run.
         Of one that has ended the file is opened that its command leaves beside the folder.
         """
-        if self.file is not None or time.monotonic() - self._looked < 1:
+        begun = time.monotonic()
+        if self.file is not None or begun < self._next:
             return
         finished = Path(self.folder).with_suffix("")  # x.nc of x.nc.partial
         if Path(self.folder).is_dir() or not finished.is_file():
@@ -49,7 +54,8 @@ class Opened:
         else:
             self.data, self.file = read(finished), str(finished)
         self.__dict__.pop("configuration", None)
-        self._looked = time.monotonic()
+        now = time.monotonic()
+        self._next = now + max(1.0, LEISURE * (now - begun))
         if self.envelopes:
             self.envelopes.update(self.data)
 
