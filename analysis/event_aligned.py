@@ -1,5 +1,6 @@
 """A signal around an event of the trial, early against late in learning."""
 
+from .statistics import mean_and_error
 from .style import (
     PERIODS,
     axes_or_new,
@@ -23,6 +24,7 @@ def plot_event_aligned(
     before,
     after,
     by_outcome=False,
+    replicate=None,
     ax=None,
     title=None,
     colour=None,
@@ -41,6 +43,8 @@ def plot_event_aligned(
         Steps around it.
     by_outcome : bool
         Draw trials with a positive return apart from the others.
+    replicate : int, optional
+        Of this one alone: the mean over its trials, and the standard error of that.
     ax : matplotlib Axes, optional
     title : str, optional
     colour, label : optional
@@ -66,7 +70,13 @@ def plot_event_aligned(
     for period, shade in {"late": colour}.items() if colour else PERIODS.items():
         table = aligned(data, variable, event, before, after, period)
         for name, line, part in _parts(table, period, by_outcome):
-            if part.sizes["trial"]:
+            if replicate is not None:
+                part = part[part["replicate"].values == replicate]
+                mean, error = mean_and_error(part.values)
+                lag, text = part["lag"].values, f"{name}, {part.sizes['trial']:,} trials"
+                ax.fill_between(lag, mean - error, mean + error, color=shade, alpha=0.25)
+                ax.plot(lag, mean, line, label=text, color=shade)
+            elif part.sizes["trial"]:
                 median_and_quartiles(
                     ax,
                     part["lag"].values,

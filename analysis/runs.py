@@ -127,7 +127,7 @@ def join(datasets, files):
             "opened as one; open them one by one, or record less often"
         )
     differing = differences(datasets)
-    labels = _labels(differing, files)
+    labels = labels_of(differing, files)
     sizes = [{g.path: dict(g.sizes) for g in data.subtree} for data in datasets]
     own = [{k: _plain(v) for k, v in data.attrs.items()} for data in datasets]
     varied = {name: ("run", _column(values)) for name, values in differing.items()}
@@ -242,11 +242,11 @@ def _configured(data):
     return {k: v for k, v in named.items() if k not in ("version", "task.summary")}
 
 
-def _labels(differing, files):
+def labels_of(differing, files):
     """A name for each run: what differs and is there, or its file where that does not tell runs apart."""
     labels = [
         ", ".join(
-            f"{name} {_shown(values[k])}"
+            f"{name} {shown(values[k])}"
             for name, values in differing.items()
             if values[k] not in _NOTHING
         )
@@ -258,7 +258,7 @@ def _labels(differing, files):
     return labels if len(set(labels)) == len(labels) else list(files)
 
 
-def _shown(value):
+def shown(value):
     """A value of a setting in a label."""
     if value in _NOTHING:
         return "none"
@@ -268,7 +268,7 @@ def _shown(value):
         try:
             numbers = np.asarray(value, float)
         except (TypeError, ValueError):
-            text = "; ".join(map(_shown, value))
+            text = "; ".join(map(shown, value))
         else:
             text = ", ".join(f"{v:g}" for v in numbers.flat)
             if len(text) > _LONG:
@@ -286,7 +286,7 @@ def _column(values):
     """Values of a coordinate: numbers, or else texts."""
     if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
         return np.array(values)
-    return np.array(list(map(_shown, values)))
+    return np.array(list(map(shown, values)))
 
 
 def _plain(value):

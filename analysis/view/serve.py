@@ -1,0 +1,78 @@
+"""Serves the viewer: a page of its own to every window."""
+
+import logging
+import traceback
+
+import netCDF4
+import panel as pn
+
+from . import draw
+from .page import STYLE, page
+from .state import State, open_runs
+
+#: Addresses that only this machine can reach.
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+#: Bytes of a variable of a file that stay in memory once they were read; without it 64 MB of each.
+CACHE = 2**21
+
+
+def serve(files, folder, address, port):
+    """Answer until interrupted.
+
+    Parameters
+    ----------
+    files : list of str
+    folder : str or None
+        Of a run that goes on.
+    address : str
+        Loopback, or of this machine in a network.
+    port : int
+        0 for a free one.
+
+    Returns
+    -------
+    int
+        0, as an exit code.
+
+    Raises
+    ------
+    ValueError
+        For a file that holds no run.
+    OSError
+        If the address or port cannot be had.
+    """
+    netCDF4.set_chunk_cache(CACHE)
+    logging.getLogger("bokeh.server.views.ws").setLevel(
+        logging.ERROR
+    )  # of windows that were closed
+    runs = open_runs(files, folder)
+
+    def window():
+        state = State(runs)
+        refused = []
+        pn.state.location.sync(state, list(State.SHARED), on_error=refused.append)
+        try:
+            shown = page(state)
+            if refused:
+                asked = ", ".join(f"{k} = {v}" for one in refused for k, v in one.items())
+                shown.insert(0, draw.said(f"not all of the address is valid: {asked}", "alert"))
+            return shown
+        except Exception as error:  # a blank page would say nothing
+            traceback.print_exc()
+            return draw.said(f"cannot be shown: {type(error).__name__}: {error}", "alert")
+
+    pn.config.raw_css = [STYLE]
+    server = pn.io.server.get_server(
+        window,
+        port=port,
+        address=address,
+        title="bgrl: " + ", ".join([*([folder] if folder else []), *files]),
+        # Nobody knows by which name this machine is called from outside.
+        websocket_origin=None if address in LOOPBACK else ["*"],
+    )
+    print(f"http://{address}:{server.port}/ (Ctrl-C ends it)", flush=True)
+    try:
+        server.run_until_shutdown()
+    except KeyboardInterrupt:
+        server.stop()
+    return 0

@@ -1,0 +1,241 @@
+"""What a window looks at: the run, the step, the pick, the stretch, the event; each has its own."""
+
+import json
+import time
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import param
+import xarray as xr
+
+from ..envelope import Envelopes
+from ..runs import differences, labels_of, read
+from ..traces import curves
+from ..trials import events
+from . import live
+
+#: Times that a look at a run takes, between two of them.
+LEISURE = 30
+
+
+class Opened:
+    """A run that is open, with what all windows ask of it.
+
+    Parameters
+    ----------
+    label : str
+    data : xarray.DataTree
+    file : path, optional
+    folder : path, optional
+        That of a run that goes on.
+    """
+
+    def __init__(self, label, data, file=None, folder=None):
+        self.label, self.data, self.file, self.folder = label, data, file, folder
+        self._next = 0.0
+        if "circuit" not in self.configuration.get("agent", {}):
+            raise ValueError(
+                f"{file or label}: holds no run of an agent, so there is no circuit to show"
+            )
+
+    def look(self):
+        """Take up what a run that goes on has done since, for all windows, at most once a second.
+
+        Looking takes no more than one part in `LEISURE` of the time, so that it does not slow the run.
+        Of one that has ended the file is opened that its command leaves beside the folder.
+        """
+        begun = time.monotonic()
+        if self.file is not None or begun < self._next:
+            return
+        finished = Path(self.folder).with_suffix("")  # x.nc of x.nc.partial
+        if Path(self.folder).is_dir() or not finished.is_file():
+            self.data = live.follow(self.folder)
+        else:
+            self.data, self.file = read(finished), str(finished)
+        self.__dict__.pop("configuration", None)
+        now = time.monotonic()
+        self._next = now + max(1.0, LEISURE * (now - begun))
+        if self.envelopes:
+            self.envelopes.update(self.data)
+
+    @property
+    def seen(self):
+        """The last step that is known."""
+        if self.folder is None:
+            return self.steps
+        steps = self.data["traces"]["step"] if self.curves else self.data["trials"]["end_step"]
+        return int(np.nanmax(steps[..., -1:].values, initial=0))
+
+    @cached_property
+    def configuration(self):
+        """All that its numbers depend on; of a run that goes on, what was done to it until now."""
+        return json.loads(self.data.attrs.get("configuration", "{}"))
+
+    @cached_property
+    def curves(self):
+        """Names of what can be drawn against time, see `analysis.traces.curves`."""
+        return curves(self.data)
+
+    @cached_property
+    def envelopes(self):
+        """What was read of the traces; None where nothing was recorded."""
+        return Envelopes(self.data) if self.curves else None
+
+    @property
+    def circuit(self):
+        """The description of the circuit."""
+        return self.configuration["agent"]["circuit"]
+
+    @property
+    def events(self):
+        """Names of the task's events."""
+        return list(events(self.data))
+
+    @property
+    def replicates(self):
+        """How many there are."""
+        return self.data["trials"].sizes["replicate"]
+
+    @property
+    def checkpoints(self):
+        """Steps at which the agent was evaluated."""
+        return self.data["evaluation"]["step"].values.astype(int)
+
+    @property
+    def steps(self):
+        """Steps of the whole run."""
+        return int(self.configuration["run"]["steps"])
+
+    def checkpoint(self, step):
+        """Number of the checkpoint nearest to a step."""
+        return int(np.abs(self.checkpoints - step).argmin())
+
+    def signals(self):
+        """Variables of one value a step, and the populations: those of several."""
+        one = [name for name, (_, place) in self.curves.items() if place is None]
+        wide = [name for name in one if f"{name}[0]" in self.curves]
+        labelled = {"policy", "observation", "intervention", "action"}
+        several = {v for v, place in self.curves.values() if place is not None}
+        return [n for n in one if n not in several], [n for n in wide if n not in labelled]
+
+
+class State(param.Parameterized):
+    """All that a window shows; it stands in its address.
+
+    A value that the run does not have is taken for the first one that it has (`choice`).
+    """
+
+    run = param.String("", doc="label of the run that is looked at")
+    replicate = param.Integer(0, bounds=(0, None))
+    step = param.Integer(0, bounds=(0, None), doc="step of learning")
+    pick = param.String("", doc="nucleus or pathway")
+    first = param.Integer(0, bounds=(0, None), doc="first step of the traces")
+    last = param.Integer(0, bounds=(0, None), doc="last step of the traces")
+    traces = param.List([], item_type=str)
+    signal = param.String("")
+    event = param.String("")
+    before = param.Integer(5, bounds=(0, 1000))
+    after = param.Integer(5, bounds=(0, 1000))
+    trials = param.String("all")
+    over = param.String("replicates", doc="what the spread around an event is of")
+    population = param.String("")
+    order = param.String("peak")
+    compared = param.List([], item_type=str, doc="labels of the runs that are compared")
+    comparing = param.String("learning curve")
+    subtract = param.Boolean(False)
+    seen = param.Integer(0, doc="last step that is known of a run that goes on; not in the address")
+
+    #: What stands in the address.
+    SHARED = (
+        *("run", "replicate", "step", "pick", "first", "last", "traces"),
+        *("signal", "event", "before", "after", "trials", "over", "population", "order"),
+        *("compared", "comparing", "subtract"),
+    )
+
+    def __init__(self, runs, **values):
+        self.runs = {one.label: one for one in runs}
+        first = runs[0]
+        signals, populations = first.signals()
+        usual = [n for n in ("dopamine", "value", "reward") if n in first.curves]
+        usual += [n for n in first.curves if n.startswith("policy[")][:1]
+        start = {
+            "run": first.label,
+            "step": int(first.checkpoints[-1]),
+            "pick": next(iter(first.circuit["populations"])),
+            "last": first.steps,
+            "traces": usual or list(first.curves)[:3],
+            "signal": "dopamine" if "dopamine" in signals else next(iter(signals), ""),
+            "event": next(iter(first.events[-1:]), ""),
+            "population": next(iter(populations), ""),
+            "compared": list(self.runs),
+        }
+        super().__init__(**start | values)
+
+    @classmethod
+    def of(cls, runs, folder=None):
+        """The state of a new window.
+
+        Parameters
+        ----------
+        runs : sequence of path or xarray.DataTree
+        folder : path, optional
+            Of a run that goes on.
+
+        Raises
+        ------
+        ValueError
+            For a file that holds no run.
+        """
+        return cls(open_runs(runs, folder))
+
+    @property
+    def opened(self):
+        """The run that is looked at."""
+        return self.runs[self.run] if self.run in self.runs else next(iter(self.runs.values()))
+
+    @property
+    def data(self):
+        """Its dataset."""
+        return self.opened.data
+
+    @property
+    def checkpoint(self):
+        """Number of the checkpoint nearest to the step."""
+        return self.opened.checkpoint(self.step)
+
+    def choice(self, name, valid):
+        """The value of a parameter if it is valid for the run, else the first valid one, or ""."""
+        value = getattr(self, name)
+        return value if value in valid else next(iter(valid), "")
+
+
+def differing(datasets):
+    """Settings in which runs differ, but for what is recorded; see `analysis.runs.differences`."""
+    return {k: v for k, v in differences(datasets).items() if not k.startswith("record")}
+
+
+def open_runs(runs, folder=None):
+    """Files or datasets as `Opened`, labelled by what differs between them.
+
+    Parameters
+    ----------
+    runs : sequence of path or xarray.DataTree
+    folder : path, optional
+        Of a run that goes on; it comes first.
+
+    Raises
+    ------
+    ValueError
+        For a file that holds no run.
+    """
+    data = [one if isinstance(one, xr.DataTree) else read(one) for one in runs]
+    files = [None if isinstance(one, xr.DataTree) else str(one) for one in runs]
+    folders = [None] * len(data)
+    if folder is not None:
+        data, files, folders = [live.follow(folder), *data], [None, *files], [str(folder), *folders]
+    places = zip(files, folders, strict=True)
+    places = zip(files, folders, strict=True)
+    names = [file or own or f"run {k}" for k, (file, own) in enumerate(places)]
+    labels = labels_of(differing(data), names) if len(data) > 1 else [Path(names[0]).name]
+    return [Opened(*one) for one in zip(labels, data, files, folders, strict=True)]
