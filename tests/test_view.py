@@ -1,5 +1,6 @@
 """The viewer: what it shows is what the file has, and a browser drives it."""
 
+import dataclasses
 import importlib
 import json
 import subprocess
@@ -15,11 +16,12 @@ from analysis import difference, population, stretches, traces, train, trial_map
 from analysis.view import view
 from bgrl import Intervention, Record, Run, models, simulate, tasks, write
 from bgrl import open as open_runs
+from bgrl.circuit import tsodyks_markram
 
 pn = pytest.importorskip("panel", reason="the extra `view` is not installed")
-command, compare, draw, page, share, served, windows = (
+command, circuit, compare, draw, page, share, served, windows = (
     importlib.import_module(f"analysis.view.{name}")
-    for name in ("__main__", "compare", "draw", "page", "share", "serve", "state")
+    for name in ("__main__", "circuit", "compare", "draw", "page", "share", "serve", "state")
 )
 
 ROOT = Path(__file__).parents[1]
@@ -148,6 +150,22 @@ def test_differences_of_groups_of_replicates():
     mean, error = difference.difference(a, b)
     np.testing.assert_allclose(mean, [0, 4])
     np.testing.assert_allclose(error, [np.sqrt(1 + 4 / 3), 0])
+
+
+def test_a_pathway_is_told_as_it_is_declared():
+    """Fixed or plastic, with its delay, and the equations and parameters of its synapses."""
+    task = tasks.make("memory_chain", length=2)
+    synapse = tsodyks_markram(U=0.5, tau_rec=400, interval=40)
+    edited = models.circuit("cortex_thalamus", task, units=3)
+    edited = edited.set("thalamus->cortex.dynamics", synapse).set("thalamus->cortex.delay", 40)
+    edited = edited.set("thalamus->cortex.plastic", False)
+    agent = models.agent("cortex_thalamus", task, units=3)
+    run = Run(20, backend="numpy", evaluations=1, evaluation_steps=20)
+    data = simulate(dataclasses.replace(agent, circuit=edited), run)
+    parts = circuit.picked(windows.State.of([data]), "thalamus->cortex")
+    told = " ".join(one.object for one in parts if isinstance(one, pn.pane.HTML))
+    for text in ("dx/dt = (1 - x)/tau_rec", "transmits U*x*", ">400 ms<", ">40 ms<", ">False<"):
+        assert text in told
 
 
 # The lines of Python ------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def panel(state):
         tell()
 
     def tell(*_):
-        told[:] = _picked(state, names.value)
+        told[:] = picked(state, names.value)
 
     def follow(event):
         drawing.pick = event.new
@@ -131,7 +131,7 @@ def _svg(data, checkpoint):
     return text[text.index("<svg") :]
 
 
-def _picked(state, name):
+def picked(state, name):
     """Everything there is to tell about a nucleus or pathway."""
     circuit = state.opened.circuit
     heading = draw.heading(name)
@@ -161,27 +161,33 @@ def _readout(circuit, name):
 
 def _population(state, name, population):
     """Equations, parameters with what was learned, and activity."""
-    text = population.get("equations") or json.dumps(
-        population.get("derivatives") or population["map"]
-    )
-    lines = "\n".join(line.strip() for line in text.strip().splitlines())
-    rows = {"neurons": population["size"]}
+    rows = {"neurons": population["size"], **_parameters(state, name, population)}
+    return [draw.code(_equations(population)), draw.table(rows), *_activity(state, name)]
+
+
+def _equations(described):
+    """The equations of a nucleus or of synapses as they were written."""
+    kind = next(k for k in ("equations", "derivatives", "map") if described.get(k))
+    text = described[kind]
+    text = text if kind == "equations" else json.dumps(text, indent=2)
+    return "\n".join(line.strip() for line in text.strip().splitlines())
+
+
+def _parameters(state, name, described):
+    """Parameters of a nucleus or of synapses: what is declared, and what was learned."""
     weights = state.data["weights"] if "weights" in state.data.children else {}
-    for key, parameter in population.get("parameters", {}).items():
+    rows = {}
+    for key, parameter in described.get("parameters", {}).items():
         unit = "" if parameter["unit"] == "1" else f" {parameter['unit']}"
-        told = f"{_shown(parameter['value'])}{unit}"
+        rows[key] = f"{_shown(parameter['value'])}{unit}"
         if f"{name}.{key}" in weights:
-            learned = (
-                weights[f"{name}.{key}"]
-                .isel(replicate=state.replicate, checkpoint=state.checkpoint)
-                .values
-            )
-            told += (
+            learned = weights[f"{name}.{key}"]
+            learned = learned.isel(replicate=state.replicate, checkpoint=state.checkpoint).values
+            rows[key] += (
                 f"; learned: {learned.mean():.3g}{unit} (mean of neurons, "
                 f"{learned.min():.3g} to {learned.max():.3g}) at step {_at(state):,}"
             )
-        rows[key] = told
-    return [draw.code(lines), draw.table(rows), *_activity(state, name)]
+    return rows
 
 
 def _pathway(state, circuit, source, target):
@@ -193,14 +199,20 @@ def _pathway(state, circuit, source, target):
     ]
     content = []
     for key, p in found:
-        rows = {k: p.get(k) for k in ("reads", "drive", "plastic", "sign", "delay", "rule")}
-        rows = {k: v for k, v in rows.items() if v not in (None, 0.0)}
+        if len(found) > 1:
+            content.append(draw.said(key))
+        rows = {k: p[k] for k in ("reads", "drive", "plastic", "sign") if p.get(k) is not None}
+        rows |= {"delay": f"{p['delay']:g} ms"} if p.get("delay") else {}
         rows["initial weights"] = _shown(p.get("weights"))
         for k in ("mask", "lesioned"):
             if p.get(k) is not None:
                 rows[k] = f"{np.mean(p[k]):.0%} of synapses"
-        if len(found) > 1:
-            content.append(draw.said(key))
+        if rule := p.get("rule"):
+            content.append(draw.code("\n".join(f"{k}: {v}" for k, v in rule.items())))
+        if dynamics := p.get("dynamics"):
+            transmits = f"\ntransmits {dynamics['output']}" if dynamics.get("output") else ""
+            content.append(draw.code(_equations(dynamics) + transmits))
+            rows |= _parameters(state, key, dynamics)
         content.append(draw.table(rows))
     if not found:
         learned = "dopamine" in (source, target)
