@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 import models
 from bgrl import dataset, estimate, tasks
 from bgrl.backends import BACKENDS, load, runtime
+from bgrl.backends.joint import Joint
 from bgrl.errors import RunError
 from bgrl.interventions import Intervention
 from bgrl.step.assemble import initial_state
@@ -168,6 +170,34 @@ def test_an_exception_of_one_is_told_and_the_others_end(tmp_path, alone, monkeyp
     monkeypatch.setattr(sweep, "save", failing)
     assert sweep.run_together("train", points) == {points[0].output: "ValueError: a fault"}
     check_same(points[1:], alone[0][1:])
+
+
+class Pretended:
+    """A program for several runs, which notes its launches: replicates, first step, steps."""
+
+    build_seconds, shared = 0.0, frozenset()
+
+    def __init__(self):
+        self.layout = {"task.replicate": ("int32", (2,)), "steps": ("int32", (2,))}
+        self.launches = []
+
+    def advance(self, state, start, steps, learn=True, sink=None):
+        self.launches.append((len(state["steps"]), start, steps))
+        return state | {"steps": state["steps"] + steps}
+
+
+def test_those_behind_advance_to_where_others_are():
+    program, joint = Pretended(), Joint(2, 2)
+
+    def run(step, *ends):
+        share = Joint.of_this_thread().share(lambda *_: program, "any", {"replicates": 1}, None)
+        state = {name: np.zeros(1, "int32") for name in program.layout}
+        for end in ends:
+            state, step = share.advance(state, step, end - step), end
+        return state["steps"].tolist()
+
+    assert joint.run([partial(run, 10, 30), partial(run, 0, 15, 30)]) == [[20], [30]]
+    assert program.launches == [(1, 0, 10), (2, 10, 5), (2, 15, 15)]
 
 
 def bits(backend, agents, interventions=()):
