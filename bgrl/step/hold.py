@@ -26,7 +26,10 @@ def write(b, plan):
     )
     size = b.groups["modulation"].size
     silent = dict.fromkeys(_silent(b, plan, where))
-    b.operate("environment", Modulation, tuple(where.values()), pathways, tuple(silent))
+    of_synapses = tuple(n for _, n, *_ in silent if b.groups[n.split(".")[0]].ends)
+    b.operate(
+        "environment", Modulation, tuple(where.values()), pathways, tuple(silent), of_synapses
+    )
     b.operate("plasticity", Hold, size, pathways)
 
 

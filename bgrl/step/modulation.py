@@ -119,11 +119,14 @@ class Modulation(Operation):
     sensitivities : tuple of (int, str, int, int)
         Of silent neurons: place of the first neuron's `rate`, array, number of neurons, and entries
         that each of them has.
+    synapses : tuple of str
+        Those of the sensitivities that are of synapses, see `Part`.
     """
 
     places: tuple
     pathways: tuple
     sensitivities: tuple
+    synapses: tuple
 
     def __str__(self):
         return "where interventions begin or end: modulation.value, masks and what is held follow"
@@ -137,7 +140,7 @@ class Modulation(Operation):
     def in_order(self):
         """See `Operation`."""
         found = [name for pathway in self.pathways for name in pathway.in_order()]
-        return found + [name for _, name, *_ in self.sensitivities]
+        return found + [n for _, n, *_ in self.sensitivities if n not in self.synapses]
 
     def run(self, arrays):
         """See `Operation`."""
@@ -190,10 +193,13 @@ class Modulation(Operation):
         for pathway in self.pathways:
             lines += self._change_cpp(pathway, pointer)
         for place, name, neurons, entries in self.sensitivities:
-            start = f"{pointer(name)} + (r*{neurons} + i)*{entries}"
+            if name in self.synapses:
+                element = pointer(name, "r", "i", "c")
+            else:
+                element = f"{pointer(name)}[(r*{neurons} + i)*{entries} + c]"
             lines.append(
                 f"for (size_t i = 0; i < {neurons}; i++) if (value[{place} + i] == 0) "
-                f"std::fill_n({start}, {entries}, real(0));"
+                f"for (size_t c = 0; c < {entries}; c++) {element} = 0;"
             )
         return "\n".join([*lines, "}"])
 
