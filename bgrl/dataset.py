@@ -201,6 +201,10 @@ def _encoding(variable, rows):
     encoding = {}
     if variable.ndim and variable.dtype.kind in "fi":
         encoding = {"zlib": True, "complevel": 1, "shuffle": True}
+    elif variable.dtype.kind in "OU":
+        # As characters: strings of any length, read from a file that is opened twice, and closed once,
+        # leave HDF5 (1.14 to 2.2) with memory that is gone.
+        encoding = {"dtype": "S1"}
     if _long(variable, None):
         left, sizes = CHUNK // (rows * variable.dtype.itemsize), []
         for dim, size in reversed(variable.sizes.items()):

@@ -389,11 +389,12 @@ def connect(workers=None, scheduler=None):
         raise InputError(
             "a sweep needs dask; install the extra sweep: pip install -e .[sweep]"
         ) from None
+    # Datasets that are written here need no lock of the scheduler's, as with the client of the process.
     # What it would say of a lost connection is said by `run_points`, in one line.
     logging.getLogger("distributed.client").setLevel("CRITICAL")
     if scheduler:
         try:
-            client = Client(scheduler, timeout=TIMEOUT)
+            client = Client(scheduler, timeout=TIMEOUT, set_as_default=False)
         except (OSError, ValueError):
             raise InputError(f"no dask scheduler answers at {scheduler!r}") from None
         with client:
@@ -408,7 +409,7 @@ def connect(workers=None, scheduler=None):
             dashboard_address=":0",  # any port that is free, which another sweep may need too
             silence_logs="CRITICAL",
         ) as cluster,
-        Client(cluster) as client,
+        Client(cluster, set_as_default=False) as client,
     ):
         yield client
 

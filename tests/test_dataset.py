@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 
+import netCDF4
 import numpy as np
 import pytest
 import xarray as xr
@@ -169,6 +170,7 @@ def test_a_run_leaves_no_files_that_nobody_looks_at(small_agent, tmp_path):
 LONG = """
 import json, sys
 from pathlib import Path
+import netCDF4
 import numpy as np
 import models
 from bgrl import assembly, dataset, tasks
@@ -314,3 +316,15 @@ def test_rows_are_those_at_the_time_of_opening(tmp_path):
     assert len(rows) == 5 and rows[3:9].tolist() == [3, 4]
     with pytest.raises(FileNotFoundError):
         Rows(tmp_path / "none.bin", np.dtype("<i8"))
+
+
+def test_text_is_kept_as_characters(tmp_path):
+    """Files with strings of any length crash in HDF5 when they are opened twice and closed once."""
+    words = {"failure": ("a", np.array(["", ""], object)), "unit": ("a", np.array(["µ→x", "bb"]))}
+    group = xr.Dataset(words, {"task": ("a", ["catch", "maze"])})
+    dataset.write(xr.DataTree.from_dict({"/": xr.Dataset(), "/points": group}), tmp_path / "a.nc")
+    with netCDF4.Dataset(tmp_path / "a.nc") as file:
+        assert {v.dtype.str for v in file["points"].variables.values()} == {"|S1"}
+    with xr.open_datatree(tmp_path / "a.nc", engine="netcdf4") as data:
+        for name, variable in group.variables.items():
+            assert data["points"][name].values.tolist() == variable.values.tolist()

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from distributed.client import default_client
 
 from analysis import style
 from analysis import sweep as analysis
@@ -278,6 +279,9 @@ def test_without_dask_the_extra_is_named(monkeypatch):
 def test_bad_input_is_one_line_and_code_2(tmp_path, words, parts):
     one_line(command("experiments.sweep", *words, cwd=tmp_path), 2, *parts)
     assert not list(tmp_path.rglob("*.nc"))
+    # Else xarray asks the scheduler for a lock, whatever is written afterwards.
+    with pytest.raises(ValueError, match="No client"):
+        default_client()
 
 
 @pytest.mark.long

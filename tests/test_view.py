@@ -51,12 +51,18 @@ def files(tmp_path_factory):
     return found
 
 
-@pytest.fixture
-def state(files):
-    made = windows.State.of(files)
-    yield made
-    for one in made.runs.values():
+@pytest.fixture(scope="module")
+def runs(files):
+    """The files, opened once, as the server does; each window has a state of its own."""
+    opened = windows.open_runs(files)
+    yield opened
+    for one in opened:
         one.data.close()
+
+
+@pytest.fixture
+def state(runs):
+    return windows.State(runs)
 
 
 # What is drawn ------------------------------------------------------------------------------
