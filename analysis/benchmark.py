@@ -92,7 +92,7 @@ def _sweeps(data):
 def _entries(values):
     """What is not NaN: (value, coordinate of each dimension, ...)."""
     return [
-        (value, *(values[d].values[k].item() for d, k in zip(values.dims, at, strict=True)))
+        (value, *(values[d].values.tolist()[k] for d, k in zip(values.dims, at, strict=True)))
         for at, value in np.ndenumerate(values.values)
         if not np.isnan(value)
     ]

@@ -149,8 +149,13 @@ def test_an_interrupt_keeps_where_each_is(tmp_path, alone, monkeypatch):
         return advance(self, state, start, steps, learn, sink)
 
     monkeypatch.setattr(runtime.JointProgram, "advance", interrupting)
-    with pytest.raises(KeyboardInterrupt):
-        sweep.run_together("train", points)
+    # What other tests, or Brian2 when it is imported, have made of it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sweep.run_together("train", points)
+    finally:
+        signal.signal(signal.SIGINT, before)
     monkeypatch.setattr(runtime.JointProgram, "advance", advance)
     paths = [Path(f"{point.output}.partial", "progress.json") for point in points]
     assert [json.loads(path.read_text())["step"] for path in paths] == [20, 20]
