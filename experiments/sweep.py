@@ -326,7 +326,7 @@ def run_points(experiment, points, client, bar):
             program = programs[key]
         future = client.submit(run_together, experiment, together, program, pure=False)
         futures[future] = together
-    ended = as_completed(futures)
+    ended = as_completed(futures, loop=client.loop)
     for future in ended:
         together, failure = futures[future], _failure(future)
         if failure and len(together) > 1:  # whichever of them it was for
