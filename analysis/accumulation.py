@@ -7,6 +7,7 @@ import numpy as np
 
 from .style import COLOURS, letter, new_figure, styled
 from .trials import bootstrap_interval
+from .verdicts import lines, verdict
 
 #: How far accuracy may be from that of the diffusion process, and time as a share of it.
 ACCURACY, TIME = 0.01, 0.02
@@ -42,17 +43,15 @@ def deviations(data, balance):
 
 
 def verdicts(data):
-    """What is compared to (value, low, high, expected in words, whether it is so)."""
+    """What is compared to its `analysis.verdicts.Verdict`."""
     found = {}
     for balance in data["curves"]["balance"].values.tolist():
         named = f"inhibition {balance:g} of the leak: "
         for what, values, limit in zip(
             ("accuracy", "time"), deviations(data, balance), (ACCURACY, TIME), strict=True
         ):
-            low, high = bootstrap_interval(values, np.mean)
-            shown = -limit <= low and high <= limit
             text = f"within {limit:g} of the diffusion process"
-            found[f"{named}{what}"] = float(values.mean()), low, high, text, bool(shown)
+            found[f"{named}{what}"] = verdict(values, -limit, limit, text, np.mean)
     balanced, monkey = curves(data, 1.0), data["monkey"].to_dataset()
     # At coherence 0 no choice is right.
     accuracy = (balanced["accuracy"] - monkey["accuracy"])[1:]
@@ -63,10 +62,8 @@ def verdicts(data):
     ):
         worst = abs(apart.mean("replicate")).argmax("coherence")
         values = abs(apart.isel(coherence=int(worst))).values
-        low, high = bootstrap_interval(values, np.mean)
         text = f"at most {limit:g} from the monkey"
-        name = f"largest difference, {what}"
-        found[name] = float(values.mean()), low, high, text, bool(high <= limit)
+        found[f"largest difference, {what}"] = verdict(values, 0, limit, text, np.mean)
     return found
 
 
@@ -83,12 +80,7 @@ def summary(data):
             f"{float(other['accuracy']):6.3f}    {float(at['decision_time']) + extra:15.3f}  "
             f"{float(at['time_predicted']) + extra:9.3f}  {float(other['reaction_time']):6.3f}"
         )
-    found = verdicts(data)
-    for name, (value, low, high, text, shown) in found.items():
-        number = f"{value:.4f} ({low:.4f} to {high:.4f})"
-        rows.append(f"{name:<40} {number:<28} {text:<38} {'shown' if shown else 'NOT SHOWN'}")
-    rows.append(f"{sum(v[-1] for v in found.values())} of {len(found)} shown")
-    return rows
+    return [*rows, *lines(verdicts(data))]
 
 
 def _axis(coherence):

@@ -3,12 +3,10 @@
 Intervals are bootstrap intervals (95 %) of the median over replicates, which differ in their noise.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .style import COLOURS, letter, median_and_quartiles, new_figure, styled
-from .trials import bootstrap_interval
+from .verdicts import lines, verdict
 
 #: The beta band in Hz, as the paper has it.
 BETA = (13.0, 30.0)
@@ -23,35 +21,6 @@ SWEEPS = {
     "cortex": ("factor of cortex to STN", "(3) cortex"),
 }
 NUCLEI = {"stn": ("STN", COLOURS["vermillion"]), "gpe": ("GPe", COLOURS["blue"])}
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A number of the simulations beside what is expected of it.
-
-    Attributes
-    ----------
-    name : str
-    value, low, high : float
-        Median over replicates, and its interval.
-    expected : str
-        In words.
-    shown : bool
-        Whether the whole interval is as expected.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
-    expected: str
-    shown: bool
-
-
-def _verdict(name, values, lowest, highest, expected):
-    low, high = bootstrap_interval(values)
-    shown = lowest <= low and high <= highest
-    return Verdict(name, float(np.median(values)), low, high, expected, bool(shown))
 
 
 def onsets(sweep):
@@ -99,58 +68,42 @@ def verdicts(data):
 
     Returns
     -------
-    list of Verdict
+    dict of str to analysis.verdicts.Verdict
     """
     health, lost = at(data, 1.0), at(data, 0.0)
     noise = data["noise"]["density"].values
     band = (health["frequency"].values >= BETA[0]) & (health["frequency"].values <= BETA[1])
     predicted = noise[band].sum() * float(health["frequency"][1])
-    found = [
-        _verdict(
-            "peak without dopamine (Hz)", lost["peak_frequency"].values, *BETA, "13 to 30, beta"
+    found = {
+        "peak without dopamine (Hz)": verdict(
+            lost["peak_frequency"].values, *BETA, "13 to 30, beta"
         ),
-        _verdict(
-            "beta power without dopamine, of that in health",
-            lost["beta_power"].values / health["beta_power"].values,
-            100,
-            np.inf,
-            "above 100",
+        "beta power without dopamine, of that in health": verdict(
+            lost["beta_power"].values / health["beta_power"].values, 100, np.inf, "above 100"
         ),
-        _verdict(
-            "beta power in health, of what the noise makes",
-            health["beta_power"].values / predicted,
-            0.9,
-            1.1,
-            "0.9 to 1.1, linear theory",
+        "beta power in health, of what the noise makes": verdict(
+            health["beta_power"].values / predicted, 0.9, 1.1, "0.9 to 1.1, linear theory"
         ),
-    ]
+    }
     for name in SWEEPS:
         sweep = data[name].to_dataset()
         expected, step = float(sweep["onset"]), float(np.diff(sweep["value"].values).min())
         text = f"{expected:.3f}, within {step:.2g}, linear theory"
         limits = expected - step, expected + step
-        found.append(_verdict(f"{name} at which it begins", onsets(sweep), *limits, text))
+        found[f"{name} at which it begins"] = verdict(onsets(sweep), *limits, text)
         frequency = float(sweep["onset_frequency"])
         nearest = int(np.argmin(abs(sweep["value"].values - expected)))
         peaks = sweep["peak_frequency"].values[nearest]
         text = f"{frequency:.1f}, within a tenth, linear theory"
         limits = 0.9 * frequency, 1.1 * frequency
-        found.append(_verdict(f"   frequency there, {name} (Hz)", peaks, *limits, text))
+        found[f"   frequency there, {name} (Hz)"] = verdict(peaks, *limits, text)
     return found
 
 
 def summary(data):
     """The verdicts as lines of text."""
-    found = verdicts(data)
     count = data["dopamine"].sizes["replicate"]
-    rows = [f"{'median and 95 % interval over ' + str(count) + ' replicates':<48}{'expected':>54}"]
-    for v in found:
-        number = f"{v.value:.4g} ({v.low:.4g} to {v.high:.4g})"
-        rows.append(
-            f"{v.name:<48}{number:<26}{v.expected:<36}{'shown' if v.shown else 'NOT SHOWN'}"
-        )
-    rows.append(f"{sum(v.shown for v in found)} of {len(found)} shown")
-    return rows
+    return [f"median and 95 % interval over {count} replicates", *lines(verdicts(data))]
 
 
 @styled
@@ -239,7 +192,7 @@ def figure(data):
     """
     result = new_figure(11.5, 8.2)
     grid = result.add_gridspec(3, 12)
-    found = {v.name: v for v in verdicts(data)}
+    found = verdicts(data)
     peak = found["peak without dopamine (Hz)"].value
     for k, (dopamine, title) in enumerate(
         ((1.0, "Health: the loop is at rest"), (0.0, f"No dopamine: it oscillates, {peak:.1f} Hz"))

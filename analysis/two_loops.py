@@ -17,7 +17,7 @@ from .style import (
     quartiles_of,
     styled,
 )
-from .trials import bootstrap_interval
+from .verdicts import lines, verdict
 
 #: Trials of a block, over which shares and times are means.
 BLOCK = 20
@@ -49,14 +49,12 @@ def decided(data, circuit="learning"):
 
 
 def _verdict(values, lowest, highest, expected):
-    values = values[~np.isnan(values)]
-    low, high = bootstrap_interval(values, np.mean)
-    shown = lowest <= low and high <= highest
-    return float(values.mean()), low, high, expected, bool(shown)
+    # Replicates without a decision have no time of one.
+    return verdict(values[~np.isnan(values)], lowest, highest, expected, np.mean)
 
 
 def verdicts(data):
-    """What is expected to (value, low, high, expected in words, whether it is so)."""
+    """What is expected to its `analysis.verdicts.Verdict`."""
     best, fixed = blocks(data, "best"), blocks(data, "best", "no learning")
     cognitive, motor = (blocks(data, f"{loop}_time") for loop in LOOPS)
     return {
@@ -87,12 +85,7 @@ def summary(data):
             f"{k * BLOCK + 1:3d} to {(k + 1) * BLOCK:3d}{share:10.2f}{best:12.2f}{agreed:12.2f}"
             f"{cognitive:12.2f}, {motor:.2f}"
         )
-    found = verdicts(data)
-    for name, (value, low, high, text, shown) in found.items():
-        number = f"{value:.3f} ({low:.3f} to {high:.3f})"
-        rows.append(f"{name:<46} {number:<26} {text:<20} {'shown' if shown else 'NOT SHOWN'}")
-    rows.append(f"{sum(v[-1] for v in found.values())} of {len(found)} shown")
-    return rows
+    return [*rows, *lines(verdicts(data))]
 
 
 @styled

@@ -65,6 +65,16 @@ def test_no_arrow_goes_the_wrong_way(package):
     assert wrong == {}
 
 
+def test_only_the_viewer_of_a_run_that_goes_on_calls_bgrl_from_analysis():
+    """By name, when it is asked to follow or steer one; nothing else of analysis needs it."""
+    asked = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "analysis").rglob("*.py")
+        if re.search(r"import_module\([^)]*bgrl(?!\.analysis)", path.read_text())
+    }
+    assert asked == {"analysis/view/live.py"}
+
+
 def test_a_wrong_arrow_would_be_seen():
     assert wrong_imports("analysis", "def f():\n    from bgrl.tasks import make\n") == {"bgrl"}
     assert wrong_imports("bgrl", "from bgrl import models\n") == {"models"}

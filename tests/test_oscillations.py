@@ -147,8 +147,8 @@ def data(tmp_path_factory):
 
 @pytest.mark.slow
 def test_simulations_are_what_linear_theory_says(data):
-    found = {v.name: v for v in analysis.verdicts(data)}
-    assert len(analysis.verdicts(data)) == 11 and all(v.shown for v in analysis.verdicts(data))
+    found = analysis.verdicts(data)
+    assert len(found) == 11 and all(v.shown for v in found.values())
     peak = found["peak without dopamine (Hz)"]
     assert peak.low > 20 and peak.high < 20.6
     begin = found["dopamine at which it begins"]
@@ -190,7 +190,7 @@ def test_what_is_otherwise_is_not_shown(group, variable, change, name, data):
     changed[group] = xr.DataTree(
         dataset.assign({variable: dataset[variable].copy(data=change(dataset[variable].values))})
     )
-    lost = [v.name for v in analysis.verdicts(changed) if not v.shown]
+    lost = [name for name, v in analysis.verdicts(changed).items() if not v.shown]
     assert any(name in one for one in lost), lost
 
 
