@@ -7,7 +7,8 @@ group           contents
                 tells events, `event_step` (replicate, trial, event)
 ``evaluation``  (replicate, checkpoint): `mean_return`, `episodes`, `unfinished`; coordinate `step`
 ``traces``      (replicate, time, ...): what was recorded; coordinates `step` and time in s
-``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter
+``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter;
+                statistics by which an agent scales its inputs and reward, if it does
 =============== ==================================================================================
 
 Replicates have different numbers of trials: where one has none any more everything is NaN, in memory as

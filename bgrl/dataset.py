@@ -43,7 +43,8 @@ def set_weights(agent, state, data, checkpoint=-1):
     Parameters
     ----------
     agent : Agent
-        With projections and trained parameters of the same names and sizes.
+        With projections and trained parameters of the same names and sizes. If it normalises its inputs
+        or scales reward, the other run did so too.
     state : dict of str to ndarray
         Is changed.
     data : xarray.DataTree

@@ -69,6 +69,9 @@ def _ends(index):
 def learned(agent):
     """Everything in ``weights``, and where it is in the network's state.
 
+    Besides weights and trained parameters these are the statistics that an agent keeps of its inputs
+    and of reward, without which its weights would mean something else.
+
     Yields
     ------
     tuple
@@ -102,3 +105,17 @@ def learned(agent):
     critic = circuit.critic.name
     (place,) = known[f"{critic}.bias"]
     yield f"{critic}.bias", place.array, (place.rows[0],), (), f"bias of {critic}", "1"
+    yield from _statistics(agent)
+
+
+def _statistics(agent):
+    """Running statistics by which inputs and reward are scaled: weights are learned behind them."""
+    if agent.learning.normalize_input:
+        channels = (slice(0, sum(agent.circuit.inputs.values())),)
+        for key in ("mean", "variance", "count"):
+            text = f"{key} of inputs, by which they are normalised"
+            yield f"input.{key}", f"input.input_{key}", channels, ("channel",), text, "1"
+    if agent.learning.scale_reward:
+        for key in ("mean", "variance", "count"):
+            name = f"dopamine.return_{key}"
+            yield name, name, (), (), f"{key} of discounted past reward, which scales reward", "1"

@@ -28,7 +28,7 @@ from bgrl.checkpoints import Work
 from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, RunError, check_count, check_integer, choose, from_system
 from bgrl.interventions import at_checkpoint, changes, check_interventions
-from bgrl.layout import layout
+from bgrl.layout import layout, learned
 from bgrl.learning.sensitivity import cost, count_weights
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink, TemporaryFolder
@@ -171,7 +171,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         nothing in the results, so a run may go on with another number.
     weights : xarray.DataTree, optional
         Another run, whose learned weights are those to start from: of the same circuit, or of one in
-        which synapses are missing.
+        which synapses are missing. Agents that normalise inputs or scale reward go on with the
+        statistics of that run. Rates that fall begin anew, as the run does.
 
     Returns
     -------
@@ -265,8 +266,8 @@ def _learn(agent, run, folder, progress, program, environments, say, weights, pr
         from bgrl.dataset import set_weights
 
         set_weights(agent, initial, weights)
-        learned = b"".join(v.tobytes() for v in plastic(agent, initial).values())
-        configuration["weights"] = hashlib.sha256(learned).hexdigest()
+        given = b"".join(v.tobytes() for v in plastic(agent, initial).values())
+        configuration["weights"] = hashlib.sha256(given).hexdigest()
     with Work(folder, configuration) as work:
         other = functools.partial(_load, run.backend, say, processes)
         steering = Steering(agent, run, program, other, work)
@@ -498,9 +499,8 @@ def _evaluate(agent, program, state, run, step):
 
 
 def plastic(agent, state):
-    """The arrays that learning changes."""
-    places = (place for name in agent.pathways() for place in agent.plan.places[name])
-    return {place.array: state[place.array] for place in places}
+    """The arrays that learning changes and that ``weights`` of a dataset are made of."""
+    return {array: state[array] for _, array, *_ in learned(agent)}
 
 
 def _evaluation_cost(run):

@@ -11,6 +11,7 @@ from bgrl.agent import Agent
 from bgrl.backends import load
 from bgrl.errors import InputError
 from bgrl.learning import LASTING, Learning
+from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state
 
@@ -59,6 +60,32 @@ def test_inputs_are_compressed_and_normalised(backend):
     evaluated = program.advance(states[-1], STEPS + 1, 5, learn=False)
     for name in ("input.input_mean", "input.input_variance", "input.input_count"):
         np.testing.assert_array_equal(evaluated[name], states[-1][name])
+
+
+def test_who_starts_from_learned_weights_sees_what_they_were_learned_from():
+    """Inputs are centred and scaled, and reward is scaled, as in the run that learned."""
+    learner = agent("point_robot", normalize_input=True, scale_reward=True)
+    few = {"backend": "numpy", "evaluations": 1, "evaluation_trials": 1, "final_trials": 1}
+    first = simulate(learner, Run(STEPS, evaluation_steps=4, **few))
+    record = Record(("input.input_mean", "input.input_variance", "dopamine.return_variance"))
+    again = simulate(learner, Run(2, record=record, evaluation_steps=4, **few), weights=first)
+    weights, traces = first["weights"].isel(checkpoint=-1), again["traces"]
+    assert weights["input.count"].values.tolist() == [[STEPS + 1] * 9] * 2
+    assert weights["dopamine.return_count"].values.tolist() == [STEPS + 1] * 2
+    for learned, recorded in (
+        ("input.mean", "input.input_mean"),
+        ("input.variance", "input.input_variance"),
+        ("dopamine.return_variance", "dopamine.return_variance"),
+    ):
+        kept = again["weights"][learned].isel(checkpoint=0)
+        np.testing.assert_array_equal(kept, weights[learned], err_msg=learned)
+        # One step moves a statistic of many by little, and one that begins anew by much.
+        moved = np.abs(traces[recorded].values[:, 0] - weights[learned].values)
+        fresh = float("variance" in learned)
+        assert moved.max() < 0.2 * np.abs(weights[learned].values - fresh).max(), learned
+    plain = agent("point_robot", scale_reward=True)
+    with pytest.raises(InputError, match=r"no weights 'input\.mean'"):
+        simulate(learner, Run(2, **few), weights=simulate(plain, Run(2, **few)))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
