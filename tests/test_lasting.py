@@ -124,6 +124,19 @@ def test_rates_fall_with_age(backend):
     assert np.abs(states[-1]["cortex.bias"] - states[-2]["cortex.bias"]).max() > 0
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rates_fall_beyond_what_single_precision_counts(backend):
+    learner = models.agent("rtrrl", tasks.make("memory_chain"), 4, 2, rate_half_life=20)
+    program = load(backend, learner.structure())
+    state = program.advance(initial_state(learner, program.layout, 3), 0, 1, learn=False)
+    for age in (0, 20, 2**24 - 1, 2**24 + 64, 2**25):
+        youth = program.advance(state, 1 + age, 1)["dopamine.youth"]
+        np.testing.assert_allclose(youth, 20 / (20 + age), rtol=1e-6, err_msg=str(age))
+    # In a row, as a run counts them.
+    late = program.advance(state, 2**24, 200)["dopamine.youth"]
+    np.testing.assert_allclose(late, 20 / (20 + 2**24 + 198), rtol=1e-7)
+
+
 @pytest.mark.parametrize(("optimizer", "epsilon"), [("adam", 1e-8), ("adam_floor", 0.02)])
 def test_adam_with_and_without_a_floor(optimizer, epsilon):
     """Kingma & Ba 2015, algorithm 1, of the gradients of a run."""

@@ -67,10 +67,14 @@ def start(agent, plan, seed):
 
 
 def _fall(b, plan):
-    """Every parameter moves less the older the agent is, see `Learning.rate_half_life`."""
-    b.variables("dopamine", "age", "youth")
+    """Every parameter moves less the older the agent is, see `Learning.rate_half_life`.
+
+    Learning begins in step 1, so that the step of the run says how old the agent is. A count of its own
+    would stop at 2**24 in single precision.
+    """
+    b.variables("dopamine", "youth")
     b.variables("dopamine", "rate_half_life", shared=True)
-    code = "youth = rate_half_life/(rate_half_life + age)\nage = age + 1"
+    code = "youth = rate_half_life/(rate_half_life + (t_in_timesteps - 1))"
     b.code("plasticity", "dopamine", code)
     for name in plan.targets():
         b.variables(name, "youth")
