@@ -106,6 +106,36 @@ def test_rewards_count_in_standard_deviations_of_past_reward(backend):
     assert variance.max() > 1.2
 
 
+@pytest.mark.parametrize(
+    "backend", [*BACKENDS, pytest.param("cuda-emulated", marks=pytest.mark.slow)]
+)
+def test_statistics_move_after_millions_of_steps(backend):
+    """In single precision as in double, from counts at which a change is below a rounding."""
+    starts = {
+        "input.input_mean": 0.9,
+        "input.input_variance": 0.9,
+        "dopamine.return_mean": 100.0,
+        "dopamine.return_variance": 3e4,
+    }
+    counts = dict.fromkeys(("input.input_count", "dopamine.return_count"), 1e8)
+    settings, moved = {"normalize_input": True, "scale_reward": True}, {}
+    for dtype in ("float32", "float64"):
+        learner = models.agent("rtrrl", tasks.make("gaussian_bandit"), 4, 2, dtype, **settings)
+        program = load(backend, learner.structure())
+        state = program.advance(initial_state(learner, program.layout, 3), 0, 1, learn=False)
+        for name, value in (starts | counts).items():
+            state[name][...] = value
+        state = program.advance(state, 1, 300)
+        moved[dtype] = {name: state[name] - start for name, start in starts.items()}
+    for name, start in starts.items():
+        # What single precision tells apart.
+        least = np.spacing(np.float32(start))
+        single, double = (moved[dtype][name] for dtype in ("float32", "float64"))
+        assert np.abs(double).max() > 10 * least, name
+        assert np.abs(double).max() < 300 * least / 2, name
+        np.testing.assert_allclose(single, double, rtol=0, atol=least, err_msg=name)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_rates_fall_with_age(backend):
     learner = agent(optimizer="sgd", entropy_weight=0.0, rate_half_life=20, rate_network=0.01)

@@ -8,6 +8,7 @@ import numpy as np
 
 from bgrl.step.nucleus import normal
 from bgrl.step.signals import scaled
+from bgrl.step.statistics import taken_in
 
 
 def write(b, plan):
@@ -61,6 +62,9 @@ def _scale_reward(b, plan):
     Before the first it is as if one sum of mean 0 and variance 1 had been seen.
     """
     b.variables("dopamine", "past_reward", "return_mean", "return_variance", "return_count")
+    mean = taken_in(b, "dopamine", "return_mean", "away/return_count")
+    change = "(squared - return_variance)/return_count"
+    variance = taken_in(b, "dopamine", "return_variance", change)
     b.code(
         "plasticity",
         "dopamine",
@@ -68,9 +72,9 @@ def _scale_reward(b, plan):
         past_reward = {scaled(b, plan, "dopamine", "discount", "discount")}*past_reward + reward
         return_count = return_count + 1
         away = past_reward - return_mean
-        return_mean = return_mean + away/return_count
+        {mean}
         squared = away*(past_reward - return_mean)
-        return_variance = return_variance + (squared - return_variance)/return_count
+        {variance}
         past_reward = (1 - done)*past_reward
         """,
     )

@@ -3,6 +3,7 @@
 from bgrl import random
 from bgrl.language import canonical, single_assignments
 from bgrl.step.exchange import Exchange
+from bgrl.step.statistics import taken_in
 from bgrl.tasks.base import DRAW, OUTCOME
 
 #: Where a normalised input is clipped, and what is added to its variance.
@@ -168,6 +169,10 @@ def _normalize(b):
     Before the first input it is as if many had been seen whose mean is 0, and one of variance 1.
     """
     b.variables("input", "compressed", "input_mean", "input_variance", "input_count")
+    change = f"(compressed - input_mean)/(input_count + {INERTIA})"
+    mean = taken_in(b, "input", "input_mean", change)
+    change = "(away*away - input_variance)/input_count"
+    variance = taken_in(b, "input", "input_variance", change)
     b.code(
         "reset",
         "input",
@@ -182,9 +187,9 @@ def _normalize(b):
         "input",
         f"""
         input_count = input_count + 1
-        input_mean = input_mean + (compressed - input_mean)/(input_count + {INERTIA})
+        {mean}
         away = compressed - input_mean
-        input_variance = input_variance + (away*away - input_variance)/input_count
+        {variance}
         """,
     )
 
