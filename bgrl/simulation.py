@@ -11,10 +11,12 @@ import hashlib
 import itertools
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
 from dataclasses import asdict, field
+from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -547,8 +549,16 @@ def check_cost(structure, say=None):
 
 
 def _free_memory():
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes that a program can have: on Linux also what caches of files hold, which give way."""
+    if found := re.search(r"^MemAvailable:\s+(\d+) kB$", _memory(), re.MULTILINE):
+        return 1024 * int(found[1])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _memory():
+    """What the system says of its memory, nothing where it does not say it like Linux."""
+    path = Path("/proc/meminfo")
+    return path.read_text() if path.exists() else ""
 
 
 def _check_sizes(sink, run, folder):
