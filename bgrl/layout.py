@@ -1,7 +1,7 @@
-"""What a run records and how that lies on disk, as JSON values that it says at its start.
+"""What a run records, and how its files are to be read: a description in JSON values.
 
-So a run that goes on can be looked at from outside (`bgrl.following`); what it has at its end is made of
-the same (`bgrl.assembly`).
+A run writes its layout at its start. With it, `bgrl.assembly` makes the labelled dataset of a finished
+run, and `bgrl.following` that of a run which goes on, from the rows of numbers that lie on disk.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from bgrl.recording import entry
 
 
 def layout(agent, run, names, sink):
-    """What a run records, and how: all that `bgrl.assembly` needs to know, as JSON values.
+    """The layout of a run: all that `bgrl.assembly` needs to know besides the numbers.
 
     Parameters
     ----------
@@ -23,8 +23,9 @@ def layout(agent, run, names, sink):
     Returns
     -------
     dict
-        `replicates`; `step` in ms; the rows of both files, `frames` and `trials`, as fields of a NumPy
-        type; `traces` and `weights`: what becomes of these; `events` that the task tells.
+        `replicates`; `step` in ms; `frames` and `trials`, the fields of a row of each file; `traces` and
+        `weights`, which say where a variable of the dataset is in a row or a snapshot, and its
+        dimensions, name and units; `events` that the task tells.
     """
     traces = {}
     for name, source in names.items():
@@ -58,7 +59,7 @@ def _fields(dtype):
 
 
 def row_type(fields):
-    """The NumPy type of a row of which a layout names the fields."""
+    """The NumPy type of a row, from its fields in a layout."""
     return np.dtype([(name, kind, *map(tuple, shape)) for name, kind, *shape in fields])
 
 

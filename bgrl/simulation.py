@@ -37,7 +37,7 @@ from bgrl.recording import Record, Sink, TemporaryFolder
 from bgrl.requests import Steering
 from bgrl.step.assemble import initial_state
 
-#: What a command keeps beside its data file; see `bgrl.experiment`.
+#: A command keeps these messages beside its data file, see `bgrl.experiment.logged`.
 log = logging.getLogger(__name__)
 #: Seconds of computing between two looks at the clock, and between two checkpoints.
 CHUNK_SECONDS = 1.0
@@ -282,7 +282,7 @@ def _load(backend, say, processes, structure):
 
 
 def _go_on(agent, steering, names, initial, work, progress, environments, say):
-    """Learn from where the run stopped, or from the beginning."""
+    """Learn from the last checkpoint of a run that was stopped, or from the beginning."""
     from bgrl.assembly import assemble
     from bgrl.dataset import attributes
 
@@ -417,7 +417,7 @@ def _advance(agent, steering, state, first, last, target, work, sink, evaluation
 
 
 def _broken(state):
-    """Names of arrays that hold NaN or infinity."""
+    """Names of the arrays of a state that hold NaN or infinity."""
     return [k for k, v in state.items() if v.dtype.kind == "f" and not np.isfinite(v).all()]
 
 

@@ -59,7 +59,7 @@ def write(b, plan):
 def _scale_reward(b, plan):
     """The variance of the discounted sum of past reward, see `Learning.scale_reward`.
 
-    Before the first it is as if one sum of mean 0 and variance 1 had been seen.
+    It starts as if one sum had been seen, with a mean of 0 and a variance of 1.
     """
     b.variables("dopamine", "past_reward", "return_mean", "return_variance", "return_count")
     mean = taken_in(b, "dopamine", "return_mean", "away/return_count")
@@ -81,7 +81,7 @@ def _scale_reward(b, plan):
 
 
 def start(agent, plan, seed):
-    """Discounts, those of traces among them, and a baseline of firing."""
+    """Discounts (those of eligibility traces, too) and the firing of dopamine neurons."""
     learning, dopamine = agent.learning, agent.circuit.dopamine
     traces = [learning.trace_actor] * plan.actor_rows + [learning.trace_critic]
     values = {
