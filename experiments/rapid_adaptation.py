@@ -18,6 +18,7 @@ import xarray as xr
 
 from bgrl import models, tasks
 from bgrl.agent import describe
+from bgrl.assembly import variable
 from bgrl.dataset import provenance
 from bgrl.errors import InputError, check_integer
 from bgrl.experiment import command
@@ -165,16 +166,14 @@ def _bandit(config):
     text = "expected regret of a pull, mean over trials"
     group = xr.Dataset(
         {
-            "regret": _variable(("replicate", "pull"), regrets[0], f"{text}, after learning"),
-            "untrained_regret": _variable(("replicate", "pull"), regrets[1], f"{text}, before"),
-            "strategy_regret": _variable(
-                ("strategy", "pull"), strategies, f"{text}, of a strategy"
-            ),
+            "regret": variable(("replicate", "pull"), regrets[0], f"{text}, after learning"),
+            "untrained_regret": variable(("replicate", "pull"), regrets[1], f"{text}, before"),
+            "strategy_regret": variable(("strategy", "pull"), strategies, f"{text}, of a strategy"),
         },
         {
-            "replicate": _variable("replicate", np.arange(config.replicates), "replicate"),
-            "pull": _variable("pull", np.arange(1, pulls + 1), "pull of a trial"),
-            "strategy": _variable("strategy", [*_strategies.BANDIT], "strategy"),
+            "replicate": variable("replicate", np.arange(config.replicates), "replicate"),
+            "pull": variable("pull", np.arange(1, pulls + 1), "pull of a trial"),
+            "strategy": variable("strategy", [*_strategies.BANDIT], "strategy"),
         },
     )
     return group, decoded(learned, pulls, config.seed)
@@ -258,12 +257,12 @@ def decoded(traces, pulls, seed=0):
     dims = ("replicate", "pull")
     return xr.Dataset(
         {
-            "accuracy": _variable(dims, accuracy, "accuracy of the arm decoded from the cortex"),
-            "ideal": _variable(dims, ideal, "accuracy of an observer of actions and rewards"),
+            "accuracy": variable(dims, accuracy, "accuracy of the arm decoded from the cortex"),
+            "ideal": variable(dims, ideal, "accuracy of an observer of actions and rewards"),
         },
         {
-            "replicate": _variable("replicate", np.arange(len(starts)), "replicate"),
-            "pull": _variable("pull", chosen, "pulls made before"),
+            "replicate": variable("replicate", np.arange(len(starts)), "replicate"),
+            "pull": variable("pull", chosen, "pulls made before"),
         },
     )
 
@@ -280,18 +279,16 @@ def _maze(config):
     text = "how often the goal was reached by a step of the trial, mean over trials"
     return xr.Dataset(
         {
-            "goals": _variable(
-                ("replicate", "time_in_trial"), values[0], f"{text}, after learning"
-            ),
-            "untrained_goals": _variable(
+            "goals": variable(("replicate", "time_in_trial"), values[0], f"{text}, after learning"),
+            "untrained_goals": variable(
                 ("replicate", "time_in_trial"), values[1], f"{text}, before"
             ),
-            "strategy_goals": _variable(("strategy", "time_in_trial"), strategies, text),
+            "strategy_goals": variable(("strategy", "time_in_trial"), strategies, text),
         },
         {
-            "replicate": _variable("replicate", np.arange(config.replicates), "replicate"),
-            "time_in_trial": _variable("time_in_trial", np.arange(1, steps + 1), "step", "steps"),
-            "strategy": _variable("strategy", [*_strategies.MAZE], "strategy"),
+            "replicate": variable("replicate", np.arange(config.replicates), "replicate"),
+            "time_in_trial": variable("time_in_trial", np.arange(1, steps + 1), "step", "steps"),
+            "strategy": variable("strategy", [*_strategies.MAZE], "strategy"),
         },
     )
 
@@ -312,10 +309,6 @@ def reached(traces, steps, goal_reward):
             rows.append(goals.cumsum())
         found.append(np.mean(rows, axis=0))
     return np.array(found)
-
-
-def _variable(dims, values, long_name, units="1"):
-    return xr.Variable(dims, values, {"long_name": long_name, "units": units})
 
 
 if __name__ == "__main__":

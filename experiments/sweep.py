@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from bgrl import __version__, experiments
 from bgrl.agent import describe
-from bgrl.assembly import UNFINISHED
+from bgrl.assembly import UNFINISHED, variable
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
 from bgrl.backends.joint import Joint, LaunchFailed
@@ -473,16 +473,16 @@ def combine(experiment, coordinates, points, failures):
     checkpoint = (*replicate, "checkpoint")
     evaluation = xr.Dataset(
         {
-            "mean_return": _variable(checkpoint, mean_return, "mean return, plasticity off"),
-            "episodes": _variable(checkpoint, episodes, "trials evaluated"),
-            "unfinished": _variable(checkpoint, unfinished, UNFINISHED),
-            "final_return": _variable(replicate, final, "mean return of the last evaluation"),
-            "best_return": _variable(replicate, best, "mean return of the best evaluation"),
+            "mean_return": variable(checkpoint, mean_return, "mean return, plasticity off"),
+            "episodes": variable(checkpoint, episodes, "trials evaluated"),
+            "unfinished": variable(checkpoint, unfinished, UNFINISHED),
+            "final_return": variable(replicate, final, "mean return of the last evaluation"),
+            "best_return": variable(replicate, best, "mean return of the best evaluation"),
         },
         {
             **varied,
-            "replicate": _variable("replicate", np.arange(sizes[0]), "replicate"),
-            "step": _variable(
+            "replicate": variable("replicate", np.arange(sizes[0]), "replicate"),
+            "step": variable(
                 (*dims, "checkpoint") if step.ndim > 1 else "checkpoint",
                 step,
                 "steps learned; NaN where there was no evaluation",
@@ -496,17 +496,13 @@ def combine(experiment, coordinates, points, failures):
     }
     explained = {"failure": "why it failed", "file": "file of the whole run"}
     rows = {
-        name: _variable(dims, np.array(values, object).reshape(shape), explained[name])
+        name: variable(dims, np.array(values, object).reshape(shape), explained[name])
         for name, values in text.items()
     }
     root = xr.Dataset(attrs=_shared(attributes))
     return xr.DataTree.from_dict(
         {"/": root, "/evaluation": evaluation, "/points": xr.Dataset(rows, varied)}
     )
-
-
-def _variable(dims, values, long_name, units="1"):
-    return xr.Variable(dims, values, {"long_name": long_name, "units": units})
 
 
 def _shared(attributes):
