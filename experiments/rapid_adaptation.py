@@ -36,6 +36,8 @@ QUICK = {"steps": 50_000, "maze_steps": 50_000, "replicates": 3, "test_trials": 
 DECODED = (0, 1, 2, 3, 4, 6, 9, 14, 20, 30, 50, 99)
 #: Parts into which trials are cut, each being tested once by what is fitted to the others.
 FOLDS = 5
+#: Inputs that were seen so often that their means and variances no longer move.
+SETTLED = 1e30
 _STILL = dict.fromkeys(("rate_actor", "rate_critic", "rate_network", "entropy_weight"), 0.0)
 
 
@@ -126,9 +128,20 @@ def _tested(config, task, steps, record):
     )
     first = play(agent, Run(1, config.seed, config.backend, 1, 1, 1), "before")
     found = []
-    for name, weights in (("frozen", learned), ("untrained", first)):
-        found.append(play(still, test, name, weights)["traces"].to_dataset().load())
+    for name, source in (("frozen", learned), ("untrained", first)):
+        found.append(play(still, test, name, _settled(source))["traces"].to_dataset().load())
     return found
+
+
+def _settled(data):
+    """The weights of a run, with means and variances of inputs that stay as they are.
+
+    They would go on to move while the weights are frozen, and tell of trials before.
+    """
+    weights = data["weights"].to_dataset()
+    if "input.count" in weights:
+        weights["input.count"] = xr.full_like(weights["input.count"], SETTLED)
+    return xr.DataTree.from_dict({"/weights": weights})
 
 
 def trials_of(traces, length):
