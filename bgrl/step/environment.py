@@ -174,6 +174,8 @@ def _normalize(b):
     """Every channel compressed, centred and scaled, see `Learning.normalize_input`.
 
     The mean starts at 0 and moves as if `INERTIA` inputs had been seen, the variance at 1 as if one had.
+    In single precision the count stops at 2**24: from then on the last inputs of about that number weigh
+    most, instead of all alike.
     """
     b.variables("input", "compressed", "input_mean", "input_variance", "input_count")
     change = f"(compressed - input_mean)/(input_count + {INERTIA})"
