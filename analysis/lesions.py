@@ -45,14 +45,17 @@ def worst(data, task, when):
 def made_up(data, task):
     """Pathway whose removal costs most beyond what it costs those that learn without it, as text.
 
-    None is where nothing was learned, or where the 95 % interval of the difference between the two,
-    in the median over replicates, holds 0.
+    No pathway is named if nothing was learned, or if the bootstrap interval of the median difference
+    between the two over replicates holds 0. The pathway is the largest of several differences, one of
+    which is large by chance the more often the more they are; the level of the interval is therefore
+    1 - 0.05 divided by their number (Bonferroni).
     """
     extra = loss(data, task, "after") - loss(data, task, "before")
     k = int(np.argmax(extra))
     part = data["lesions"].to_dataset().sel(task=task).isel(pathway=k, fraction=-1)["mean_return"]
     difference = part.sel(when="before").values - part.sel(when="after").values
-    if not (learned(data, task) and bootstrap_interval(difference)[0] > 0):
+    level = 1 - 0.05 / len(extra)
+    if not (learned(data, task) and bootstrap_interval(difference, level=level)[0] > 0):
         return "no pathway costs clearly more after learning than before"
     after, before = (100 * loss(data, task, when)[k] for when in ("after", "before"))
     name = data["lesions"]["pathway"].values[k]

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from bgrl.analysis.reproduction import median_and_interval
-from bgrl.analysis.style import (
+from .reproduction import median_and_interval
+from .style import (
     COLOURS,
     axes_or_new,
     legend_below,

@@ -22,6 +22,7 @@ import numpy as np
 import xarray as xr
 
 from .learning_curve import plot_learning_curve
+from .statistics import permutation
 from .style import (
     COLOURS,
     axes_or_new,
@@ -148,35 +149,6 @@ def median_and_interval(values):
     return float(np.median(values)), *bootstrap_interval(values)
 
 
-def permutation_p(first, second, resamples=9999):
-    """Two-sided p-value of the difference of the means of two groups of replicates.
-
-    All permutations are counted where there are no more than `resamples` of them, else as many are
-    drawn (Ernst 2004, Statist. Sci. 19:676).
-
-    Parameters
-    ----------
-    first, second : array (replicates,)
-    """
-    from scipy.stats import permutation_test
-
-    groups = [np.asarray(v, float)[~np.isnan(v)] for v in (first, second)]
-    if min(map(len, groups)) < 2:
-        return float("nan")
-
-    def difference(a, b, axis):
-        return a.mean(axis) - b.mean(axis)
-
-    result = permutation_test(
-        groups,
-        difference,
-        vectorized=True,
-        n_resamples=resamples,
-        rng=np.random.default_rng(0),
-    )
-    return float(result.pvalue)
-
-
 def coordinates(data):
     """Name to values of what varies between runs: `task`, `method` and more."""
     failure = data["points"]["failure"]
@@ -237,7 +209,7 @@ def table(data, **at):
                 "final": median_and_interval(final),
                 "best": median_and_interval(best),
                 "kept": int((final >= best - 0.1 * np.abs(best)).sum()),
-                "p": permutation_p(final, reference) if compared else float("nan"),
+                "p": permutation(final, reference) if compared else float("nan"),
                 "published": published(run["task"], ALGORITHMS.get(run["method"], "")),
                 "failure": str(points["failure"].isel(here).values),
                 "wall_time": float(points["wall_time"].isel(here).values),

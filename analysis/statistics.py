@@ -212,47 +212,65 @@ def reversal_points(responses, amounts):
     return tuple(np.where(reverses, v, np.nan) for v in (places[best[..., 0]], asymmetry))
 
 
-def sign_flip(values, draws=10_000, seed=0):
+def sign_flip(values, resamples=9999):
     """Probability of a mean as far from 0 if the sign of each replicate were chance (two-sided).
+
+    Needs SciPy (extra ``reproduction``).
 
     Parameters
     ----------
     values : array (replicate,)
-        Contrasts.
-    draws : int
-        Random sign patterns; all of them are taken where there are fewer.
+        Contrasts; NaN are left out.
+    resamples : int
+        Random sign patterns; all patterns are counted where there are no more than this.
 
     Returns
     -------
     float
+        NaN where fewer than two replicates are known.
     """
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if 2 ** len(values) <= draws:
-        signs = 1 - 2 * (np.arange(2 ** len(values))[:, None] >> np.arange(len(values)) & 1)
-        extra = 0
-    else:
-        signs = 1 - 2 * np.random.default_rng(seed).integers(0, 2, (draws, len(values)))
-        extra = 1
-    means = abs(signs @ values)
-    return float((np.sum(means >= abs(values.sum()) - 1e-12) + extra) / (len(signs) + extra))
+    return _resampled([values], lambda a, axis: a.mean(axis), "samples", resamples)
 
 
-def permutation(a, b, draws=10_000, seed=0):
+def permutation(first, second, resamples=9999):
     """Probability of a difference of means as large between two groups dealt at random (two-sided).
+
+    Needs SciPy (extra ``reproduction``).
 
     Parameters
     ----------
-    a, b : arrays (replicate,)
-        Two groups of independent replicates.
+    first, second : arrays (replicate,)
+        Two groups of independent replicates; NaN are left out.
+    resamples : int
+        Random deals; all are counted where there are no more than this (Ernst 2004, Statist. Sci.
+        19:676).
 
     Returns
     -------
     float
+        NaN where a group has fewer than two replicates that are known.
     """
-    a, b = np.asarray(a, float), np.asarray(b, float)
-    both = np.concatenate([a, b])
-    order = np.random.default_rng(seed).permuted(np.tile(both, (draws, 1)), axis=1)
-    difference = order[:, : len(a)].mean(axis=1) - order[:, len(a) :].mean(axis=1)
-    extreme = np.sum(abs(difference) >= abs(a.mean() - b.mean()) - 1e-12)
-    return float((extreme + 1) / (draws + 1))
+
+    def difference(a, b, axis):
+        return a.mean(axis) - b.mean(axis)
+
+    return _resampled([first, second], difference, "independent", resamples)
+
+
+def _resampled(groups, statistic, kind, resamples):
+    """Two-sided p-value of a permutation test, always of the same random numbers."""
+    from scipy.stats import permutation_test
+
+    groups = [np.asarray(values, float) for values in groups]
+    groups = [values[~np.isnan(values)] for values in groups]
+    if min(map(len, groups)) < 2:
+        return float("nan")
+    result = permutation_test(
+        groups,
+        statistic,
+        permutation_type=kind,
+        vectorized=True,
+        n_resamples=resamples,
+        rng=np.random.default_rng(0),
+    )
+    return float(result.pvalue)

@@ -95,7 +95,9 @@ def marks(data, replicate, first, last):
     for name, place in events(data).items():
         if not isinstance(place, str):
             anchor, offset = place
-            found[name] = (ends - lengths if anchor == "start" else ends) + offset
+            starts = ends - lengths
+            at = (starts if anchor == "start" else ends) + offset
+            found[name] = at[(at >= starts) & (at <= ends)]  # a trial may be too short for it
         elif "event_step" in trials:
             found[name] = trials["event_step"].sel(event=name).values
     return {k: v[(v >= first) & (v <= last)].astype(int) for k, v in found.items()}, count

@@ -109,8 +109,8 @@ def aligned(data, variable, event, before, after, period=None):
     variable : str
         A variable of ``traces`` with dimensions (replicate, time, ...).
     event : str
-        An event of the task. Of one that the task tells when it happens, trials in which it did not are
-        left out.
+        An event of the task. Trials in which it did not happen are left out: the task may not have told
+        it, and a trial may end before it.
     before, after : int
         Steps before and after the event to keep; what is outside of the trial is NaN.
     period : {"early", "late"}, optional
@@ -203,7 +203,7 @@ def event_frames(data, trials, event):
     ValueError
         If the task has no such event, with those that it has.
     """
-    found = events(data)
+    found, (replicate, start, end, _) = events(data), trials.T
     if event not in found:
         raise ValueError(
             f"task {data.attrs.get('task')!r} has no event {event!r}; valid: "
@@ -211,10 +211,11 @@ def event_frames(data, trials, event):
         )
     if not isinstance(found[event], str):
         anchor, offset = found[event]
-        return trials[:, 1 if anchor == "start" else 2] + offset
+        frames = (start if anchor == "start" else end) + offset
+        # A trial may be too short for it.
+        return np.where((frames >= start) & (frames <= end), frames, -1)
     table, step = data["trials"], data["traces"]["step"].variable
     ends, happened = table["end_step"].values, table["event_step"].sel(event=event).values
-    replicate, start, end, _ = trials.T
     ended, frames = _at(step, end), np.full(len(trials), -1)
     for r in np.unique(replicate):
         mine = np.flatnonzero(replicate == r)
@@ -281,6 +282,10 @@ def nan_mean(values):
 
 def bootstrap_interval(values, statistic=np.median, level=0.95, draws=2000, seed=0):
     """Percentile bootstrap interval of a statistic over replicates.
+
+    Of few replicates it is narrower than its level says if the statistic is the mean: of ten normal
+    values an interval of 95 % holds the true mean in 90 % of cases, the true median in 93 % (of six in
+    86 % and 94 %, of twenty in 92 % and 95 %; 2,000 samples each).
 
     Parameters
     ----------

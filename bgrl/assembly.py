@@ -7,7 +7,8 @@ group           contents
                 tells events, `event_step` (replicate, trial, event)
 ``evaluation``  (replicate, checkpoint): `mean_return`, `episodes`, `unfinished`; coordinate `step`
 ``traces``      (replicate, time, ...): what was recorded; coordinates `step` and time in s
-``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter
+``weights``     (replicate, checkpoint, post, pre): a variable per projection and trained parameter;
+                statistics by which an agent scales its inputs and reward, if it does
 =============== ==================================================================================
 
 Replicates have different numbers of trials: where one has none any more everything is NaN, in memory as
@@ -112,14 +113,31 @@ class Stored(BackendArray):
         return values[single]
 
 
-def _variable(dims, values, long_name, units="1"):
+def label(long_name, units="1"):
+    """Attributes of a variable of a dataset: what it is, in words, and its unit."""
+    return {"long_name": long_name, "units": units}
+
+
+def variable(dims, values, long_name, units="1"):
+    """A labelled variable of a dataset, also of a `Stored` array.
+
+    Parameters
+    ----------
+    dims : str or tuple of str
+    values : array or Stored
+    long_name, units : str
+
+    Returns
+    -------
+    xarray.Variable
+    """
     if isinstance(values, Stored):
         values = indexing.LazilyIndexedArray(values)
-    return xr.Variable(dims, values, {"long_name": long_name, "units": units})
+    return xr.Variable(dims, values, label(long_name, units))
 
 
 def _replicate(layout):
-    return _variable("replicate", np.arange(layout["replicates"]), "replicate")
+    return variable("replicate", np.arange(layout["replicates"]), "replicate")
 
 
 def _trials(layout, rows, counts):
@@ -150,17 +168,17 @@ def _trials(layout, rows, counts):
     told = {}
     if events:
         what = "step in which an event was first in the trial, NaN if it was not"
-        told["event_step"] = _variable((*dims, "event"), ragged(event_steps), what, "steps")
+        told["event_step"] = variable((*dims, "event"), ragged(event_steps), what, "steps")
     return xr.Dataset(
         {
-            "trial_return": _variable(
+            "trial_return": variable(
                 dims, ragged(itemgetter("trial_return")), "return of the trial"
             ),
-            "length": _variable(dims, ragged(itemgetter("length")), "length of the trial", "steps"),
-            "end_step": _variable(
+            "length": variable(dims, ragged(itemgetter("length")), "length of the trial", "steps"),
+            "end_step": variable(
                 dims, ragged(itemgetter("step")), "step in which it ended", "steps"
             ),
-            "terminated": _variable(
+            "terminated": variable(
                 dims,
                 ragged(itemgetter("terminated")),
                 "1 if it ended by itself, 0 if at a time limit",
@@ -179,15 +197,15 @@ def _evaluation(layout, evaluations):
     dims = ("replicate", "checkpoint")
     return xr.Dataset(
         {
-            "mean_return": _variable(
+            "mean_return": variable(
                 dims, table("mean_return", float), "mean return, plasticity off"
             ),
-            "episodes": _variable(dims, table("episodes", np.int64), "trials evaluated"),
-            "unfinished": _variable(dims, table("unfinished", np.int8), UNFINISHED),
+            "episodes": variable(dims, table("episodes", np.int64), "trials evaluated"),
+            "unfinished": variable(dims, table("unfinished", np.int8), UNFINISHED),
         },
         {
             "replicate": _replicate(layout),
-            "step": _variable("checkpoint", _steps(evaluations), "steps learned", "steps"),
+            "step": variable("checkpoint", _steps(evaluations), "steps learned", "steps"),
         },
     )
 
@@ -211,7 +229,7 @@ def _traces(layout, frames, indexed=True):
             values = stored(itemgetter(known["source"]), axis=0)
         if known["labels"]:
             coordinates[known["dims"][-1]] = known["dims"][-1], known["labels"]
-        variables[name] = _variable(known["dims"], values, known["long_name"], known["units"])
+        variables[name] = variable(known["dims"], values, known["long_name"], known["units"])
     if set(TOGETHER["gradients"]) <= set(variables):
         dims = variables["gradient_product"].dims
         texts = {
@@ -221,11 +239,11 @@ def _traces(layout, frames, indexed=True):
         for k, (name, text) in enumerate(texts.items()):
             sources = [layout["traces"][one]["source"] for one in TOGETHER["gradients"]]
             values = stored(partial(_gradient_comparison, k, sources))
-            variables[name] = _variable(dims, values, text)
+            variables[name] = variable(dims, values, text)
     step = stored(itemgetter("step"), axis=0)
-    coordinates["step"] = _variable("time", step, "step", "steps")
+    coordinates["step"] = variable("time", step, "step", "steps")
     time = stored(lambda rows: rows["step"] * layout["step"] / 1000, axis=0)
-    coordinates["time"] = _variable("time", time, "time", "s")
+    coordinates["time"] = variable("time", time, "time", "s")
     traces = xr.Dataset(variables, xr.Coordinates(coordinates, indexes={}))
     for dim in traces.dims:
         if dim in coordinates and (dim != "time" or indexed):
@@ -250,7 +268,7 @@ def _gradient_comparison(k, sources, frames):
 def _weights(layout, evaluations, snapshots):
     coordinates = {
         "replicate": _replicate(layout),
-        "step": _variable("checkpoint", _steps(evaluations), "steps learned", "steps"),
+        "step": variable("checkpoint", _steps(evaluations), "steps learned", "steps"),
     }
     if not snapshots:
         return xr.Dataset(coords=coordinates)
@@ -260,5 +278,5 @@ def _weights(layout, evaluations, snapshots):
         index = (k if isinstance(k, int) else slice(*k) for k in ends)
         values = stacked[array][:, :, *index]
         dims = ("replicate", "checkpoint", *dims)
-        variables[name] = _variable(dims, values, long_name, units)
+        variables[name] = variable(dims, values, long_name, units)
     return xr.Dataset(variables, coordinates)

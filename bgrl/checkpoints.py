@@ -86,7 +86,7 @@ class Work:
         self._lock.close()
 
     def _take(self, described):
-        """Make the folder that of this run; of another one it may hold the start."""
+        """Make the folder this run's own, unless another run has learned in it."""
         if has_learned(self.path):
             try:
                 self._lock.seek(0)
@@ -191,7 +191,7 @@ class Work:
 
     @contextlib.contextmanager
     def _reading(self, name):
-        """Whatever goes wrong while a file of the checkpoint is read is damage to it."""
+        """Raise any error in reading a file of the checkpoint as damage to it."""
         try:
             yield
         except OSError as error:

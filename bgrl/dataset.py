@@ -43,7 +43,8 @@ def set_weights(agent, state, data, checkpoint=-1):
     Parameters
     ----------
     agent : Agent
-        With projections and trained parameters of the same names and sizes.
+        With projections and trained parameters of the same names and sizes. If it normalises its inputs
+        or scales reward, the other run did so too.
     state : dict of str to ndarray
         Is changed.
     data : xarray.DataTree
@@ -101,8 +102,19 @@ def provenance():
 
 
 def _revision():
-    """Commit of the checkout that the package is used from, or nothing."""
-    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    """Commit of the checkout that the package is used from, or nothing.
+
+    A package that is only installed may lie in somebody else's checkout, in which git does not know it.
+    """
+    here = Path(__file__)
+    if not _git(here.parent, "ls-files", here.name):
+        return ""
+    return _git(here.parent, "describe", "--always", "--dirty")
+
+
+def _git(folder, *words):
+    """What git says about a folder, nothing where it fails."""
+    command = ["git", "-C", str(folder), *words]
     try:
         result = subprocess.run(command, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

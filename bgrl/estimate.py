@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from bgrl.backends import load
+from bgrl.interventions import changes
 from bgrl.recording import Sink
-from bgrl.simulation import changes, check_cost, environments, plastic
+from bgrl.simulation import check_cost, environments, plastic
 from bgrl.step.assemble import initial_state
 
 #: Seconds that learning, and evaluating, are measured for.

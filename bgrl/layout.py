@@ -1,7 +1,7 @@
-"""What a run records and how that lies on disk, as JSON values that it says at its start.
+"""What a run records, and how its files are to be read: a description in JSON values.
 
-So a run that goes on can be looked at from outside (`bgrl.following`); what it has at its end is made of
-the same (`bgrl.assembly`).
+A run writes its layout at its start. With it, `bgrl.assembly` makes the labelled dataset of a finished
+run, and `bgrl.following` that of a run which goes on, from the rows of numbers that lie on disk.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ from bgrl.recording import entry
 
 
 def layout(agent, run, names, sink):
-    """What a run records, and how: all that `bgrl.assembly` needs to know, as JSON values.
+    """The layout of a run: all that `bgrl.assembly` needs to know besides the numbers.
 
     Parameters
     ----------
@@ -23,8 +23,9 @@ def layout(agent, run, names, sink):
     Returns
     -------
     dict
-        `replicates`; `step` in ms; the rows of both files, `frames` and `trials`, as fields of a NumPy
-        type; `traces` and `weights`: what becomes of these; `events` that the task tells.
+        `replicates`; `step` in ms; `frames` and `trials`, the fields of a row of each file; `traces` and
+        `weights`, which say where a variable of the dataset is in a row or a snapshot, and its
+        dimensions, name and units; `events` that the task tells.
     """
     traces = {}
     for name, source in names.items():
@@ -58,7 +59,7 @@ def _fields(dtype):
 
 
 def row_type(fields):
-    """The NumPy type of a row of which a layout names the fields."""
+    """The NumPy type of a row, from its fields in a layout."""
     return np.dtype([(name, kind, *map(tuple, shape)) for name, kind, *shape in fields])
 
 
@@ -68,6 +69,9 @@ def _ends(index):
 
 def learned(agent):
     """Everything in ``weights``, and where it is in the network's state.
+
+    Besides weights and trained parameters these are the statistics that an agent keeps of its inputs
+    and of reward, without which its weights would mean something else.
 
     Yields
     ------
@@ -102,3 +106,17 @@ def learned(agent):
     critic = circuit.critic.name
     (place,) = known[f"{critic}.bias"]
     yield f"{critic}.bias", place.array, (place.rows[0],), (), f"bias of {critic}", "1"
+    yield from _statistics(agent)
+
+
+def _statistics(agent):
+    """Running statistics by which inputs and reward are scaled: weights are learned behind them."""
+    if agent.learning.normalize_input:
+        channels = (slice(0, sum(agent.circuit.inputs.values())),)
+        for key in ("mean", "variance", "count"):
+            text = f"{key} of inputs, by which they are normalised"
+            yield f"input.{key}", f"input.input_{key}", channels, ("channel",), text, "1"
+    if agent.learning.scale_reward:
+        for key in ("mean", "variance", "count"):
+            name = f"dopamine.return_{key}"
+            yield name, name, (), (), f"{key} of discounted past reward, which scales reward", "1"

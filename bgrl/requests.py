@@ -123,7 +123,7 @@ def _read(text):
 
 
 class Steering:
-    """The run as requests make it, and its program.
+    """Does what requests ask for: keeps the run with all its interventions, and its program.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ class Steering:
         return state
 
     def _need_interventions(self):
-        """See that the program has interventions; what the state of one without them lacks."""
+        """Make the program one with interventions; return a state of it, for what another lacks."""
         if "modulation.value" in self.program.layout:
             return {}
         program = self._load(self._agent.structure(True))
@@ -256,7 +256,7 @@ class Steering:
 
 
 def _ended(made, what, step, given):
-    """Interventions of which those in force that are like one end before a step.
+    """Interventions, of which those that are in force and do what a request says end before a step.
 
     One that would have begun only in that step is left out; not of those that the run was given, whose
     places in recordings are fixed.

@@ -11,10 +11,12 @@ import hashlib
 import itertools
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
 from dataclasses import asdict, field
+from pathlib import Path
 
 import numpy as np
 from tqdm.auto import tqdm
@@ -28,14 +30,14 @@ from bgrl.checkpoints import Work
 from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, RunError, check_count, check_integer, choose, from_system
 from bgrl.interventions import at_checkpoint, changes, check_interventions
-from bgrl.layout import layout
+from bgrl.layout import layout, learned
 from bgrl.learning.sensitivity import cost, count_weights
 from bgrl.random import derived_seed
 from bgrl.recording import Record, Sink, TemporaryFolder
 from bgrl.requests import Steering
 from bgrl.step.assemble import initial_state
 
-#: What a command keeps beside its data file; see `bgrl.experiment`.
+#: A command keeps these messages beside its data file, see `bgrl.experiment.logged`.
 log = logging.getLogger(__name__)
 #: Seconds of computing between two looks at the clock, and between two checkpoints.
 CHUNK_SECONDS = 1.0
@@ -171,7 +173,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         nothing in the results, so a run may go on with another number.
     weights : xarray.DataTree, optional
         Another run, whose learned weights are those to start from: of the same circuit, or of one in
-        which synapses are missing.
+        which synapses are missing. Agents that normalise inputs or scale reward go on with the
+        statistics of that run. Rates that fall begin anew, as the run does.
 
     Returns
     -------
@@ -265,12 +268,12 @@ def _learn(agent, run, folder, progress, program, environments, say, weights, pr
         from bgrl.dataset import set_weights
 
         set_weights(agent, initial, weights)
-        learned = b"".join(v.tobytes() for v in plastic(agent, initial).values())
-        configuration["weights"] = hashlib.sha256(learned).hexdigest()
+        given = b"".join(v.tobytes() for v in plastic(agent, initial).values())
+        configuration["weights"] = hashlib.sha256(given).hexdigest()
     with Work(folder, configuration) as work:
         other = functools.partial(_load, run.backend, say, processes)
         steering = Steering(agent, run, program, other, work)
-        return _go_on(agent, steering, names, initial, work, progress, environments, say)
+        return _Course(agent, steering, names, work, environments).go(initial, progress, say)
 
 
 def _load(backend, say, processes, structure):
@@ -278,82 +281,164 @@ def _load(backend, say, processes, structure):
     return load(backend, structure, say, processes)
 
 
-def _go_on(agent, steering, names, initial, work, progress, environments, say):
-    """Learn from where the run stopped, or from the beginning."""
-    from bgrl.assembly import assemble
-    from bgrl.dataset import attributes
+class _Course:
+    """A run on its way: what it has so far, in memory and in its folder.
 
-    run, program = steering.run, steering.program
-    sink = Sink(work.folder, names.values(), program.layout, run.record.every)
-    _check_sizes(sink, run, work.path)
+    Parameters
+    ----------
+    agent : Agent
+    steering : Steering
+        The run and its program; both may become others while it goes on.
+    names : dict of str to str
+        Dataset name to state name of what is recorded.
+    work : Work
+    environments : dict
+        Connections for ``learning`` and ``evaluation``, see `environments`.
 
-    def described():
-        told = attributes(agent, steering.run) | steering.attributes()
-        return layout(agent, steering.run, names, sink) | {"attributes": told}
+    Attributes
+    ----------
+    state : dict of str to ndarray
+    evaluations : list of dict
+    sink : Sink
+    """
 
-    steering.describe = lambda: work.describe(described())
-    stored = work.load()
-    stopped = None
-    if stored is None:
-        step, evaluations, state = 0, [], initial
-        sink.cut([0, 0])
-        steering.describe()
-        try:
-            state = program.advance(initial, 0, 1, learn=False)
-            work.save(step, state, sink, evaluations)
-        except EnvironmentFailed as error:
-            stopped = error
-    else:
-        (saved, state), step = stored, stored[0]["step"]
-        evaluations = saved["evaluations"]
-        steering.resume(saved.get("steering", {}))
-        work.check(saved, state, steering.program.layout, plastic(agent, initial), sink)
-        steering.describe()
-        if say and step:
-            say(f"going on from step {step} of {run.steps}")
-        log.info("going on from step %d of %d", step, run.steps)
-    with tqdm(total=run.steps, initial=step, unit="step", disable=hidden(progress)) as bar:
-        for first, last in () if stopped else _segments(run, step, evaluations):
-            if first == last:
-                steering.program.environment = environments.get("evaluation")
-                try:
-                    result = _evaluate(agent, steering.program, state, run, first)
-                except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
-                    work.save(first, state, sink, evaluations)
-                    stopped = error
-                    break
-                steering.program.environment = environments.get("learning")
-                evaluations.append({"step": first, **result})
-                work.save(first, state, sink, evaluations, plastic(agent, state))
-                middle = np.median(result["mean_return"])
-                bar.set_postfix_str(f"return {middle:.2f}")
-                log.info("step %d of %d: median return %.4g", first, run.steps, middle)
-                continue
-            recorded = any(
-                a <= first - 1 and last - 1 <= b for a, b in run.record.ranges(run.steps)
-            )
-            target = sink if recorded else sink.without_frames()
+    def __init__(self, agent, steering, names, work, environments):
+        self.agent, self.steering, self.names, self.work = agent, steering, names, work
+        self.run, self.environments = steering.run, environments
+        self.state, self.evaluations = None, []
+        layout = steering.program.layout
+        self.sink = Sink(work.folder, names.values(), layout, self.run.record.every)
+        _check_sizes(self.sink, self.run, work.path)
+        steering.describe = lambda: work.describe(self.layout())
+
+    def layout(self):
+        """How the run records, and the root attributes of its dataset; see `bgrl.layout`."""
+        from bgrl.dataset import attributes
+
+        run = self.steering.run
+        told = attributes(self.agent, run) | self.steering.attributes()
+        return layout(self.agent, run, self.names, self.sink) | {"attributes": told}
+
+    def go(self, initial, progress, say):
+        """Learn from the last checkpoint, or from the beginning; returns the dataset.
+
+        Raises
+        ------
+        Stopped, Interrupted
+        """
+        stored = self.work.load()
+        step = self.resume(*stored, initial, say) if stored else 0
+        bar = tqdm(total=self.run.steps, initial=step, unit="step", disable=hidden(progress))
+        with bar:
             try:
-                state = _advance(
-                    agent, steering, state, first, last, target, work, sink, evaluations, bar
-                )
+                if not stored:
+                    self.begin(initial)
+                for first, last in _segments(self.run, step, self.evaluations):
+                    if first == last:
+                        self.evaluate(first, bar)
+                    else:
+                        self.learn(first, last, bar)
             except (EnvironmentFailed, _Diverged, KeyboardInterrupt) as error:
                 stopped = error
-                break
-    how = described()
-    if stopped:
-        interrupted = isinstance(stopped, KeyboardInterrupt)
-        reason = how["attributes"]["stopped"] = "interrupted" if interrupted else str(stopped)
+            else:
+                return self.data()
+        self.stop(stopped, bar.n)
+
+    def begin(self, initial):
+        """The first step, which shows the first observation and in which nothing is learned."""
+        self.sink.cut([0, 0])
+        self.steering.describe()
+        self.state = self.steering.program.advance(initial, 0, 1, learn=False)
+        self.save(0, self.state)
+
+    def resume(self, saved, state, initial, say):
+        """Go on from a checkpoint; returns the step after which it was made."""
+        self.state, self.evaluations, step = state, saved["evaluations"], saved["step"]
+        self.steering.resume(saved.get("steering", {}))
+        expected = self.steering.program.layout
+        self.work.check(saved, state, expected, plastic(self.agent, initial), self.sink)
+        self.steering.describe()
+        if say and step:
+            say(f"going on from step {step} of {self.run.steps}")
+        log.info("going on from step %d of %d", step, self.run.steps)
+        return step
+
+    def save(self, step, state, weights=None):
+        """Make a checkpoint after a step."""
+        self.work.save(step, state, self.sink, self.evaluations, weights)
+
+    def evaluate(self, step, bar):
+        """Evaluate the agent and keep its weights, after a step in which it learned."""
+        program = self.steering.program
+        program.environment = self.environments.get("evaluation")
+        try:
+            result = _evaluate(self.agent, program, self.state, self.run, step)
+        except (EnvironmentFailed, _Diverged, KeyboardInterrupt):
+            self.save(step, self.state)
+            raise
+        program.environment = self.environments.get("learning")
+        self.evaluations = [*self.evaluations, {"step": step, **result}]
+        self.save(step, self.state, plastic(self.agent, self.state))
+        middle = np.median(result["mean_return"])
+        bar.set_postfix_str(f"return {middle:.2f}")
+        log.info("step %d of %d: median return %.4g", step, self.run.steps, middle)
+
+    def learn(self, first, last, bar):
+        """Learn in steps `first` to `last` (half-open), a chunk at a time.
+
+        Requests are looked at between chunks, and checkpoints are made.
+        """
+        windows, steering = self.run.record.ranges(self.run.steps), self.steering
+        recorded = any(a <= first - 1 and last - 1 <= b for a, b in windows)
+        target = self.sink if recorded else self.sink.without_frames()
+        chunk, saved, least = _FIRST_CHUNK, time.monotonic(), np.inf
+        while first < last:
+            before, sizes = self.state, target.sizes()
+            try:
+                before = steering.look(first, before, self.save)
+                steps = steering.most(min(chunk, last - first))
+                started = time.monotonic()
+                state = steering.program.advance(before, first, steps, sink=target)
+            except (EnvironmentFailed, KeyboardInterrupt):
+                target.cut(sizes)
+                self.save(first - 1, before)
+                raise
+            now = time.monotonic()
+            if _broken(state):
+                raise _Diverged(_blame(self.agent, steering.program, before, state, first, steps))
+            self.state = state
+            first += steps
+            steering.passed(steps)
+            bar.update(steps)
+            took = max(now - started, 1e-6)
+            # What a chunk takes however short it is, mostly moving the state, must not prevail.
+            least = min(least, took)
+            chunk = int(np.clip(steps * max(CHUNK_SECONDS, 5 * least) / took, 1, 8 * steps))
+            if now - saved > SAVE_SECONDS:
+                self.save(first - 1, state)
+                saved = now
+
+    def data(self, **attributes):
+        """The dataset of all that was done."""
+        from bgrl.assembly import assemble
+
+        how = self.layout()
+        how["attributes"] |= attributes
+        trials = self.sink.sorted_trials(self.agent.replicates)
+        snapshots = self.work.snapshots(self.evaluations)
+        return assemble(how, self.sink.read_frames(), trials, self.evaluations, snapshots)
+
+    def stop(self, error, step):
+        """Raise that the run was stopped by an error after some steps, with what it has."""
+        interrupted = isinstance(error, KeyboardInterrupt)
+        reason = "interrupted" if interrupted else str(error)
         log.info("stopped: %s", reason)
-    trials = sink.sorted_trials(agent.replicates)
-    snapshots = work.snapshots(evaluations)
-    data = assemble(how, sink.read_frames(), trials, evaluations, snapshots)
-    if stopped:
+        data = self.data(stopped=reason)
         if interrupted:
             again = "the same call goes on from there; what was done is in the exception's `data`"
-            raise Interrupted(f"after {bar.n} of {run.steps} steps; {again}", data) from None
-        raise Stopped(reason, data, isinstance(stopped, EnvironmentFailed) and bool(evaluations))
-    return data
+            raise Interrupted(f"after {step} of {self.run.steps} steps; {again}", data) from None
+        resumes = isinstance(error, EnvironmentFailed) and bool(self.evaluations)
+        raise Stopped(reason, data, resumes)
 
 
 def hidden(progress):
@@ -379,42 +464,8 @@ def _segments(run, step, evaluations):
             yield edge + 1, edges[k + 1] + 1
 
 
-def _advance(agent, steering, state, first, last, target, work, sink, evaluations, bar):
-    """Steps `first` to `last` (half-open), a chunk at a time; in between, requests are looked at."""
-    chunk, saved, least = _FIRST_CHUNK, time.monotonic(), np.inf
-
-    def save(step, state):
-        work.save(step, state, sink, evaluations)
-
-    while first < last:
-        before, sizes = state, target.sizes()
-        try:
-            before = steering.look(first, before, save)
-            steps = steering.most(min(chunk, last - first))
-            started = time.monotonic()
-            state = steering.program.advance(before, first, steps, sink=target)
-        except (EnvironmentFailed, KeyboardInterrupt):
-            target.cut(sizes)
-            work.save(first - 1, before, sink, evaluations)
-            raise
-        now = time.monotonic()
-        if _broken(state):
-            raise _Diverged(_blame(agent, steering.program, before, state, first, steps))
-        first += steps
-        steering.passed(steps)
-        bar.update(steps)
-        took = max(now - started, 1e-6)
-        # What a chunk takes however short it is, mostly moving the state, must not prevail.
-        least = min(least, took)
-        chunk = int(np.clip(steps * max(CHUNK_SECONDS, 5 * least) / took, 1, 8 * steps))
-        if now - saved > SAVE_SECONDS:
-            work.save(first - 1, state, sink, evaluations)
-            saved = now
-    return state
-
-
 def _broken(state):
-    """Names of arrays that hold NaN or infinity."""
+    """Names of the arrays of a state that hold NaN or infinity."""
     return [k for k, v in state.items() if v.dtype.kind == "f" and not np.isfinite(v).all()]
 
 
@@ -498,9 +549,8 @@ def _evaluate(agent, program, state, run, step):
 
 
 def plastic(agent, state):
-    """The arrays that learning changes."""
-    places = (place for name in agent.pathways() for place in agent.plan.places[name])
-    return {place.array: state[place.array] for place in places}
+    """The arrays that learning changes and that ``weights`` of a dataset are made of."""
+    return {array: state[array] for _, array, *_ in learned(agent)}
 
 
 def _evaluation_cost(run):
@@ -547,8 +597,16 @@ def check_cost(structure, say=None):
 
 
 def _free_memory():
-    pages = "SC_AVPHYS_PAGES" if "SC_AVPHYS_PAGES" in os.sysconf_names else "SC_PHYS_PAGES"
-    return os.sysconf(pages) * os.sysconf("SC_PAGE_SIZE")
+    """Bytes that a program can have: on Linux also what caches of files hold, which give way."""
+    if found := re.search(r"^MemAvailable:\s+(\d+) kB$", _memory(), re.MULTILINE):
+        return 1024 * int(found[1])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def _memory():
+    """What the system says of its memory, nothing where it does not say it like Linux."""
+    path = Path("/proc/meminfo")
+    return path.read_text() if path.exists() else ""
 
 
 def _check_sizes(sink, run, folder):

@@ -5,7 +5,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from bgrl.agent import describe
-from bgrl.assembly import UNFINISHED
+from bgrl.assembly import UNFINISHED, variable
 from bgrl.bptt import OfflineAgent
 from bgrl.dataset import provenance
 from bgrl.simulation import Run
@@ -44,19 +44,15 @@ def run(config, agent):
             episodes.append(found[1])
     dims = ("replicate", "checkpoint")
     count = np.transpose(episodes)
-
-    def variable(values, text, units="1", dims=dims):
-        return xr.Variable(dims, values, {"long_name": text, "units": units})
-
     evaluation = xr.Dataset(
         {
-            "mean_return": variable(np.transpose(returns), "mean return, plasticity off"),
-            "episodes": variable(count, "trials evaluated"),
-            "unfinished": variable(np.zeros(count.shape, np.int8), UNFINISHED),
+            "mean_return": variable(dims, np.transpose(returns), "mean return, plasticity off"),
+            "episodes": variable(dims, count, "trials evaluated"),
+            "unfinished": variable(dims, np.zeros(count.shape, np.int8), UNFINISHED),
         },
         {
-            "replicate": variable(np.arange(len(count)), "replicate", dims="replicate"),
-            "step": variable(steps, "steps learned", "steps", "checkpoint"),
+            "replicate": variable("replicate", np.arange(len(count)), "replicate"),
+            "step": variable("checkpoint", steps, "steps learned", "steps"),
         },
     )
     attributes = {

@@ -14,6 +14,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from bgrl.agent import Agent, describe
+from bgrl.assembly import label
 from bgrl.backends import load
 from bgrl.circuit import Parameter
 from bgrl.dataset import SCHEMA_VERSION
@@ -151,10 +152,10 @@ def run(config):
                     "difference": (
                         "time",
                         rates[:, 0, 0] - rates[:, 0, 1],
-                        _units("LIP, left - right"),
+                        label("LIP, left - right"),
                     )
                 },
-                {"time": ("time", np.arange(SHOWN) * model.STEP / 1000, _units("time", "s"))},
+                {"time": ("time", np.arange(SHOWN) * model.STEP / 1000, label("time", "s"))},
             ),
         }
     )
@@ -193,7 +194,7 @@ def _curves(found, predicted):
         "trials": ("trials", "1"),
     }
     variables = {
-        name: (dims, found[:, :, k].reshape(shape), _units(*kind))
+        name: (dims, found[:, :, k].reshape(shape), label(*kind))
         for k, (name, kind) in enumerate(kinds.items())
     }
     for k, name in enumerate(("accuracy", "time")):
@@ -201,13 +202,13 @@ def _curves(found, predicted):
         variables[f"{name}_predicted"] = (
             dims[:2],
             values,
-            _units(f"{name} of the diffusion process"),
+            label(f"{name} of the diffusion process"),
         )
     return xr.Dataset(
         variables,
         {
-            "balance": ("balance", list(BALANCES), _units("inhibition, of what balances the leak")),
-            "coherence": ("coherence", list(COHERENCES), _units("coherence of the dots")),
+            "balance": ("balance", list(BALANCES), label("inhibition, of what balances the leak")),
+            "coherence": ("coherence", list(COHERENCES), label("coherence of the dots")),
         },
     )
 
@@ -217,10 +218,6 @@ def _monkey():
     columns = zip(names, np.array(MONKEY).T, strict=True)
     variables = {name: ("coherence", values) for name, values in columns}
     return xr.Dataset(variables, {"coherence": list(COHERENCES)})
-
-
-def _units(long_name, units="1"):
-    return {"long_name": long_name, "units": units}
 
 
 if __name__ == "__main__":

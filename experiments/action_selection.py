@@ -15,6 +15,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from bgrl.agent import Agent, describe
+from bgrl.assembly import label
 from bgrl.backends import load
 from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import InputError
@@ -145,13 +146,13 @@ def run(config):
                     "gpi": (
                         ("dopamine", "first", "second", "epoch", "channel"),
                         pairs,
-                        _units("output of gpi at the end of the epoch"),
+                        label("output of gpi at the end of the epoch"),
                     )
                 },
                 {
-                    "dopamine": ("dopamine", list(shown), _units("tonic dopamine")),
-                    "first": ("first", grid, _units("salience of channel 1")),
-                    "second": ("second", grid, _units("salience of channel 2")),
+                    "dopamine": ("dopamine", list(shown), label("tonic dopamine")),
+                    "first": ("first", grid, label("salience of channel 1")),
+                    "second": ("second", grid, label("salience of channel 2")),
                     "channel": np.arange(1, config.channels + 1),
                 },
             ),
@@ -162,26 +163,22 @@ def run(config):
 def _traces(levels, played):
     dims = ("dopamine", "time", "channel")
     variables = {
-        name: (dims, np.array([trial[name] for trial in played]), _units(f"output of {name}"))
+        name: (dims, np.array([trial[name] for trial in played]), label(f"output of {name}"))
         for name in NUCLEI
     }
     variables["policy"] = (
         dims,
         np.array([trial["policy"] for trial in played]),
-        _units("probability of choosing each channel"),
+        label("probability of choosing each channel"),
     )
-    variables["salience"] = (dims[1:], played[0]["salience"], _units("salience"))
+    variables["salience"] = (dims[1:], played[0]["salience"], label("salience"))
     steps, channels = played[0]["salience"].shape
     coordinates = {
-        "dopamine": ("dopamine", levels, _units("tonic dopamine")),
-        "time": ("time", np.arange(steps) * gpr.STEP / 1000, _units("time", "s")),
+        "dopamine": ("dopamine", levels, label("tonic dopamine")),
+        "time": ("time", np.arange(steps) * gpr.STEP / 1000, label("time", "s")),
         "channel": np.arange(1, channels + 1),
     }
     return xr.Dataset(variables, coordinates)
-
-
-def _units(long_name, units="1"):
-    return {"long_name": long_name, "units": units}
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import xarray as xr
 
 from bgrl import models, tasks
 from bgrl.agent import Agent
+from bgrl.assembly import label
 from bgrl.experiment import command
 from bgrl.learning import Learning
 from bgrl.models import pbwm
@@ -112,8 +113,8 @@ def run(config):
             "lesioned": (("lesion", "replicate"), np.stack(list(lesioned.values())), text),
         },
         {
-            "condition": ("condition", list(runs), _units("condition")),
-            "lesion": ("lesion", list(LESIONS), _units("what the gate is after learning")),
+            "condition": ("condition", list(runs), label("condition")),
+            "lesion": ("lesion", list(LESIONS), label("what the gate is after learning")),
             "replicate": learned["evaluation"]["replicate"],
             "step": learned["evaluation"]["step"],
         },
@@ -153,10 +154,6 @@ def play(config, agent, folder, weights=None):
     )
     work = config.work() and config.work() / folder
     return simulate(agent, run, work, config.progress, weights=weights)
-
-
-def _units(long_name):
-    return {"long_name": long_name, "units": "1"}
 
 
 if __name__ == "__main__":

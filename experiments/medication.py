@@ -20,6 +20,7 @@ import xarray as xr
 
 from bgrl import models, tasks
 from bgrl.agent import describe
+from bgrl.assembly import label
 from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import command
@@ -134,7 +135,7 @@ def run(config):
         "rho": (
             "condition",
             [sign * config.rho for sign in CONDITIONS.values()],
-            _units("tonic dopamine"),
+            label("tonic dopamine"),
         ),
     }
     attributes = {
@@ -200,7 +201,7 @@ def _choices(traces):
         right, wrong = ((choice & ended).sum(axis=1) for choice in (right, wrong))
         if not (right + wrong).all():
             raise RunError(f"a replicate saw no pair for the {text}; use more test trials")
-        found[name] = "replicate", right / (right + wrong), _units(text)
+        found[name] = "replicate", right / (right + wrong), label(text)
     return xr.Dataset(found, {"replicate": traces["replicate"]})
 
 
@@ -210,17 +211,13 @@ def _weights(weights):
     for name, target, text in (("g", "d1", "G, go"), ("n", "d2", "N, no go")):
         learned = weights[f"cortex->{target}"].values
         sides = [learned[:, k, k * len(SYMBOLS) : (k + 1) * len(SYMBOLS)] for k in (0, 1)]
-        found[name] = dims, np.stack(sides, axis=1), _units(text)
+        found[name] = dims, np.stack(sides, axis=1), label(text)
     coordinates = {
         "replicate": weights["replicate"],
         "side": ["left", "right"],
         "symbol": list(SYMBOLS),
     }
     return xr.Dataset(found, coordinates)
-
-
-def _units(long_name):
-    return {"long_name": long_name, "units": "1"}
 
 
 if __name__ == "__main__":

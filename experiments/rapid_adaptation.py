@@ -18,6 +18,7 @@ import xarray as xr
 
 from bgrl import models, tasks
 from bgrl.agent import describe
+from bgrl.assembly import variable
 from bgrl.dataset import provenance
 from bgrl.errors import InputError, check_integer
 from bgrl.experiment import command
@@ -35,6 +36,8 @@ QUICK = {"steps": 50_000, "maze_steps": 50_000, "replicates": 3, "test_trials": 
 DECODED = (0, 1, 2, 3, 4, 6, 9, 14, 20, 30, 50, 99)
 #: Parts into which trials are cut, each being tested once by what is fitted to the others.
 FOLDS = 5
+#: Inputs that were seen so often that their means and variances no longer move.
+SETTLED = 1e30
 _STILL = dict.fromkeys(("rate_actor", "rate_critic", "rate_network", "entropy_weight"), 0.0)
 
 
@@ -125,9 +128,20 @@ def _tested(config, task, steps, record):
     )
     first = play(agent, Run(1, config.seed, config.backend, 1, 1, 1), "before")
     found = []
-    for name, weights in (("frozen", learned), ("untrained", first)):
-        found.append(play(still, test, name, weights)["traces"].to_dataset().load())
+    for name, source in (("frozen", learned), ("untrained", first)):
+        found.append(play(still, test, name, _settled(source))["traces"].to_dataset().load())
     return found
+
+
+def _settled(data):
+    """The weights of a run, with means and variances of inputs that stay as they are.
+
+    They would go on to move while the weights are frozen, and tell of trials before.
+    """
+    weights = data["weights"].to_dataset()
+    if "input.count" in weights:
+        weights["input.count"] = xr.full_like(weights["input.count"], SETTLED)
+    return xr.DataTree.from_dict({"/weights": weights})
 
 
 def trials_of(traces, length):
@@ -165,16 +179,14 @@ def _bandit(config):
     text = "expected regret of a pull, mean over trials"
     group = xr.Dataset(
         {
-            "regret": _variable(("replicate", "pull"), regrets[0], f"{text}, after learning"),
-            "untrained_regret": _variable(("replicate", "pull"), regrets[1], f"{text}, before"),
-            "strategy_regret": _variable(
-                ("strategy", "pull"), strategies, f"{text}, of a strategy"
-            ),
+            "regret": variable(("replicate", "pull"), regrets[0], f"{text}, after learning"),
+            "untrained_regret": variable(("replicate", "pull"), regrets[1], f"{text}, before"),
+            "strategy_regret": variable(("strategy", "pull"), strategies, f"{text}, of a strategy"),
         },
         {
-            "replicate": _variable("replicate", np.arange(config.replicates), "replicate"),
-            "pull": _variable("pull", np.arange(1, pulls + 1), "pull of a trial"),
-            "strategy": _variable("strategy", [*_strategies.BANDIT], "strategy"),
+            "replicate": variable("replicate", np.arange(config.replicates), "replicate"),
+            "pull": variable("pull", np.arange(1, pulls + 1), "pull of a trial"),
+            "strategy": variable("strategy", [*_strategies.BANDIT], "strategy"),
         },
     )
     return group, decoded(learned, pulls, config.seed)
@@ -258,12 +270,12 @@ def decoded(traces, pulls, seed=0):
     dims = ("replicate", "pull")
     return xr.Dataset(
         {
-            "accuracy": _variable(dims, accuracy, "accuracy of the arm decoded from the cortex"),
-            "ideal": _variable(dims, ideal, "accuracy of an observer of actions and rewards"),
+            "accuracy": variable(dims, accuracy, "accuracy of the arm decoded from the cortex"),
+            "ideal": variable(dims, ideal, "accuracy of an observer of actions and rewards"),
         },
         {
-            "replicate": _variable("replicate", np.arange(len(starts)), "replicate"),
-            "pull": _variable("pull", chosen, "pulls made before"),
+            "replicate": variable("replicate", np.arange(len(starts)), "replicate"),
+            "pull": variable("pull", chosen, "pulls made before"),
         },
     )
 
@@ -280,18 +292,16 @@ def _maze(config):
     text = "how often the goal was reached by a step of the trial, mean over trials"
     return xr.Dataset(
         {
-            "goals": _variable(
-                ("replicate", "time_in_trial"), values[0], f"{text}, after learning"
-            ),
-            "untrained_goals": _variable(
+            "goals": variable(("replicate", "time_in_trial"), values[0], f"{text}, after learning"),
+            "untrained_goals": variable(
                 ("replicate", "time_in_trial"), values[1], f"{text}, before"
             ),
-            "strategy_goals": _variable(("strategy", "time_in_trial"), strategies, text),
+            "strategy_goals": variable(("strategy", "time_in_trial"), strategies, text),
         },
         {
-            "replicate": _variable("replicate", np.arange(config.replicates), "replicate"),
-            "time_in_trial": _variable("time_in_trial", np.arange(1, steps + 1), "step", "steps"),
-            "strategy": _variable("strategy", [*_strategies.MAZE], "strategy"),
+            "replicate": variable("replicate", np.arange(config.replicates), "replicate"),
+            "time_in_trial": variable("time_in_trial", np.arange(1, steps + 1), "step", "steps"),
+            "strategy": variable("strategy", [*_strategies.MAZE], "strategy"),
         },
     )
 
@@ -312,10 +322,6 @@ def reached(traces, steps, goal_reward):
             rows.append(goals.cumsum())
         found.append(np.mean(rows, axis=0))
     return np.array(found)
-
-
-def _variable(dims, values, long_name, units="1"):
-    return xr.Variable(dims, values, {"long_name": long_name, "units": units})
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ from tqdm import tqdm
 
 from bgrl import __version__, experiments
 from bgrl.agent import describe
-from bgrl.assembly import UNFINISHED
+from bgrl.assembly import UNFINISHED, variable
 from bgrl.backends import BACKENDS, load
 from bgrl.backends.groups import cores
 from bgrl.backends.joint import Joint, LaunchFailed
@@ -441,62 +441,19 @@ def combine(experiment, coordinates, points, failures):
     if not evaluations:
         raise RunError(f"all points failed, the first as {failures[points[0].output]}")
     shape = tuple(map(len, coordinates.values()))
-    sizes = [
-        max(evaluation.sizes[dim] for evaluation in evaluations.values())
-        for dim in ("replicate", "checkpoint")
-    ]
-    mean_return = np.full((*shape, *sizes), np.nan)
-    episodes, unfinished = np.full((2, *shape, *sizes), np.nan)
-    step = np.full((*shape, sizes[1]), np.nan)
-    final, best = np.full((2, *shape, sizes[0]), np.nan)
-    for place, point in zip(np.ndindex(shape), points, strict=True):
-        if point.output in failures:
-            continue
-        own = evaluations[point.output]
-        returns = own["mean_return"].values
-        replicates, checkpoints = returns.shape
-        mean_return[place][:replicates, :checkpoints] = returns
-        episodes[place][:replicates, :checkpoints] = own["episodes"].values
-        unfinished[place][:replicates, :checkpoints] = own["unfinished"].values
-        step[place][:checkpoints] = own["step"].values
-        final[place][:replicates] = returns[:, -1]
-        best[place][:replicates] = np.fmax.reduce(returns, axis=1)
-    dims = tuple(coordinates)
     varied = {
         name: (name, values, _explained(experiment, points, name))
         for name, values in coordinates.items()
     }
-    steps = {tuple(evaluation["step"].values) for evaluation in evaluations.values()}
-    if len(steps) == 1:
-        step = np.array(steps.pop(), np.int64)
-    replicate = (*dims, "replicate")
-    checkpoint = (*replicate, "checkpoint")
-    evaluation = xr.Dataset(
-        {
-            "mean_return": _variable(checkpoint, mean_return, "mean return, plasticity off"),
-            "episodes": _variable(checkpoint, episodes, "trials evaluated"),
-            "unfinished": _variable(checkpoint, unfinished, UNFINISHED),
-            "final_return": _variable(replicate, final, "mean return of the last evaluation"),
-            "best_return": _variable(replicate, best, "mean return of the best evaluation"),
-        },
-        {
-            **varied,
-            "replicate": _variable("replicate", np.arange(sizes[0]), "replicate"),
-            "step": _variable(
-                (*dims, "checkpoint") if step.ndim > 1 else "checkpoint",
-                step,
-                "steps learned; NaN where there was no evaluation",
-                "steps",
-            ),
-        },
-    )
+    found = [evaluations.get(point.output) for point in points]
+    evaluation = _evaluation(shape, tuple(coordinates), found).assign_coords(varied)
     text = {
         "failure": [failures.get(point.output, "") for point in points],
         "file": ["" if p.output in failures else Path(p.output).name for p in points],
     }
     explained = {"failure": "why it failed", "file": "file of the whole run"}
     rows = {
-        name: _variable(dims, np.array(values, object).reshape(shape), explained[name])
+        name: variable(tuple(coordinates), np.array(values, object).reshape(shape), explained[name])
         for name, values in text.items()
     }
     root = xr.Dataset(attrs=_shared(attributes))
@@ -505,8 +462,49 @@ def combine(experiment, coordinates, points, failures):
     )
 
 
-def _variable(dims, values, long_name, units="1"):
-    return xr.Variable(dims, values, {"long_name": long_name, "units": units})
+def _evaluation(shape, dims, found):
+    """Evaluations of all points, (setting, ..., replicate, checkpoint), with NaN where there are none.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the grid of points.
+    dims : tuple of str
+        Its dimensions.
+    found : list of (xarray.Dataset or None)
+        Of each point; None of one that failed.
+    """
+    own = [evaluation for evaluation in found if evaluation is not None]
+    sizes = {dim: max(e.sizes[dim] for e in own) for dim in ("replicate", "checkpoint")}
+    tables = {}
+
+    def put(name, place, values, *axes):
+        empty = np.full((*shape, *(sizes[axis] for axis in axes)), np.nan)
+        table = tables.setdefault(name, ((*dims, *axes), empty))[1]
+        table[place][tuple(map(slice, values.shape))] = values
+
+    for place, evaluation in zip(np.ndindex(shape), found, strict=True):
+        if evaluation is None:
+            continue
+        for name in ("mean_return", "episodes", "unfinished"):
+            put(name, place, evaluation[name].values, "replicate", "checkpoint")
+        returns = evaluation["mean_return"].values
+        put("final_return", place, returns[:, -1], "replicate")
+        put("best_return", place, np.fmax.reduce(returns, axis=1), "replicate")
+        put("step", place, evaluation["step"].values, "checkpoint")
+    if len(steps := {tuple(evaluation["step"].values) for evaluation in own}) == 1:
+        tables["step"] = "checkpoint", np.array(steps.pop(), np.int64)
+    texts = {
+        "mean_return": ("mean return, plasticity off",),
+        "episodes": ("trials evaluated",),
+        "unfinished": (UNFINISHED,),
+        "final_return": ("mean return of the last evaluation",),
+        "best_return": ("mean return of the best evaluation",),
+        "step": ("steps learned; NaN where there was no evaluation", "steps"),
+    }
+    made = {name: variable(*tables[name], *text) for name, text in texts.items()}
+    replicate = variable("replicate", np.arange(sizes["replicate"]), "replicate")
+    return xr.Dataset(made, {"replicate": replicate}).set_coords("step")
 
 
 def _shared(attributes):

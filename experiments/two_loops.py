@@ -14,6 +14,7 @@ import xarray as xr
 from tqdm import tqdm
 
 from bgrl.agent import Agent, describe
+from bgrl.assembly import label
 from bgrl.circuit import Parameter
 from bgrl.dataset import SCHEMA_VERSION
 from bgrl.errors import check_count
@@ -210,29 +211,25 @@ def measure(traces, task, trials):
     agreed = cognitive[:, :, -3].argmax(axis=-1) == chosen
     dims = ("replicate", "trial")
     variables = {
-        "best": (dims, best, _units("whether the better cue was chosen")),
-        "agreed": (dims, agreed.astype(float), _units("whether both loops chose the same cue")),
+        "best": (dims, best, label("whether the better cue was chosen")),
+        "agreed": (dims, agreed.astype(float), label("whether both loops chose the same cue")),
     }
     for name, cortex in (("cognitive", cognitive), ("motor", motor)):
         ordered = np.sort(cortex[:, :, start:-2], axis=-1)
         decided = ordered[..., -1] - ordered[..., -2] > DECIDED
         time = np.where(decided.any(axis=-1), decided.argmax(axis=-1) * STEP / 1000, np.nan)
-        variables[f"{name}_time"] = (dims, time, _units(f"decision of the {name} loop", "s"))
+        variables[f"{name}_time"] = (dims, time, label(f"decision of the {name} loop", "s"))
     kept = xr.Dataset(
         {
-            name: (("shown", "time", "neuron"), values[0][[0, -1]], _units("rate", "spikes/s"))
+            name: (("shown", "time", "neuron"), values[0][[0, -1]], label("rate", "spikes/s"))
             for name, values in (("cognitive", cognitive), ("motor", motor))
         },
         {
             "shown": [1, trials],
-            "time": ("time", (np.arange(length) - start) * STEP / 1000, _units("time", "s")),
+            "time": ("time", (np.arange(length) - start) * STEP / 1000, label("time", "s")),
         },
     )
     return xr.Dataset(variables, {"trial": np.arange(1, trials + 1)}), kept
-
-
-def _units(long_name, units="1"):
-    return {"long_name": long_name, "units": units}
 
 
 if __name__ == "__main__":

@@ -328,3 +328,28 @@ def test_text_is_kept_as_characters(tmp_path):
     with xr.open_datatree(tmp_path / "a.nc", engine="netcdf4") as data:
         for name, variable in group.variables.items():
             assert data["points"][name].values.tolist() == variable.values.tolist()
+
+
+def test_the_revision_is_that_of_a_checkout_of_the_package(tmp_path, monkeypatch):
+    """Not of the project of somebody who installed the package inside of it."""
+
+    def git(*words):
+        names = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *names, *words], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    own, installed = tmp_path / "dataset.py", tmp_path / "venv" / "dataset.py"
+    installed.parent.mkdir()
+    for file in (own, installed):
+        file.write_text("")
+    git("init", "-q")
+    git("add", own.name)
+    git("commit", "-q", "-m", "first")
+    monkeypatch.setattr(dataset, "__file__", str(own))
+    assert dataset.provenance()["source_revision"] == git("rev-parse", "--short", "HEAD")
+    monkeypatch.setattr(dataset, "__file__", str(installed))
+    assert dataset.provenance()["source_revision"] == ""
+    monkeypatch.setenv("PATH", "")
+    assert dataset.provenance()["source_revision"] == ""

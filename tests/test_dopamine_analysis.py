@@ -118,12 +118,29 @@ def test_reversal_points_of_bent_lines():
     assert np.isnan(point[1])
 
 
-def test_permutations_are_exact_where_they_can_be():
-    assert statistics.sign_flip([1.0, 2.0, 3.0, 4.0, 5.0]) == pytest.approx(2 / 32)
-    assert statistics.sign_flip([1.0, -1.0, 2.0, -2.0]) == 1.0
-    assert statistics.sign_flip(np.ones(20)) < 1e-3
-    assert statistics.permutation(np.arange(10) + 20, np.arange(10)) < 1e-3
-    assert statistics.permutation([1.0, 2.0, 3.0], [1.0, 2.0, 3.0]) == 1.0
+@pytest.mark.parametrize("unit", [1e-15, 1.0, 1e15])
+def test_permutations_are_exact_where_they_can_be(unit):
+    """A p-value does not depend on the unit of what is compared."""
+    flipped = [(1, 2, 3, 4, 5), (1, -1, 2, -2), (0.1, 0.2, 0.3, 0.4, np.nan)]
+    for values, expected in zip(flipped, (2 / 32, 1.0, 2 / 16), strict=True):
+        assert statistics.sign_flip(np.array(values) * unit) == pytest.approx(expected)
+    for first, second, expected in (
+        ((1, 2, 3), (4, 5, 6), 2 / 20),
+        ((1, 1, 1), (1, 1, 1), 1.0),
+        ((1, 2, 3), (1, 2, 3), 1.0),
+        (np.zeros(5), np.ones(5), 2 / 252),
+        ((1, 2, np.nan, 3), (4, 5, 6), 2 / 20),
+    ):
+        found = statistics.permutation(np.array(first) * unit, np.array(second) * unit)
+        assert found == pytest.approx(expected), (first, second)
+    many = np.arange(10) + 0.1
+    assert statistics.permutation((many + 20) * unit, many * unit) < 1e-3
+    assert statistics.sign_flip(np.ones(20) * unit) < 1e-3
+
+
+def test_what_one_replicate_has_is_no_difference():
+    assert np.isnan(statistics.permutation([1, np.nan], [1, 2]))
+    assert np.isnan(statistics.sign_flip([1.0, np.nan]))
 
 
 def test_refitted_value_is_that_of_the_chain():

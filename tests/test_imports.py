@@ -81,6 +81,13 @@ def test_a_wrong_arrow_would_be_seen():
     assert wrong_imports("models", "import bgrl.experiments.train\n") == {"experiments"}
 
 
+def test_analysis_stands_alone():
+    """It may be copied to where there is no bgrl: its own modules are not called by that name."""
+    for path in (ROOT / "analysis").rglob("*.py"):
+        found = re.findall(r"^\s*(?:import|from) bgrl\b.*", path.read_text(), re.M)
+        assert not found, (str(path), found)
+
+
 def test_no_short_names():
     """In an install there is no `models`, only `bgrl.models`."""
     for name in BESIDE:

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from bgrl import tasks
+from bgrl.backends import load
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError
+from bgrl.step.assemble import initial_state
+from bgrl.task_check import random_agent
 from bgrl.tasks import pavlovian as conditioning
 from bgrl.tasks.pavlovian import Block, Trials, exponential, fixed, normal, uniform
 from tests.test_tasks import play
@@ -462,6 +465,18 @@ def test_blocks_go_on_over_trials(tmp_path):
     assert_counts([(blocks == k).sum() for k in range(5, 9)], np.ones(4))
     assert set(blocks) == {5, 6, 7, 8}
     np.testing.assert_array_equal(f["good"][1:] != f["good"][:-1], f["reversal_on"][1:] > 0)
+
+
+def test_arms_without_a_hazard_never_change_places():
+    """However many choices were made, which are counted as far as single precision counts."""
+    agent = random_agent(tasks.make("reversal_bandit", hazard=0, choices=1, carry=True))
+    program = load("numpy", agent.structure())
+    state = program.advance(initial_state(agent, program.layout, 0), 0, 1, learn=False)
+    for since in (999_998, 2**24):
+        state["task.since"][...] = since
+        after = program.advance(state, 1, 4, learn=False)
+        np.testing.assert_array_equal(after["task.good"], state["task.good"])
+        assert (after["task.since"] >= since).all()
 
 
 def test_drifting_bandit_by_hand(tmp_path):

@@ -11,6 +11,7 @@ from bgrl.agent import Agent
 from bgrl.backends import load
 from bgrl.errors import InputError
 from bgrl.learning import LASTING, Learning
+from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state
 
@@ -61,6 +62,32 @@ def test_inputs_are_compressed_and_normalised(backend):
         np.testing.assert_array_equal(evaluated[name], states[-1][name])
 
 
+def test_who_starts_from_learned_weights_sees_what_they_were_learned_from():
+    """Inputs are centred and scaled, and reward is scaled, as in the run that learned."""
+    learner = agent("point_robot", normalize_input=True, scale_reward=True)
+    few = {"backend": "numpy", "evaluations": 1, "evaluation_trials": 1, "final_trials": 1}
+    first = simulate(learner, Run(STEPS, evaluation_steps=4, **few))
+    record = Record(("input.input_mean", "input.input_variance", "dopamine.return_variance"))
+    again = simulate(learner, Run(2, record=record, evaluation_steps=4, **few), weights=first)
+    weights, traces = first["weights"].isel(checkpoint=-1), again["traces"]
+    assert weights["input.count"].values.tolist() == [[STEPS + 1] * 9] * 2
+    assert weights["dopamine.return_count"].values.tolist() == [STEPS + 1] * 2
+    for learned, recorded in (
+        ("input.mean", "input.input_mean"),
+        ("input.variance", "input.input_variance"),
+        ("dopamine.return_variance", "dopamine.return_variance"),
+    ):
+        kept = again["weights"][learned].isel(checkpoint=0)
+        np.testing.assert_array_equal(kept, weights[learned], err_msg=learned)
+        # One step moves a statistic of many by little, and one that begins anew by much.
+        moved = np.abs(traces[recorded].values[:, 0] - weights[learned].values)
+        fresh = float("variance" in learned)
+        assert moved.max() < 0.2 * np.abs(weights[learned].values - fresh).max(), learned
+    plain = agent("point_robot", scale_reward=True)
+    with pytest.raises(InputError, match=r"no weights 'input\.mean'"):
+        simulate(learner, Run(2, **few), weights=simulate(plain, Run(2, **few)))
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_rewards_count_in_standard_deviations_of_past_reward(backend):
     learner = agent("gaussian_bandit", scale_reward=True, discount=0.8)
@@ -79,6 +106,36 @@ def test_rewards_count_in_standard_deviations_of_past_reward(backend):
     assert variance.max() > 1.2
 
 
+@pytest.mark.parametrize(
+    "backend", [*BACKENDS, pytest.param("cuda-emulated", marks=pytest.mark.slow)]
+)
+def test_statistics_move_after_millions_of_steps(backend):
+    """In single precision as in double, from counts at which a change is below a rounding."""
+    starts = {
+        "input.input_mean": 0.9,
+        "input.input_variance": 0.9,
+        "dopamine.return_mean": 100.0,
+        "dopamine.return_variance": 3e4,
+    }
+    counts = dict.fromkeys(("input.input_count", "dopamine.return_count"), 1e8)
+    settings, moved = {"normalize_input": True, "scale_reward": True}, {}
+    for dtype in ("float32", "float64"):
+        learner = models.agent("rtrrl", tasks.make("gaussian_bandit"), 4, 2, dtype, **settings)
+        program = load(backend, learner.structure())
+        state = program.advance(initial_state(learner, program.layout, 3), 0, 1, learn=False)
+        for name, value in (starts | counts).items():
+            state[name][...] = value
+        state = program.advance(state, 1, 300)
+        moved[dtype] = {name: state[name] - start for name, start in starts.items()}
+    for name, start in starts.items():
+        # What single precision tells apart.
+        least = np.spacing(np.float32(start))
+        single, double = (moved[dtype][name] for dtype in ("float32", "float64"))
+        assert np.abs(double).max() > 10 * least, name
+        assert np.abs(double).max() < 300 * least / 2, name
+        np.testing.assert_allclose(single, double, rtol=0, atol=least, err_msg=name)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_rates_fall_with_age(backend):
     learner = agent(optimizer="sgd", entropy_weight=0.0, rate_half_life=20, rate_network=0.01)
@@ -95,6 +152,19 @@ def test_rates_fall_with_age(backend):
             expected = before[name] + step * before[trace]
             np.testing.assert_allclose(after[name], expected, rtol=0, atol=1e-14)
     assert np.abs(states[-1]["cortex.bias"] - states[-2]["cortex.bias"]).max() > 0
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_rates_fall_beyond_what_single_precision_counts(backend):
+    learner = models.agent("rtrrl", tasks.make("memory_chain"), 4, 2, rate_half_life=20)
+    program = load(backend, learner.structure())
+    state = program.advance(initial_state(learner, program.layout, 3), 0, 1, learn=False)
+    for age in (0, 20, 2**24 - 1, 2**24 + 64, 2**25):
+        youth = program.advance(state, 1 + age, 1)["dopamine.youth"]
+        np.testing.assert_allclose(youth, 20 / (20 + age), rtol=1e-6, err_msg=str(age))
+    # In a row, as a run counts them.
+    late = program.advance(state, 2**24, 200)["dopamine.youth"]
+    np.testing.assert_allclose(late, 20 / (20 + 2**24 + 198), rtol=1e-7)
 
 
 @pytest.mark.parametrize(("optimizer", "epsilon"), [("adam", 1e-8), ("adam_floor", 0.02)])

@@ -66,6 +66,30 @@ def test_figure_and_summary_of_lesions(lesioned):
     assert any("costs most: thalamus->cortex" in row for row in lesion_figures.summary(data))
 
 
+def test_the_largest_of_many_differences_is_to_be_larger():
+    """What is clear of one pathway may be chance of the one that was chosen among nine."""
+    returns = np.ones((1, 2, 9, 2, 10))
+    # Lost in eight of ten replicates after learning; and a little won in two, by chance.
+    returns[0, 0, 0, 1] = [0.9] * 8 + [1.05] * 2
+    returns[0, :, 1:, 1] = 0.99
+
+    def found(pathways):
+        dims = ("task", "when", "pathway", "fraction", "replicate")
+        coords = {
+            "task": ["memory_chain"],
+            "when": ["after", "before"],
+            "pathway": [f"p{k}" for k in range(pathways)],
+            "fraction": [0.0, 1.0],
+            "chance_return": ("task", [0.0]),
+        }
+        group = xr.Dataset({"mean_return": (dims, returns[:, :, :pathways])}, coords)
+        tree = xr.DataTree.from_dict({"/lesions": group})
+        return lesion_figures.made_up(tree, "memory_chain")
+
+    assert found(1).startswith("learning makes up most for p0")
+    assert found(9).startswith("no pathway")
+
+
 def test_recovery_starts_from_what_was_learned(monkeypatch):
     seeds = []
 

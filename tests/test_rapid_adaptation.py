@@ -188,6 +188,24 @@ def test_agents_learn_by_our_settings_and_then_no_more():
     assert (still.rate_actor, still.rate_critic, still.rate_network) == (0, 0, 0)
 
 
+def test_nothing_of_the_trials_before_is_known_at_the_start_of_a_trial():
+    config = rapid_adaptation.Config(
+        pulls=5, test_trials=20, replicates=2, units=4, backend="numpy"
+    )
+    names = ("done", "cortex", "input.input_mean", "input.input_variance")
+    means = []
+    for traces in rapid_adaptation._tested(config, "bernoulli_bandit", 200, names):
+        starts = np.flatnonzero(traces["done"].values[0] > 0)
+        assert len(starts) > 15
+        cortex = traces["cortex"].values
+        assert np.ptp(cortex[:, starts], axis=1).max() == 0 and np.ptp(cortex, axis=1).max() > 0.01
+        for name in names[2:]:
+            assert np.ptp(traces[name].values, axis=1).max() < 1e-25, name
+        means.append(np.abs(traces["input.input_mean"].values[:, 0]).max())
+    # Of inputs as they were in 200 steps of learning, or in one.
+    assert means[0] > 10 * means[1]
+
+
 def test_what_is_missing_is_said(monkeypatch):
     with pytest.raises(InputError, match="test_trials is 3"):
         rapid_adaptation.run(rapid_adaptation.Config(test_trials=3))

@@ -97,13 +97,6 @@ def test_the_published_file_cites_its_source():
 # Statistics
 
 
-def test_permutation_test_counts_all_permutations():
-    assert reproduction.permutation_p([1, 2, 3], [4, 5, 6]) == pytest.approx(2 / 20)
-    assert reproduction.permutation_p([1, 1, 1], [1, 1, 1]) == 1.0
-    assert reproduction.permutation_p(np.zeros(5), np.ones(5)) == pytest.approx(2 / 252)
-    assert np.isnan(reproduction.permutation_p([1, np.nan], [1, 2]))
-
-
 def test_median_and_interval():
     assert reproduction.median_and_interval([3.0] * 4 + [np.nan]) == (3.0, 3.0, 3.0)
     middle, low, high = reproduction.median_and_interval(np.arange(11.0))
@@ -481,8 +474,11 @@ def test_linear_agents_read_their_input(method, sees):
 
 def test_untrained_agents_do_not_change():
     data = paper.run(_short(task="MemoryChain-4", method="untrained"))
-    for weights in data["weights"].data_vars.values():
-        assert np.array_equal(weights.isel(checkpoint=0), weights.isel(checkpoint=-1))
+    for name, weights in data["weights"].data_vars.items():
+        # They do get to know their inputs and rewards.
+        statistics = name.startswith(("input.", "dopamine."))
+        first, last = (weights.isel(checkpoint=k) for k in (0, -1))
+        assert np.array_equal(first, last) != statistics, name
 
 
 # The slip of the official code

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bgrl import verify
+from bgrl import simulation, verify
 from bgrl.agent import Agent
 from bgrl.agent.equations import watched
 from bgrl.backends import load, runtime
@@ -541,3 +541,17 @@ def test_too_large_sensitivities_are_refused_before_anything_is_built():
     structure, _ = planned(chain(read="gpe"))
     check_cost(structure, said.append)
     assert said == ["60 sensitivities (240 bytes), 100 multiply-adds a step"]
+
+
+def test_memory_of_caches_is_free(monkeypatch):
+    structure, _ = planned(chain(read="gpe"))
+
+    def told(text):
+        monkeypatch.setattr(simulation, "_memory", lambda: text)
+        check_cost(structure)
+
+    told("MemFree: 1 kB\nMemAvailable: 1000000 kB\n")
+    with pytest.raises(InputError, match=r"of which 1\.02e-06 GB is free"):
+        told("MemFree: 1000000 kB\nMemAvailable: 1 kB\n")
+    told("")
+    assert 2**26 < simulation._free_memory() < 2**50

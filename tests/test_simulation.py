@@ -200,7 +200,7 @@ def test_nothing_is_left_of_a_run_that_fails_before_it_learned(small_agent, tmp_
     def fail(*_, **__):
         raise RunError("out of luck")
 
-    monkeypatch.setattr(simulation, "_advance", fail)
+    monkeypatch.setattr(simulation._Course, "learn", fail)
     with pytest.raises(RunError, match="out of luck"):
         simulate(small_agent(), run(), tmp_path / "results" / "deep" / "work")
     assert not list(tmp_path.iterdir())

@@ -8,10 +8,12 @@ import pytest
 import xarray as xr
 from xarray.core import indexing
 
-from analysis import trials
+from analysis import traces, trials
 from bgrl.assembly import Stored
 
 EVENTS = {"cue": ["start", 0], "query": ["end", -1], "outcome": ["end", 0], "told": "telling"}
+#: Events that trials of fewer steps do not have.
+EVENTS |= {"sixth": ["start", 6], "before": ["end", -6]}
 
 
 def by_chance(seed, read=None):
@@ -19,19 +21,21 @@ def by_chance(seed, read=None):
     generator = np.random.default_rng(seed)
     steps = np.arange(900)
     kept = (steps < 250) | ((steps > 300) & (steps < 310)) | (steps > 420)
-    done, ends, happened = np.zeros((3, 900), np.float32), [], []
+    done, ends, lengths, happened = np.zeros((3, 900), np.float32), [], [], []
     for r in range(3):
-        last, own, told = 0, [], []
+        last, own, long, told = 0, [], [], []
         while last < 880:
             length = int(generator.integers(2, 10))
             late = bool(generator.integers(4) == 0)
             done[r, last + length + late] = 1
             own.append(last + length)
+            long.append(float(length))
             told.append(last + int(generator.integers(1, length + 1)))
             last += length + late
         missing = generator.random(len(told)) < 0.3
         happened.append(np.where(missing, np.nan, told))
         ends.append(np.array(own, float))
+        lengths.append(np.array(long))
     longest = max(map(len, ends))
 
     def table(rows):
@@ -61,6 +65,7 @@ def by_chance(seed, read=None):
             "/trials": xr.Dataset(
                 {
                     "end_step": (("replicate", "trial"), table(ends)),
+                    "length": (("replicate", "trial"), table(lengths)),
                     "event_step": (("replicate", "trial", "event"), table(happened)[..., None]),
                 },
                 {"event": ["told"]},
@@ -97,6 +102,10 @@ def as_a_whole(data, variable, event, before, after, period):
         if period and (step[start] <= 450) != (period == "early"):
             continue
         centre = {"cue": start, "query": end - 1, "outcome": end}.get(event)
+        if event in ("sixth", "before"):
+            if end - start < 6:
+                continue
+            centre = start + 6 if event == "sixth" else end - 6
         if event == "told":
             at = happened[r, ends_at[r] == step[end]]
             if np.isnan(at).any():
@@ -109,6 +118,17 @@ def as_a_whole(data, variable, event, before, after, period):
                 values[k] = traces[variable].values[r, frame]
         rows.append((values, r, start, reward[r, start + 1 : end + 1].sum()))
     return found, rows
+
+
+def test_an_event_that_a_trial_was_too_short_for_has_no_mark():
+    data, _ = by_chance(1)
+    ends, lengths = (data["trials"][name].values[1] for name in ("end_step", "length"))
+    long = lengths >= 6
+    found, _ = traces.marks(data, 1, 0, 900)
+    assert 20 < long.sum() < len(ends) - 20
+    assert found["sixth"].tolist() == (ends - lengths + 6)[long].astype(int).tolist()
+    assert found["before"].tolist() == (ends - 6)[long].astype(int).tolist()
+    assert len(found["cue"]) == len(found["outcome"]) == np.isfinite(ends).sum()
 
 
 @pytest.mark.parametrize("block", [1, 50, 1 << 21])

@@ -8,6 +8,7 @@ import numpy as np
 
 from bgrl.step.nucleus import normal
 from bgrl.step.signals import scaled
+from bgrl.step.statistics import taken_in
 
 
 def write(b, plan):
@@ -58,9 +59,12 @@ def write(b, plan):
 def _scale_reward(b, plan):
     """The variance of the discounted sum of past reward, see `Learning.scale_reward`.
 
-    Before the first it is as if one sum of mean 0 and variance 1 had been seen.
+    It starts as if one sum had been seen, with a mean of 0 and a variance of 1.
     """
     b.variables("dopamine", "past_reward", "return_mean", "return_variance", "return_count")
+    mean = taken_in(b, "dopamine", "return_mean", "away/return_count")
+    change = "(squared - return_variance)/return_count"
+    variance = taken_in(b, "dopamine", "return_variance", change)
     b.code(
         "plasticity",
         "dopamine",
@@ -68,16 +72,16 @@ def _scale_reward(b, plan):
         past_reward = {scaled(b, plan, "dopamine", "discount", "discount")}*past_reward + reward
         return_count = return_count + 1
         away = past_reward - return_mean
-        return_mean = return_mean + away/return_count
+        {mean}
         squared = away*(past_reward - return_mean)
-        return_variance = return_variance + (squared - return_variance)/return_count
+        {variance}
         past_reward = (1 - done)*past_reward
         """,
     )
 
 
 def start(agent, plan, seed):
-    """Discounts, those of traces among them, and a baseline of firing."""
+    """Discounts (those of eligibility traces, too) and the firing of dopamine neurons."""
     learning, dopamine = agent.learning, agent.circuit.dopamine
     traces = [learning.trace_actor] * plan.actor_rows + [learning.trace_critic]
     values = {

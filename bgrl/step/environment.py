@@ -3,11 +3,12 @@
 from bgrl import random
 from bgrl.language import canonical, single_assignments
 from bgrl.step.exchange import Exchange
+from bgrl.step.statistics import taken_in
 from bgrl.tasks.base import DRAW, OUTCOME
 
 #: Where a normalised input is clipped, and what is added to its variance.
 LARGEST_INPUT, SMALLEST_VARIANCE = 5.0, 1e-8
-#: Steps before the first, in which every input is taken to have been 0.
+#: The mean of inputs starts as if they had been 0 for so many steps before the first.
 INERTIA = 30_000
 
 
@@ -95,9 +96,12 @@ def _task(b, plan):
 
 
 def _happened(b, events, names):
-    """Name of a variable to whether its event is first in this step.
+    """Add a variable for each event: the step of the trial in which it was first, 0 if it was not yet.
 
-    The variable holds in which step of the trial the event was first, 0 if it was not.
+    Returns
+    -------
+    dict of str to str
+        Variable to an expression that is 1 in the step in which its event is first.
     """
     found = {}
     for name, expression in events.items():
@@ -108,7 +112,11 @@ def _happened(b, events, names):
 
 
 def _assigned(code, names, own, changes=None, keeps=None):
-    """Lines of a task; its own variables change only where a flag is 1, or keep where it is."""
+    """Lines of a task's code, in which no name is set twice.
+
+    Where `changes` names a flag, the task's own variables change only if it is 1; where `keeps` names
+    one, only if it is 0.
+    """
     lines = []
     for name, old, new, value in single_assignments(code, names):
         if name in own and changes:
@@ -165,9 +173,15 @@ def _input(b, plan):
 def _normalize(b):
     """Every channel compressed, centred and scaled, see `Learning.normalize_input`.
 
-    Before the first input it is as if many had been seen whose mean is 0, and one of variance 1.
+    The mean starts at 0 and moves as if `INERTIA` inputs had been seen, the variance at 1 as if one had.
+    In single precision the count stops at 2**24: from then on the last inputs of about that number weigh
+    most, instead of all alike.
     """
     b.variables("input", "compressed", "input_mean", "input_variance", "input_count")
+    change = f"(compressed - input_mean)/(input_count + {INERTIA})"
+    mean = taken_in(b, "input", "input_mean", change)
+    change = "(away*away - input_variance)/input_count"
+    variance = taken_in(b, "input", "input_variance", change)
     b.code(
         "reset",
         "input",
@@ -182,9 +196,9 @@ def _normalize(b):
         "input",
         f"""
         input_count = input_count + 1
-        input_mean = input_mean + (compressed - input_mean)/(input_count + {INERTIA})
+        {mean}
         away = compressed - input_mean
-        input_variance = input_variance + (away*away - input_variance)/input_count
+        {variance}
         """,
     )
 

@@ -1,9 +1,9 @@
 """Plasticity: parameters move by what an optimizer makes of their gradients.
 
 An optimizer may ask for totals: sums of an expression over all parameters of a replicate. Each neuron
-adds up what its synapses and its own parameters have, and ``dopamine`` what the neurons have. What is
-then said once a step for the whole replicate is sent back to every neuron. Clipping of gradients by their
-norm works the same way, before the optimizer.
+adds up the values of its synapses and its own parameters, and ``dopamine`` those of the neurons. What the
+optimizer computes of the totals, once a step for the whole replicate, is sent back to every neuron.
+Clipping of gradients by their norm is a stage of its own before the optimizer, and works the same way.
 """
 
 import re
@@ -67,10 +67,14 @@ def start(agent, plan, seed):
 
 
 def _fall(b, plan):
-    """Every parameter moves less the older the agent is, see `Learning.rate_half_life`."""
-    b.variables("dopamine", "age", "youth")
+    """Every parameter moves less the older the agent is, see `Learning.rate_half_life`.
+
+    Learning begins in step 1, so that the step of the run says how old the agent is. A count of its own
+    would stop at 2**24 in single precision.
+    """
+    b.variables("dopamine", "youth")
     b.variables("dopamine", "rate_half_life", shared=True)
-    code = "youth = rate_half_life/(rate_half_life + age)\nage = age + 1"
+    code = "youth = rate_half_life/(rate_half_life + (t_in_timesteps - 1))"
     b.code("plasticity", "dopamine", code)
     for name in plan.targets():
         b.variables(name, "youth")
@@ -79,13 +83,13 @@ def _fall(b, plan):
 
 
 def _sent(stage):
-    """What is said once a step for a replicate and read by every parameter."""
+    """Names that a stage computes once in a step of a replicate and that all its parameters read."""
     used = set(_WORD.findall(stage["code"]))
     return [name for name in dict.fromkeys(_SET.findall(stage["once"])) if name in used]
 
 
 def _names(stage, key, suffix):
-    """Names in the code of a stage to what they are called beside a parameter."""
+    """Name in the code of a stage to the variable that it is for one parameter."""
     own = {v: f"{v}_{key}" for v in ("gradient", "update", "eligibility", *stage["state"])}
     neuron = ("learning_rate", "dopamine", *_sent(stage))
     return own | {v: f"{v}{suffix}" for v in neuron}
@@ -141,7 +145,10 @@ def _total(b, plan, stage, before, total, expression):
 
 
 def _gradient(stages, key, gradient):
-    """A parameter's gradient behind some stages, each of which is one expression of it."""
+    """The gradient of a parameter after some stages, as one expression.
+
+    Such a stage, clipping for instance, assigns one value that it makes of the gradient.
+    """
     text = gradient.total(key)
     for stage in stages:
         names = _names(stage, key, gradient.suffix) | {"gradient": f"({text})"}

@@ -40,7 +40,7 @@ def _clear(b, plan, blocks):
 
 
 def _self_edges(plan, name):
-    """Edges of a population onto itself through synapses, where the owner's own part of them is kept."""
+    """Edges through synapses by which a method lets each neuron of a population act on itself."""
     for block in plan.blocks:
         if block.owner == name and block.states and not block.coupled:
             edges = kept_edges(plan.structure, block.method, name)

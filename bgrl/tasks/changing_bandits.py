@@ -5,8 +5,10 @@ import math
 from bgrl.circuit import Parameter
 from bgrl.errors import InputError, check_count
 from bgrl.tasks.base import Task, pick
-from bgrl.tasks.common import NEVER, check_number, check_several, reflected, whole_steps
+from bgrl.tasks.common import check_number, check_several, reflected, whole_steps
 
+#: A number of choices beyond any that is counted, in single precision up to 2**24.
+MOST = 1e30
 #: One choice in the last step of each interval; `chosen` is what it brings, set by the caller.
 CHOICE = """
     chooses = initialised*int(time >= choice_steps - 1)
@@ -98,7 +100,7 @@ def reversal_bandit(
     Neurosci. 21:860. The mouse's times are left out. Within a trial the variable `outcome_on` is 1
     in the step with a choice's outcome, `reversal_on` where the arms have just changed places.
     """
-    first, last = (NEVER, NEVER) if block is None else _block(block)
+    first, last = (MOST, MOST) if block is None else _block(block)
     return _bandit(
         "reversal_bandit",
         "choose the better of two arms that change places",
