@@ -5,6 +5,7 @@ It is imported when it is asked for, and Brian2 only when something is built.
 """
 
 import importlib
+import sys
 from pathlib import Path
 
 __version__ = "0.1.0"
@@ -59,3 +60,6 @@ def __dir__():
 
 if not Path(__file__).with_name("models").exists():  # a checkout
     importlib.import_module("bgrl.checkout").find_folders()
+
+if sys.argv[:1] == ["-m"]:  # Python is still looking for the module that it was told to run
+    importlib.import_module("bgrl.commands").check_typed()

@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from bgrl.errors import InputError, RunError
+from bgrl.errors import InputError, RunError, choose
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,6 +32,12 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}{valid}")
         return found
 
+    def _check_value(self, action, value):
+        # Refused as names are everywhere, and with the name that was probably meant.
+        if action.choices is not None and value not in action.choices:
+            name = action.option_strings[0] if action.option_strings else action.dest
+            choose(name.lstrip("-"), value, action.choices, getattr(action.choices, "also", ""))
+
     def error(self, message):
         """Exit with 2 and the message alone."""
         self.exit(2, f"error: {message}\n")
@@ -55,7 +61,14 @@ def typed(module):
     module : str
         ``experiments.train``, for instance.
     """
-    return f"python -m {module if 'bgrl.checkout' in sys.modules else f'bgrl.{module}'}"
+    return f"python -m {short(f'bgrl.{module}')}"
+
+
+def short(module):
+    """The name of a module as it is typed: in a checkout, folders beside ``bgrl`` have a short one."""
+    inside = module.removeprefix("bgrl.")
+    checkout = sys.modules.get("bgrl.checkout")
+    return inside if checkout and inside.split(".")[0] in checkout.FOLDERS else module
 
 
 def run_command(main):

@@ -11,6 +11,8 @@ class NamesOrFile(tuple):
     """Names to choose from, besides which a Python file may be given."""
 
     __slots__ = ()
+    #: For messages.
+    also = "FILE.py"
 
     def __contains__(self, name):
         return super().__contains__(name) or is_file(name)

@@ -41,7 +41,8 @@ def circuit(model, task, units=32):
     if own.is_file(model):
         made = own.member(model, "circuit", "a model")(task, units)
     else:
-        module = importlib.import_module(f"{__name__}.{choose('model', model, names())}")
+        name = choose("model", model, names(), "FILE.py")
+        module = importlib.import_module(f"{__name__}.{name}")
         made = module.circuit(task, units)
     if task.step_duration is None:
         return made

@@ -11,7 +11,7 @@ import pytest
 
 import models
 from analysis import style
-from bgrl import dataset, experiment, tasks
+from bgrl import commands, dataset, experiment, tasks
 from bgrl.circuit import Circuit
 from bgrl.cli import run_command
 from bgrl.errors import InputError
@@ -66,6 +66,46 @@ def test_memory_chain_writes_data_and_figure(tmp_path):
     redrawn = command("analysis.plot", output, "--kind", "learning_curve")
     assert redrawn.returncode == 0, redrawn.stderr
     assert (tmp_path / "run-learning_curve.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["experiments.memroy"], "did you mean 'memory_chain'?"),
+        (["analysis.plto", "a.nc"], "valid: analysis.plot, analysis.reproduction, analysis.view, "),
+        (["analysis.trials"], "unknown command 'analysis.trials'; valid: "),
+        (["bgrl"], "bgrl.cache, bgrl.doctor, bgrl.task_check, bgrl.verify, experiments"),
+        (["bgrl.docter"], "did you mean 'bgrl.doctor'?"),
+        (["bgrl.experimnts.train"], "unknown command 'bgrl.experimnts.train'"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_those_that_are(words, text, tmp_path):
+    one_line(in_a_process(*words, cwd=tmp_path), 2, text)
+
+
+def test_packages_of_a_users_own_are_not_looked_at(tmp_path):
+    for name in ("analysis", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("import bgrl\n")
+        (tmp_path / name / "look.py").write_text("print(__name__)\n")
+        result = in_a_process(f"{name}.look", cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (0, "__main__\n"), result.stderr
+
+
+def test_an_experiment_is_run_by_its_name_too(tmp_path):
+    words = ("draw", "gpr", "--output", tmp_path / "gpr.svg")
+    assert command("experiments", *words).stdout == f"wrote {tmp_path / 'gpr.svg'}\n"
+    told = command("experiments", "--help").stdout.split()
+    assert set(commands.names("bgrl.experiments")) < set(told)
+
+
+def test_every_command_says_its_options(tmp_path):
+    found = [f"{p}.{name}" for p in commands.PACKAGES for name in commands.names(p)]
+    assert {"bgrl.doctor", "bgrl.analysis.view", "bgrl.experiments.dopamine"} < set(found)
+    for module in found:
+        result = command(module, "--help", cwd=tmp_path)
+        assert (result.returncode, result.stderr) == (0, ""), module
+        assert result.stdout.startswith("usage: "), module
 
 
 def test_train_records_what_is_asked(tmp_path):

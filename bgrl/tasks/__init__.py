@@ -32,7 +32,7 @@ def _factory(name):
     """The function that makes a task: of this package, or `task` in a Python file of the user's own."""
     if own.is_file(name):
         return own.member(name, "task", "a task")
-    return _factories()[choose("task", name, names())]
+    return _factories()[choose("task", name, names(), "gymnasium:NAME or FILE.py")]
 
 
 def names():

@@ -23,7 +23,7 @@ import xarray as xr
 from bgrl import Agent, Learning, models
 from bgrl.analysis.refit import refit_value, td_error
 from bgrl.analysis.sessions import session
-from bgrl.errors import InputError, choose
+from bgrl.errors import choose
 from bgrl.experiments.dopamine import findings
 from bgrl.experiments.dopamine.finding import Choosing
 from bgrl.interventions import Intervention
@@ -72,8 +72,7 @@ def find(name):
     """
     if is_file(name):
         return member(name, "FINDING", "a finding")
-    if name not in names():
-        raise InputError(f"unknown finding {name!r}; valid: {', '.join(names())}")
+    choose("finding", name, names(), "FILE.py")
     return importlib.import_module(f"bgrl.experiments.dopamine.findings.{name}").FINDING
 
 
