@@ -147,6 +147,8 @@ def _drawing(kind):
 
 def _target(options):
     """Where the figure goes; `ValueError` if it cannot, or something is there that is to be kept."""
+    if missing := [file for file in options.files if not Path(file).is_file()]:
+        raise ValueError(f"{missing[0] or repr('')}: no such file")
     if options.figure is None:
         names = [Path(options.files[0]).with_suffix("").as_posix()]
         names += [Path(file).stem for file in options.files[1:4]]

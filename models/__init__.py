@@ -9,6 +9,7 @@ import sys
 
 from bgrl import own
 from bgrl.agent import Agent
+from bgrl.circuit import Circuit
 from bgrl.errors import choose
 from bgrl.learning import Learning
 
@@ -39,7 +40,7 @@ def circuit(model, task, units=32):
     ms; but those of an environment, whose step nobody chose, become as many steps.
     """
     if own.is_file(model):
-        made = own.member(model, "circuit", "a model")(task, units)
+        made = own.function(model, "circuit", "a model", Circuit)(task, units)
     else:
         name = choose("model", model, names(), "FILE.py")
         module = importlib.import_module(f"{__name__}.{name}")

@@ -11,7 +11,7 @@ from analysis import plot
 from bgrl import dataset, own, tasks
 from bgrl.errors import InputError
 from bgrl.experiment import main
-from experiments import train
+from experiments import dopamine, train
 from experiments.__main__ import main as experiments_main
 
 PAGE = Path(__file__).parents[1] / "docs" / "own.md"
@@ -89,6 +89,9 @@ def test_in_python(folder):
         ("import nothing_like_this", "failed: ModuleNotFoundError: No module named"),
         ("x = (", "failed: SyntaxError"),
         ("def task(): return 3", "its `task` returns int; a Task is needed"),
+        ("task = {}", "task is of type dict; a function is needed"),
+        ("raise SystemExit(3)", "bad.py, line 1 failed: SystemExit: 3"),
+        ("\ndef task():\n    return 1/0", "bad.py, line 3 failed: ZeroDivisionError: division by"),
     ],
 )
 def test_a_file_that_cannot_be_is_refused_in_one_line(tmp_path, text, message):
@@ -96,6 +99,41 @@ def test_a_file_that_cannot_be_is_refused_in_one_line(tmp_path, text, message):
     with pytest.raises(InputError, match=re.escape(message)) as caught:
         tasks.make(str(tmp_path / "bad.py"))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("circuit = 3", "circuit is of type int; a function is needed"),
+        ("def circuit(task, units): pass", "its `circuit` returns NoneType; a Circuit is needed"),
+        ("def circuit(task): pass", "failed: TypeError: circuit() takes 1 positional argument"),
+        ("def circuit(task, units):\n    x", "line 2 failed: NameError: name 'x' is not defined"),
+    ],
+)
+def test_a_circuit_that_is_none_is_refused_in_one_line(tmp_path, text, message):
+    (tmp_path / "bad.py").write_text(text)
+    with pytest.raises(InputError, match=re.escape(message)) as caught:
+        models.circuit(str(tmp_path / "bad.py"), tasks.make("memory_chain"), 3)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_optimizer_or_finding_of_another_kind_is_refused(tmp_path):
+    (tmp_path / "bad.py").write_text("OPTIMIZER = 'adam'\nFINDING = None")
+    bad = str(tmp_path / "bad.py")
+    with pytest.raises(InputError, match="OPTIMIZER is str; an Optimizer is needed"):
+        train.Config(optimizer=bad).learning()
+    with pytest.raises(InputError, match="FINDING is NoneType; a Finding is needed"):
+        dopamine.find(bad)
+
+
+def test_a_task_may_take_any_other_options(tmp_path, folder):
+    text = (folder / "maze.py").read_text().replace("length: int = 3", "length: int = 3, **others")
+    (tmp_path / "open.py").write_text(text)
+    name = str(tmp_path / "open.py")
+    assert tasks.options(name) == {"length": 3}
+    assert tasks.make(name, length=2).parameters["length"].value == 2
+    with pytest.raises(InputError, match="has no option width; valid: length"):
+        tasks.make(name, width=2)
 
 
 def test_a_file_that_is_missing_is_named(tmp_path):
