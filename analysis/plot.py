@@ -172,7 +172,7 @@ def _target(options):
 def main(arguments=None):
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m {__package__}.plot", description=__doc__.strip()
+        prog=f"python -m {__package__}.plot", description=(__doc__ or "").strip()
     )
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
     parser.add_argument("files", metavar="FILE.nc", nargs="+", help="data file of an experiment")

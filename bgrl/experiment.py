@@ -70,7 +70,7 @@ def make_parser(name, module, description=None):
     """The parser of an experiment's command line, made of its settings."""
     parser = Parser(
         prog=typed(f"experiments.{name}"),
-        description=(description or module.__doc__).strip(),
+        description=(description or module.__doc__ or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for option_name, (hint, f) in options_of(module.Config).items():

@@ -100,6 +100,8 @@ def _failed(path, error):
     file = str(Path(path).absolute())
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     place = f", line {lines[-1]}" if lines else ""
+    if isinstance(error, InputError):
+        return f"{path}{place}: {error}"
     return f"{path}{place} failed: {type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -132,7 +132,7 @@ def check(task, backends=("numpy",)):
 
 def main(arguments=None):
     """The command."""
-    parser = Parser(prog="python -m bgrl.task_check", description=__doc__.split("\n")[0])
+    parser = Parser(prog="python -m bgrl.task_check", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("tasks", nargs="*", metavar="TASK", help="names; all if nothing is said")
     parser.add_argument(
         "--backends", default="numpy", help="separated by commas; the first is the reference"

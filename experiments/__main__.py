@@ -60,7 +60,7 @@ def main():
     listings = {"experiments": listing, "tasks": task_listing}
     name, *rest = sys.argv[1:] or ["experiments"]
     if name in ("-h", "--help"):
-        print(__doc__)
+        print(__doc__ or "")
         name = "experiments"
     if is_file(name):
         for needed in ("run", "Config", "QUICK", "ANALYSIS"):

@@ -175,8 +175,8 @@ def as_gymnasium(task):
     Raises
     ------
     InputError
-        If Gymnasium is not installed.
+        If Gymnasium is not installed, or there is no such task.
     """
     from bgrl.bridge.twin import TaskEnv
 
-    return TaskEnv(make(task) if isinstance(task, str) else task)
+    return TaskEnv(task if isinstance(task, Task) else make(task))
