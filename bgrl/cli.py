@@ -74,8 +74,9 @@ def short(module):
 def run_command(main):
     """Run a command's ``main()`` and return its exit code.
 
-    Characters that stdout cannot show are written as escapes. 2 for bad input, 1 for a failed run or too little memory, 130 for an interrupt; each with one line on
-    stderr. 141, as the shell has it, where nobody reads the output any more.
+    2 for bad input, 1 for a failed run or too little memory, 130 for an interrupt; each with one line on
+    stderr. 141, as the shell has it, where nobody reads the output any more. Characters that the
+    terminal cannot show are written as escapes.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -185,7 +185,7 @@ def test_odd_spaces_rewards_and_ends_are_those_of_the_environment():
     """Of both replicates; where a trial is cut the closing step follows, where it ends the next trial."""
     from tests.environments import Odd
 
-    task, agent, _ = bridged(name="tests.environments:Odd-v0", observe="")
+    _, agent, _ = bridged(name="tests.environments:Odd-v0", observe="")
     names = ("observation", "reward", "action", "done")
     data = simulate(agent, Run(60, 3, "numpy", 1, 1, 1, Record(names, windows=((0, None),))))
     terminated = data["trials"]["terminated"].values

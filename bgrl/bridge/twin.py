@@ -71,7 +71,8 @@ class TaskEnv(gymnasium.Env):
             self._state = dict.fromkeys((*self.task.variables, *OUTCOME), np.float64(0))
             # As in the compiled program, the first step of a run only starts the first trial.
             if not self.task.closes:
-                self._execute(self._step, self._taken(np.zeros(self._size if self.task.continuous else 1)))
+                still = np.zeros(self._size if self.task.continuous else 1)
+                self._execute(self._step, self._taken(still))
         elif self.task.closes and self._state["truncated"] and not self._state["terminated"]:
             # The closing step.
             self._time += 1
@@ -83,8 +84,8 @@ class TaskEnv(gymnasium.Env):
         """One step of the task; a trial that ends is not followed by the next until `reset`.
 
         In an unbroken task the next trial follows at once, ``info["trial_ended"]`` says so, and only a
-        session ends, truncated. Numbers of a continuous action may lie outside of its bounds, as those of an
-        agent do; the task says what becomes of them.
+        session ends, truncated. Numbers of a continuous action may lie outside of its
+        bounds, as those of an agent do; the task says what becomes of them.
 
         Raises
         ------

@@ -51,7 +51,11 @@ def parse_equations(text):
                 raise InputError(f"{line!r}: unit {match[2]}; valid: {', '.join(_DECLARED)}")
             name, found, value = match[1], units, _DECLARED[match[2]]
         else:
-            named = "; an expression has no name, write it where it is used" if NAMED.match(line) else ""
+            named = (
+                "; an expression has no name, write it where it is used"
+                if NAMED.match(line)
+                else ""
+            )
             raise InputError(
                 f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'{named}"
             )

@@ -61,7 +61,9 @@ class Optimizer:
         for name in (name for names in own.values() for name in names):
             check_name("optimizer", name, "a variable or total", {*GIVEN, "max_norm", "update"})
         read = {*GIVEN, *self.state}
-        set_once = _check("once", self.once, {"dopamine", "max_norm", *self.totals, *self.once_state})
+        set_once = _check(
+            "once", self.once, {"dopamine", "max_norm", *self.totals, *self.once_state}
+        )
         if "update" not in _check("code", self.code, read | {*set_once, *self.once_state}):
             raise InputError("the code of an optimizer must set `update`")
         for name, expression in self.totals.items():
@@ -69,7 +71,7 @@ class Optimizer:
 
 
 def _check(where, code, known):
-    """The names that the code of an optimizer sets; refuses those that it does not have, or may not set."""
+    """Names that code sets; refuses what it reads and does not have, and what it may not set."""
     found = set()
     for name, value, line in assignments(f"optimizer, {where}", code):
         check_expression(f"optimizer, {where}", value, known | found)
