@@ -49,7 +49,9 @@ __all__ = sorted(_FACE)
 
 def __getattr__(name):
     if name not in _FACE:
-        raise AttributeError(f"module 'bgrl' has no attribute {name!r}")
+        # With what Python needs to guess the name that was meant.
+        message = f"module 'bgrl' has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=sys.modules[__name__])
     module = importlib.import_module(f"bgrl.{_FACE[name]}")
     return module if name == _FACE[name].rpartition(".")[2] else getattr(module, name)
 

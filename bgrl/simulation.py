@@ -170,8 +170,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         Among how many processes the replicates are shared, see `bgrl.backends.load`. It changes
         nothing in the results, so a run may go on with another number.
     weights : xarray.DataTree, optional
-        Another run, whose learned weights are those to start from: of the same circuit, or of one in
-        which synapses are missing.
+        The dataset of another run, with as many replicates, whose last weights are those to start from:
+        of the same circuit, or of one in which synapses are missing.
 
     Returns
     -------
@@ -192,6 +192,7 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     """
     as_annotated("agent", agent, Agent, "simulate")
     as_annotated("run", run, Run, "simulate")
+    as_annotated("work", work, str | os.PathLike | None, "simulate")
     try:
         if work is not None:
             return _simulate(agent, run, work, progress, processes, weights)
