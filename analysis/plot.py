@@ -52,7 +52,7 @@ from .event_aligned import plot_event_aligned
 from .learning_curve import plot_learning_curve
 from .runs import open as open_runs
 from .runs import plot_compare, read
-from .style import as_paper, new_figure, save_figure
+from .style import as_paper, new_figure, save_figure, styled
 
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {
@@ -84,12 +84,23 @@ def _overview(data):
     return FIGURES.get(name, train.figure)(data)
 
 
-def _single(plot):
-    """A figure of one pair of axes, and of several runs; `plot` draws into axes."""
+def _single(plot, alone=False):
+    """A figure of one pair of axes, and of several runs.
 
+    Parameters
+    ----------
+    plot : callable
+        Draws into axes.
+    alone : bool
+        Whether it says more in axes of its own.
+    """
+
+    @styled
     def draw(data):
         if "run" in data.dims:
             return plot_compare(data, plot)
+        if alone:
+            return plot(data).figure
         figure = new_figure(5.4, 3.4)
         plot(data, ax=figure.add_subplot())
         return figure
@@ -130,7 +141,7 @@ def _drawing(kind):
     variable, _, event = kind.partition("@")
     if variable and event:
         around = {"variable": variable, "event": event, "before": AROUND, "after": AROUND}
-        return _single(functools.partial(plot_event_aligned, **around))
+        return _single(functools.partial(plot_event_aligned, **around), alone=True)
     if not kind.endswith(".py"):
         raise ValueError(
             f"unknown kind {kind!r}; valid: {', '.join(KINDS)}, VARIABLE@EVENT, FILE.py"
