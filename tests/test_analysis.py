@@ -177,6 +177,13 @@ def test_learning_curve_shows_median_quartiles_and_singles():
     assert "0.70" in ax.get_title(loc="left")
 
 
+def test_one_is_not_several():
+    alone = by_hand().isel(replicate=[0])
+    assert trials.summary_table(by_hand())[0].split(", ")[1] == "2 replicates"
+    assert trials.summary_table(alone)[0].split(", ")[1] == "1 replicate"
+    assert (trials.counted(1, "trial"), trials.counted(0, "trial")) == ("1 trial", "0 trials")
+
+
 def test_event_aligned_curves():
     ax = event_aligned.plot_event_aligned(by_hand(), "dopamine", "outcome", before=2, after=0)
     early, late = (line for line in ax.lines if line.get_label() in ("early", "late"))
