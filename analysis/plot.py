@@ -227,6 +227,11 @@ def main(arguments=None):
     try:
         with read(files) if len(options.files) == 1 else open_runs(options.files) as data:
             figure = draw(data)
+        if not hasattr(figure, "savefig"):  # of the user's own file
+            given = type(figure).__name__
+            return _fail(
+                f"{options.kind}: figure(data) gives {given}; a matplotlib Figure is needed"
+            )
         if options.style == "paper":
             as_paper(figure)
     except KeyError as error:

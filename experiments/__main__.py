@@ -13,8 +13,9 @@ from pathlib import Path
 from bgrl import commands, experiments, tasks
 from bgrl.cli import run_command, typed
 from bgrl.errors import InputError, choose
+from bgrl.experiment import load_own
 from bgrl.experiment import main as run_experiment
-from bgrl.own import is_file, load, member
+from bgrl.own import is_file
 
 
 def listing():
@@ -63,9 +64,7 @@ def main():
         print(__doc__ or "")
         name = "experiments"
     if is_file(name):
-        for needed in ("run", "Config", "QUICK", "ANALYSIS"):
-            member(name, needed, "an experiment")
-        return run_experiment(Path(name).stem, load(str(Path(name).absolute())), rest)
+        return run_experiment(Path(name).stem, load_own(name), rest)
     runnable = commands.names("bgrl.experiments")
     choose("experiment or listing", name, [*listings, *runnable])
     if name in runnable:

@@ -126,6 +126,58 @@ def test_an_optimizer_or_finding_of_another_kind_is_refused(tmp_path):
         dopamine.find(bad)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (
+            "bgrl.analysis.train",
+            "bgrl.analysis.trian",
+            "ANALYSIS: No module named 'bgrl.analysis.tr",
+        ),
+        ("bgrl.analysis.train", "bgrl.analysis.style", "has no figure(data) and summary(data)"),
+        ('{"steps"', '{"stpes"', "QUICK: unknown setting 'stpes'; valid: .*; did you mean 'steps'"),
+        ("def run(config)", "run = 3\n\n\ndef other(config)", "run is of type int; a function is"),
+        ("(AgentSettings)", "", "Config is no subclass of those of bgrl.settings"),
+        (
+            "@dataclass(frozen=True, kw_only=True)\n",
+            "",
+            "write @dataclass(frozen=True, kw_only=True)",
+        ),
+        ("def task_name", "def task_called", "Config has no method task_name, which is needed"),
+    ],
+)
+def test_an_experiment_that_cannot_be_is_refused_before_it_runs(
+    folder, tmp_path, monkeypatch, old, new, message
+):
+    text = (folder / "delays.py").read_text()
+    assert old in text
+    (tmp_path / "bad.py").write_text(text.replace(old, new))
+    monkeypatch.setattr("sys.argv", ["experiments", str(tmp_path / "bad.py"), "--help"])
+    with pytest.raises(InputError, match=re.escape(message).replace(r"\.\*", ".*")) as caught:
+        experiments_main()
+    assert "\n" not in str(caught.value)
+
+
+def test_an_experiment_that_returns_nothing_is_told(folder, tmp_path, monkeypatch):
+    text = (folder / "delays.py").read_text().replace("return config.train(agent)", "pass")
+    (tmp_path / "bad.py").write_text(text)
+    words = ["experiments", str(tmp_path / "bad.py"), "--backend", "numpy", "--steps", "5"]
+    monkeypatch.setattr("sys.argv", [*words, "--output", str(tmp_path / "a.nc")])
+    with pytest.raises(InputError, match="run returns NoneType; a dataset"):
+        experiments_main()
+
+
+def test_a_figure_that_is_none_is_refused(folder, tmp_path, capsys):
+    trained(folder, tmp_path / "a.nc")
+    for returned in ("None", "data", "3"):
+        own_figure = tmp_path / f"bad_{returned}.py"
+        own_figure.write_text(f"def figure(data):\n    return {returned}")
+        words = [str(tmp_path / "a.nc"), "--kind", str(own_figure)]
+        assert plot.main([*words, "--figure", str(tmp_path / "b.png")]) == 2
+        assert "a matplotlib Figure is needed" in capsys.readouterr().err
+    assert not (tmp_path / "b.png").exists()
+
+
 def test_a_task_may_take_any_other_options(tmp_path, folder):
     text = (folder / "maze.py").read_text().replace("length: int = 3", "length: int = 3, **others")
     (tmp_path / "open.py").write_text(text)
