@@ -88,7 +88,7 @@ class _Diverged(RunError):
 
 @description
 class Run:
-    """How long, with which randomness, and what is looked at.
+    """A run: for how many steps an agent learns, with which randomness, and what is looked at.
 
     Parameters
     ----------
@@ -96,7 +96,8 @@ class Run:
         Task steps in which the agent learns, each replicate.
     seed : int
         0 to 2**31 - 1.
-    backend : str
+    backend : {"cpp", "numpy", "cython", "cpp-plain", "cuda", "cuda-emulated"}
+        What runs the circuit and the task: ``cpp`` compiles them, ``numpy`` needs no compiler.
     evaluations : int
         Evaluations with plasticity off, evenly spread over the run, besides one before it.
     evaluation_trials, final_trials : int
@@ -111,6 +112,16 @@ class Run:
         more. An evaluation whose steps are used up before its trials ends with those it has.
     evaluation_noise : bool
         Whether the noise of the circuit (``xi``) is on in evaluations too.
+
+    Raises
+    ------
+    InputError
+        For a number that cannot be, an unknown backend, a window outside of the run.
+
+    Examples
+    --------
+    >>> Run(1000, evaluations=4).checkpoints()
+    [0, 250, 500, 750, 1000]
     """
 
     steps: int

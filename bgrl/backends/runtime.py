@@ -60,8 +60,8 @@ def _preferences(target, dtype):
             b2.prefs[key] = value
 
 
-@_alone
 @functools.lru_cache(maxsize=8)
+@_alone
 def _network(description, target, own_numbers=False):
     """The network of a structure, in JSON; programs of one structure share it, their state is apart."""
     structure = json.loads(description)
