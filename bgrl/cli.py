@@ -78,6 +78,9 @@ def run_command(main):
     stderr. 141, as the shell has it, where nobody reads the output any more. Characters that the
     terminal cannot show are written as escapes.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the command
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (as long as the process)
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

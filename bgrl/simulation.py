@@ -220,6 +220,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         except BaseException:
             folder.remove()
             raise
+    except BrokenPipeError:  # nobody reads what is printed any more: no fault of the run
+        raise
     except OSError as error:
         where = f"the run cannot go on{f' ({error.filename})' if error.filename else ''}"
         raise RunError(str(from_system(where, error))) from None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -11,11 +12,12 @@ import pytest
 
 import models
 from analysis import style
-from bgrl import commands, dataset, experiment, tasks
+from bgrl import commands, dataset, experiment, simulation, tasks
 from bgrl.circuit import Circuit
 from bgrl.cli import run_command
 from bgrl.errors import InputError
 from bgrl.experiment import main
+from bgrl.simulation import Run
 from experiments import cartpole, gradient_quality, memory_chain
 from tests.commands import ROOT, command
 from tests.conftest import FIXTURES
@@ -492,3 +494,41 @@ def test_a_reader_who_has_read_enough_is_no_error(length):
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_run_whose_reader_has_read_enough_is_no_error(small_agent, monkeypatch):
+    """What the run says goes to nobody; that is not taken for a fault of the disk."""
+
+    def unread(_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(simulation.tqdm, "write", unread)
+    run = Run(20, backend="numpy", evaluations=1, evaluation_steps=5)
+    with pytest.raises(BrokenPipeError):
+        simulation.simulate(small_agent(), run, progress=True)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_without_output_runs(closed, tmp_path):
+    code = (
+        "import sys; from bgrl.cli import run_command\n"
+        "say = lambda: print('x') or print('y', file=sys.stderr) or open('done', 'w').write('z')\n"
+        "sys.exit(run_command(lambda: say() and 0))"
+    )
+    line = f"{shlex.join([sys.executable, '-c', code])} {closed}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run(["sh", "-c", line], env=environment, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "done").read_text() == "z"
+
+
+def test_what_a_terminal_cannot_show_is_written_as_escapes():
+    result = in_a_process("experiments", "tasks", PYTHONIOENCODING="ascii")
+    assert result.returncode == 0, result.stderr
+    assert r"Gouv\xeaa et al. 2015" in result.stdout
+
+
+def test_commands_do_without_docstrings():
+    line = [sys.executable, "-OO", "-m", "experiments.train", "--help"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "--task TASK" in done.stdout, done.stderr
