@@ -52,7 +52,10 @@ def task_listing():
             if text:
                 indent = " " * 14
                 lines += textwrap.wrap(f"  {title + ':':<12}{text}", 100, subsequent_indent=indent)
-    lines.append("gymnasium:NAME: any Gymnasium environment, --observe entries of its observation")
+    lines.append(
+        "gymnasium:NAME: any Gymnasium environment; --observe 0,2 chooses what is seen of it"
+    )
+    lines.append("FILE.py: a task of your own (docs/own.md)")
     return lines
 
 
