@@ -235,7 +235,8 @@ def main(arguments=None):
         if options.style == "paper":
             as_paper(figure)
     except KeyError as error:
-        return _fail(f"{files} lacks {error}")
+        name = str(error.args[0]).removeprefix("Could not find node at ")
+        return _fail(f"{files} lacks {name!r}, which {options.kind!r} draws")
     except RuntimeError as error:  # the netCDF library, on contents it cannot read
         return _fail(f"{files} is damaged ({error})")
     except (ValueError, OSError) as error:

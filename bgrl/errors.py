@@ -151,7 +151,7 @@ def choose(kind, name, valid, also=""):
 
 
 def nearest(name, valid):
-    """The name that was probably meant: with other letters, or begun as this one is; else None.
+    """The name that was probably meant: with other letters, or the only one so begun; else None.
 
     Parameters
     ----------
@@ -164,9 +164,10 @@ def nearest(name, valid):
     """
     typed, valid = name.lower(), list(valid)
     whole = {choice.lower(): choice for choice in valid}
+    starts = [name[: len(typed)] for name in whole]
     # A name that is short may be begun by chance.
-    begun = {choice[: len(typed)].lower(): choice for choice in reversed(valid) if len(typed) > 2}
-    for choices in (whole, begun):
+    begun = {s: whole[n] for s, n in zip(starts, whole, strict=True) if starts.count(s) == 1}
+    for choices in (whole, begun if len(typed) > 2 else {}):
         near = difflib.get_close_matches(typed, choices, 1, 0.66)
         if near:
             return choices[near[0]]

@@ -15,7 +15,7 @@ from analysis import style
 from bgrl import commands, dataset, experiment, simulation, tasks
 from bgrl.circuit import Circuit
 from bgrl.cli import run_command
-from bgrl.errors import InputError
+from bgrl.errors import InputError, nearest
 from bgrl.experiment import main
 from bgrl.simulation import Run
 from experiments import cartpole, gradient_quality, memory_chain
@@ -532,3 +532,18 @@ def test_commands_do_without_docstrings():
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(line, env=environment, capture_output=True, text=True)
     assert done.returncode == 0 and "--task TASK" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "valid", "found"),
+    [
+        ("tua", ("size", "tau"), "tau"),
+        ("RTRL", ("rflo", "rtrl"), "rtrl"),
+        ("memroy", ("gating", "memory_chain"), "memory_chain"),
+        ("card", ("cartpole_noisy", "cartpole_still"), None),  # which of them cannot be known
+        ("me", ("memory_chain",), None),
+        ("nothing_like_it", ("size", "tau"), None),
+    ],
+)
+def test_the_name_that_was_probably_meant(typed, valid, found):
+    assert nearest(typed, valid) == found

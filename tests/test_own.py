@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import models
 from analysis import plot
@@ -176,6 +177,14 @@ def test_a_figure_that_is_none_is_refused(folder, tmp_path, capsys):
         assert plot.main([*words, "--figure", str(tmp_path / "b.png")]) == 2
         assert "a matplotlib Figure is needed" in capsys.readouterr().err
     assert not (tmp_path / "b.png").exists()
+
+
+def test_what_a_file_has_not_is_named(folder, tmp_path, capsys):
+    trained(folder, tmp_path / "a.nc")
+    with xr.open_datatree(tmp_path / "a.nc", engine="netcdf4") as data:
+        data.drop_nodes("traces").to_netcdf(tmp_path / "b.nc", engine="netcdf4")
+    assert plot.main([str(tmp_path / "b.nc"), "--kind", "traces"]) == 2
+    assert "b.nc lacks 'traces', which 'traces' draws" in capsys.readouterr().err
 
 
 def test_a_task_may_take_any_other_options(tmp_path, folder):
