@@ -61,7 +61,8 @@ def check(module):
 def check_typed():
     """End a ``python -m`` of a module of ours that is no command; called while Python looks for it."""
     words = iter(sys.orig_argv[1:])
-    module = next(found[1] or next(words) for found in map(_MODULE.fullmatch, words) if found)
+    given = (found[1] or next(words, "") for found in map(_MODULE.fullmatch, words) if found)
+    module = next(given, "")  # none where a program starts another in its own way
     top = module.split(".")[0]
     if top != "bgrl":
         # A short name of a checkout, unless a package of the user's own is called the same.
