@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -99,6 +100,13 @@ def test_an_experiment_is_run_by_its_name_too(tmp_path):
     assert command("experiments", *words).stdout == f"wrote {tmp_path / 'gpr.svg'}\n"
     told = command("experiments", "--help").stdout.split()
     assert set(commands.names("bgrl.experiments")) < set(told)
+
+
+def test_every_command_is_on_the_page_of_commands():
+    page = (ROOT / "docs" / "commands.md").read_text()
+    words = {word.rpartition(".")[2] for word in re.findall(r"[\w.]+", page)}
+    missing = {name for p in commands.PACKAGES for name in commands.names(p)} - words
+    assert missing == set()
 
 
 def test_every_command_says_its_options(tmp_path):
