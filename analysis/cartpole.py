@@ -18,6 +18,7 @@ from .style import (
 )
 from .train import plot_trials
 from .trials import (
+    counted,
     final_return,
     nan_mean,
     recorded,
@@ -96,10 +97,10 @@ def figure(data):
     _last_trial(data, heat)
     for ax, text in zip((curve, length, dopamine, value, policy, heat), "ABCDEF", strict=True):
         letter(ax, text)
-    task = data.attrs["task"]
+    task, count = data.attrs["task"], counted(len(final_return(data)), "replicate")
     legend_below(fig)
     fig.suptitle(
-        f"Real-time recurrent reinforcement learning of {task}, {len(final_return(data))} replicates\n"
+        f"Real-time recurrent reinforcement learning of {task}, {count}\n"
         "Curves and bands: median and quartiles over replicates",
         fontsize=10.5,
     )

@@ -5,6 +5,7 @@ from .style import (
     PERIODS,
     axes_or_new,
     captioned,
+    legend_beside,
     median_and_quartiles,
     quartiles_of,
     styled,
@@ -46,6 +47,7 @@ def plot_event_aligned(
     replicate : int, optional
         Of this one alone: the mean over its trials, and the standard error of that.
     ax : matplotlib Axes, optional
+        Without it, axes of a figure of their own, with a legend and a caption.
     title : str, optional
     colour, label : optional
         Of one curve: that of the trials late in learning alone, to be compared with other runs.
@@ -59,7 +61,7 @@ def plot_event_aligned(
     ValueError
         For an event that the task has not, and a variable that was not recorded or has several values.
     """
-    ax = axes_or_new(ax)
+    alone, ax = (ax is None, axes_or_new(ax))
     traces = recorded(data, variable)
     if traces[variable].ndim > 2:
         own = traces[variable].dims[-1]
@@ -91,11 +93,17 @@ def plot_event_aligned(
     ax.axhline(0, color="black", linewidth=0.5)
     long_name = data["traces"][variable].attrs["long_name"]
     ax.set(xlabel=f"time from {event} (ms)", ylabel=long_name)
+    count = data["traces"].sizes["replicate"]
     if title:
         ax.set_title(title)
+    if alone:
+        what = (
+            quartiles_of(count) if replicate is None else f"replicate {replicate}, mean and error"
+        )
+        captioned(ax, title or f"{long_name} around {event}", f"{what}; trials early and late")
+        legend_beside(ax)
     if label:
         at = typical(data, variable, event, "late")
-        count = data["traces"].sizes["replicate"]
         captioned(
             ax, f"{long_name} at {event}: {at:.2f}", f"late in learning; {quartiles_of(count)}"
         )

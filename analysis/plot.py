@@ -52,7 +52,7 @@ from .event_aligned import plot_event_aligned
 from .learning_curve import plot_learning_curve
 from .runs import open as open_runs
 from .runs import plot_compare, read
-from .style import as_paper, new_figure, save_figure
+from .style import as_paper, new_figure, save_figure, styled
 
 #: Task, or experiment that says its name, to its figure; others have that of `train`.
 FIGURES = {
@@ -84,12 +84,23 @@ def _overview(data):
     return FIGURES.get(name, train.figure)(data)
 
 
-def _single(plot):
-    """A figure of one pair of axes, and of several runs; `plot` draws into axes."""
+def _single(plot, alone=False):
+    """A figure of one pair of axes, and of several runs.
 
+    Parameters
+    ----------
+    plot : callable
+        Draws into axes.
+    alone : bool
+        Whether it says more in axes of its own.
+    """
+
+    @styled
     def draw(data):
         if "run" in data.dims:
             return plot_compare(data, plot)
+        if alone:
+            return plot(data).figure
         figure = new_figure(5.4, 3.4)
         plot(data, ax=figure.add_subplot())
         return figure
@@ -130,7 +141,7 @@ def _drawing(kind):
     variable, _, event = kind.partition("@")
     if variable and event:
         around = {"variable": variable, "event": event, "before": AROUND, "after": AROUND}
-        return _single(functools.partial(plot_event_aligned, **around))
+        return _single(functools.partial(plot_event_aligned, **around), alone=True)
     if not kind.endswith(".py"):
         raise ValueError(
             f"unknown kind {kind!r}; valid: {', '.join(KINDS)}, VARIABLE@EVENT, FILE.py"
@@ -147,6 +158,8 @@ def _drawing(kind):
 
 def _target(options):
     """Where the figure goes; `ValueError` if it cannot, or something is there that is to be kept."""
+    if missing := [file for file in options.files if not Path(file).is_file()]:
+        raise ValueError(f"{missing[0] or repr('')}: no such file")
     if options.figure is None:
         names = [Path(options.files[0]).with_suffix("").as_posix()]
         names += [Path(file).stem for file in options.files[1:4]]
@@ -170,7 +183,7 @@ def _target(options):
 def main(arguments=None):
     """The command; returns its exit code."""
     parser = argparse.ArgumentParser(
-        prog=f"python -m {__package__}.plot", description=__doc__.strip()
+        prog=f"python -m {__package__}.plot", description=(__doc__ or "").strip()
     )
     parser.error = lambda message: parser.exit(2, f"error: {message}\n")
     parser.add_argument("files", metavar="FILE.nc", nargs="+", help="data file of an experiment")
@@ -214,10 +227,16 @@ def main(arguments=None):
     try:
         with read(files) if len(options.files) == 1 else open_runs(options.files) as data:
             figure = draw(data)
+        if not hasattr(figure, "savefig"):  # of the user's own file
+            given = type(figure).__name__
+            return _fail(
+                f"{options.kind}: figure(data) gives {given}; a matplotlib Figure is needed"
+            )
         if options.style == "paper":
             as_paper(figure)
     except KeyError as error:
-        return _fail(f"{files} lacks {error}")
+        name = str(error.args[0]).removeprefix("Could not find node at ")
+        return _fail(f"{files} lacks {name!r}, which {options.kind!r} draws")
     except RuntimeError as error:  # the netCDF library, on contents it cannot read
         return _fail(f"{files} is damaged ({error})")
     except (ValueError, OSError) as error:

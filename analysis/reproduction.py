@@ -22,6 +22,7 @@ import numpy as np
 import xarray as xr
 
 from .learning_curve import plot_learning_curve
+from .runs import read
 from .statistics import permutation
 from .style import (
     COLOURS,
@@ -752,14 +753,21 @@ def redraw(folder, target=None):
     Returns
     -------
     list of Path
+
+    Raises
+    ------
+    ValueError
+        If one of them is no dataset of an experiment whose figure is known.
     """
     from . import plot
 
     drawn = []
     for path in sorted(Path(folder).glob("*.nc")):
-        with xr.open_datatree(path, engine="netcdf4") as data:
+        with read(path) as data:
             data.load()  # each number is looked at many times
-            name = data.attrs.get("experiment", data.attrs["task"])
+            name = data.attrs.get("experiment", data.attrs.get("task"))
+            if name not in plot.FIGURES:
+                raise ValueError(f"{path}: of {name!r}, which has no figure here")
             save_to = Path(target or folder) / f"{path.stem}.svg"
             save_figure(plot.FIGURES[name](data), save_to)
         drawn.append(save_to)
@@ -818,9 +826,12 @@ def main(arguments=None):
     )
     parser.add_argument("folder", nargs="?", default=FOLDER, help="docs/reproduction by default")
     options = parser.parse_args(arguments)
-    found = redraw(options.folder)
-    if not found:
-        print(f"error: {options.folder} has no dataset", file=sys.stderr)
+    try:
+        found = redraw(options.folder)
+        if not found:
+            raise ValueError(f"{options.folder} has no dataset")
+    except (ValueError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     for page in sorted(Path(options.folder).glob("*.md")):
         page.write_text(page_tables(page))

@@ -170,6 +170,8 @@ def select(runs, run):
         if path != "/":
             group = runs[path].to_dataset(inherit=False)
             group = group.isel(run=run) if "run" in group.dims else group
+            others = [name for name, v in group.variables.items() if not set(v.dims) <= set(own)]
+            group = group.drop_vars(others)
             group = group.isel({dim: slice(n) for dim, n in own.items() if dim in group.dims})
             groups[path] = group.drop_vars(labels, errors="ignore")
     return xr.DataTree.from_dict(groups)
@@ -305,7 +307,10 @@ def _joined(parts):
     """Datasets of one group as one, with a first dimension for the runs."""
     names = dict.fromkeys(name for part in parts for name in part.variables)
     coordinates = {name for part in parts for name in part.coords}
-    found = {name: _stacked([part.variables.get(name) for part in parts]) for name in names}
+    sizes = {}
+    for dim, n in (item for part in parts for item in part.sizes.items()):
+        sizes[dim] = max(n, sizes.get(dim, 0))
+    found = {name: _stacked([part.variables.get(name) for part in parts], sizes) for name in names}
     # Labels of an axis that differ between runs are no index of it.
     found = {k: v for k, v in found.items() if k not in v.dims[1:] or v.dims == (k,)}
     return xr.Dataset(
@@ -314,13 +319,16 @@ def _joined(parts):
     )
 
 
-def _stacked(variables):
-    """A variable of several runs; without a dimension `run` if it is a coordinate of one axis in all."""
+def _stacked(variables, sizes):
+    """A variable of several runs; without a dimension `run` if it is a coordinate of one axis in all.
+
+    Dimensions are as long as in the run in which they are longest, whether that has the variable or not.
+    """
     known = [v for v in variables if v is not None]
     first = known[0]
     if len(known) == len(variables) and first.ndim == 1 and all(v.identical(first) for v in known):
         return first.load()
-    shape = tuple(max(sizes) for sizes in zip(*(v.shape for v in known), strict=True))
+    shape = tuple(sizes[dim] for dim in first.dims)
     numeric = all(v.dtype.kind in "fiub" for v in known)
     whole = numeric and len(known) == len(variables) and all(v.shape == shape for v in known)
     dtype = np.result_type(*(v.dtype for v in known)) if numeric else object

@@ -17,7 +17,7 @@ from .style import (
     styled,
     unbroken,
 )
-from .trials import final_return, summary_table
+from .trials import counted, final_return, summary_table
 
 #: Windows into which learning is divided, and steps that are drawn.
 WINDOWS = 20
@@ -140,6 +140,6 @@ def figure(data):
     final = final_return(data)
     result.suptitle(
         f"{data.attrs['task']}, learned online: final return {np.median(final):.3g} "
-        f"({len(final)} replicates)"
+        f"({counted(len(final), 'replicate')})"
     )
     return result

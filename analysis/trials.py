@@ -313,14 +313,19 @@ def best_return(data):
     return np.nanmax(data["evaluation"]["mean_return"].values, axis=1)
 
 
+def counted(count, word):
+    """A number of things in words: 1 replicate, 2 replicates."""
+    return f"{count} {word}{'s' if count != 1 else ''}"
+
+
 def summary_table(data):
     """Final and best evaluation over replicates, as lines of text."""
     final, best = final_return(data), best_return(data)
     episodes = data["evaluation"]["episodes"].values[:, -1]
-    counts = f"{episodes.min()}" + (f" to {episodes.max()}" if np.ptp(episodes) else "")
-    lines = [
-        f"evaluation with plasticity off, {len(final)} replicates, {counts} trials each at the end"
-    ]
+    counts = counted(episodes.max(), "trial")
+    counts = f"{episodes.min()} to {counts}" if np.ptp(episodes) else counts
+    many = counted(len(final), "replicate")
+    lines = [f"evaluation with plasticity off, {many}, {counts} each at the end"]
     # Files written before it was marked lack it.
     if (
         "unfinished" in data["evaluation"]

@@ -5,6 +5,7 @@ It is imported when it is asked for, and Brian2 only when something is built.
 """
 
 import importlib
+import sys
 from pathlib import Path
 
 __version__ = "0.1.0"
@@ -48,7 +49,9 @@ __all__ = sorted(_FACE)
 
 def __getattr__(name):
     if name not in _FACE:
-        raise AttributeError(f"module 'bgrl' has no attribute {name!r}")
+        # With what Python needs to guess the name that was meant.
+        message = f"module 'bgrl' has no attribute {name!r}"
+        raise AttributeError(message, name=name, obj=sys.modules[__name__])
     module = importlib.import_module(f"bgrl.{_FACE[name]}")
     return module if name == _FACE[name].rpartition(".")[2] else getattr(module, name)
 
@@ -59,3 +62,6 @@ def __dir__():
 
 if not Path(__file__).with_name("models").exists():  # a checkout
     importlib.import_module("bgrl.checkout").find_folders()
+
+if sys.argv[:1] == ["-m"]:  # Python is still looking for the module that it was told to run
+    importlib.import_module("bgrl.commands").check_typed()

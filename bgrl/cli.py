@@ -4,7 +4,7 @@ import argparse
 import os
 import sys
 
-from bgrl.errors import InputError, RunError
+from bgrl.errors import InputError, RunError, choose
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,6 +32,12 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}{valid}")
         return found
 
+    def _check_value(self, action, value):
+        # Refused as names are everywhere, and with the name that was probably meant.
+        if action.choices is not None and value not in action.choices:
+            name = action.option_strings[0] if action.option_strings else action.dest
+            choose(name.lstrip("-"), value, action.choices, getattr(action.choices, "also", ""))
+
     def error(self, message):
         """Exit with 2 and the message alone."""
         self.exit(2, f"error: {message}\n")
@@ -55,15 +61,28 @@ def typed(module):
     module : str
         ``experiments.train``, for instance.
     """
-    return f"python -m {module if 'bgrl.checkout' in sys.modules else f'bgrl.{module}'}"
+    return f"python -m {short(f'bgrl.{module}')}"
+
+
+def short(module):
+    """The name of a module as it is typed: in a checkout, folders beside ``bgrl`` have a short one."""
+    inside = module.removeprefix("bgrl.")
+    checkout = sys.modules.get("bgrl.checkout")
+    return inside if checkout and inside.split(".")[0] in checkout.FOLDERS else module
 
 
 def run_command(main):
     """Run a command's ``main()`` and return its exit code.
 
     2 for bad input, 1 for a failed run or too little memory, 130 for an interrupt; each with one line on
-    stderr. 141, as the shell has it, where nobody reads the output any more.
+    stderr. 141, as the shell has it, where nobody reads the output any more. Characters that the
+    terminal cannot show are written as escapes.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started the command
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 (as long as the process)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = main() or 0
         sys.stdout.flush()

@@ -23,6 +23,7 @@ from xarray.core import indexing
 
 from bgrl.agent import describe
 from bgrl.assembly import Stored
+from bgrl.description import as_annotated
 from bgrl.errors import InputError, RunError, from_system
 from bgrl.layout import learned
 from bgrl.recording import BLOCK
@@ -55,8 +56,13 @@ def set_weights(agent, state, data, checkpoint=-1):
     Raises
     ------
     InputError
-        If something was not learned there, or has another size.
+        If it is no dataset of a run, something was not learned there, or has another size.
     """
+    if not isinstance(data, xr.DataTree) or "weights" not in data.children:
+        raise InputError(
+            f"weights is {type(data).__name__}; the dataset of a run is needed, with its group weights "
+            "(bgrl.read(FILE) reads one)"
+        )
     given = data["weights"].isel(checkpoint=checkpoint)
     for name, array, index, *_ in learned(agent):
         if name not in given:
@@ -127,14 +133,22 @@ def write(data, path):
 
     Traces and trials are written a block at a time, however long they are.
 
+    Parameters
+    ----------
+    data : xarray.DataTree
+        What `bgrl.simulate` returned.
+    path : path
+        Of the file, in a folder that exists.
+
     Raises
     ------
     InputError
-        If the folder cannot be written to.
+        If it is no dataset, or the folder cannot be written to.
     RunError
         If writing fails, a full disk for instance; nothing is left behind.
     """
-    path = Path(path)
+    as_annotated("data", data, xr.DataTree, "write")
+    path = Path(as_annotated("path", path, str | os.PathLike, "write"))
     if not path.parent.is_dir():
         raise InputError(f"cannot write {path}: there is no folder {path.parent}")
     if path.is_dir():
@@ -243,7 +257,16 @@ def _append(group, file, rows):
 
 
 def read(path):
-    """Read a dataset that `write` wrote into memory; `xarray.open_datatree` reads what is looked at.
+    """Read a dataset that `write` wrote into memory; `bgrl.open` reads what is looked at.
+
+    Parameters
+    ----------
+    path : path
+
+    Returns
+    -------
+    xarray.DataTree
+        Without the group ``envelope``, which is made of the traces.
 
     Raises
     ------
@@ -252,7 +275,7 @@ def read(path):
     RunError
         If it cannot be opened because too many files are.
     """
-    _check_readable(path)
+    _check_readable(as_annotated("path", path, str | os.PathLike, "read"))
     try:
         with xr.open_datatree(path, engine="netcdf4") as opened:
             data = opened.drop_nodes("envelope", errors="ignore").load()

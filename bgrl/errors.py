@@ -122,7 +122,7 @@ def check_flag(name, value):
     return flag
 
 
-def choose(kind, name, valid):
+def choose(kind, name, valid, also=""):
     """Return `name` if it is among `valid`, else refuse it.
 
     Parameters
@@ -133,6 +133,8 @@ def choose(kind, name, valid):
         The user's choice.
     valid : iterable of str
         The choices that exist.
+    also : str
+        What else may be given, for the message ("FILE.py").
 
     Raises
     ------
@@ -142,7 +144,31 @@ def choose(kind, name, valid):
     valid = sorted(valid)
     if isinstance(name, str) and name in valid:
         return name
-    by_lower_case = {choice.lower(): choice for choice in valid}
-    near = difflib.get_close_matches(str(name).lower(), by_lower_case, 1, 0.7)
-    meant = f"; did you mean {by_lower_case[near[0]]!r}?" if near else ""
-    raise InputError(f"unknown {kind} {name!r}; valid: {', '.join(valid) or 'none'}{meant}")
+    near = nearest(str(name), valid)
+    meant = f"; did you mean {near!r}?" if near else ""
+    listed = " or ".join(filter(None, (", ".join(valid), also))) or "none"
+    raise InputError(f"unknown {kind} {name!r}; valid: {listed}{meant}")
+
+
+def nearest(name, valid):
+    """The name that was probably meant: with other letters, or the only one so begun; else None.
+
+    Parameters
+    ----------
+    name : str
+    valid : iterable of str
+
+    Returns
+    -------
+    str or None
+    """
+    typed, valid = name.lower(), list(valid)
+    whole = {choice.lower(): choice for choice in valid}
+    starts = [name[: len(typed)] for name in whole]
+    # A name that is short may be begun by chance.
+    begun = {s: whole[n] for s, n in zip(starts, whole, strict=True) if starts.count(s) == 1}
+    for choices in (whole, begun if len(typed) > 2 else {}):
+        near = difflib.get_close_matches(typed, choices, 1, 0.66)
+        if near:
+            return choices[near[0]]
+    return None

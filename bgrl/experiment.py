@@ -31,9 +31,10 @@ from tqdm.auto import tqdm
 from bgrl.agent import describe
 from bgrl.checkpoints import LOG, Work
 from bgrl.cli import Parser, run_command, typed
-from bgrl.errors import InputError, RunError, from_system
+from bgrl.errors import InputError, RunError, choose, from_system
 from bgrl.estimate import DryRun
-from bgrl.settings import AgentSettings, options_of
+from bgrl.own import function, load, member
+from bgrl.settings import AgentSettings, Basics, options_of
 from bgrl.simulation import Stopped
 
 #: Settings that change nothing in what is found.
@@ -70,7 +71,7 @@ def make_parser(name, module, description=None):
     """The parser of an experiment's command line, made of its settings."""
     parser = Parser(
         prog=typed(f"experiments.{name}"),
-        description=(description or module.__doc__).strip(),
+        description=(description or module.__doc__ or "").strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     for option_name, (hint, f) in options_of(module.Config).items():
@@ -133,6 +134,50 @@ def add_edits(parser):
 def command(name, module):
     """Run an experiment from the command line and exit."""
     sys.exit(run_command(lambda: main(name, module)))
+
+
+def load_own(path):
+    """An experiment of the user's own, refused here rather than after a long run.
+
+    Parameters
+    ----------
+    path : str
+        Of a Python file.
+
+    Returns
+    -------
+    module
+
+    Raises
+    ------
+    InputError
+        If it lacks something, or has what no experiment can have.
+    """
+    for name, kind in (("run", object), ("Config", type), ("QUICK", dict), ("ANALYSIS", str)):
+        member(path, name, "an experiment", kind)
+    function(path, "run", "an experiment", object)
+    module = load(str(Path(path).absolute()))
+    config = module.Config
+    if not issubclass(config, Basics):
+        raise InputError(f"{path}: Config is no subclass of those of bgrl.settings")
+    if any(isinstance(value, dataclasses.Field) for value in vars(config).values()):
+        raise InputError(f"{path}: write @dataclass(frozen=True, kw_only=True) before class Config")
+    for method in sorted(getattr(config, "__abstractmethods__", ())):
+        raise InputError(f"{path}: Config has no method {method}, which is needed")
+    for name in module.QUICK:
+        try:
+            choose("setting", name, options_of(config))
+        except InputError as error:
+            raise InputError(f"{path}, QUICK: {error}") from None
+    try:
+        analysis = importlib.import_module(module.ANALYSIS)
+    except ImportError as error:
+        raise InputError(f"{path}, ANALYSIS: {error}") from None
+    if not (hasattr(analysis, "figure") and hasattr(analysis, "summary")):
+        raise InputError(
+            f"{path}, ANALYSIS: {module.ANALYSIS} has no figure(data) and summary(data)"
+        )
+    return module
 
 
 def typed_command(module, words):
@@ -211,6 +256,9 @@ def main(name, module, arguments=None):
     with Work(config.work(), settings, "command.json"), logged(config, command):
         try:
             data, failure = module.run(config), None
+            if not hasattr(data, "attrs"):
+                given = type(data).__name__
+                raise InputError(f"run returns {given}; a dataset, xarray.DataTree, is needed")
         except Stopped as error:
             data, failure = error.data, error
         data.attrs["settings"] = describe(settings)

@@ -483,7 +483,11 @@ class _Checker:
         if self.known is None or name in self.known:
             return None
         known = ", ".join(sorted(self.known)) or "none"
-        raise InputError(f"{self.where}: unknown symbol {name}; known: {known}; in {self.line!r}")
+        # As in 20*ms, which is written so in Brian2.
+        unit = "; what has a unit is a parameter here, tau : second" if UNITS.match(name) else ""
+        raise InputError(
+            f"{self.where}: unknown symbol {name}; known: {known}{unit}; in {self.line!r}"
+        )
 
     def operation(self, node, depth):
         left, right = (self.number(side, depth + 1) for side in (node.left, node.right))

@@ -164,21 +164,33 @@ def entry(name, source, circuit):
 
 @description
 class Record:
-    """What to record.
+    """What a run records, step by step, in the group ``traces`` of its dataset.
 
     Parameters
     ----------
     variables : tuple of str
-        Names in `VARIABLES`, populations (their first state variable, which is the rate), or
-        ``group.variable`` of the state; and "gradients", where exact gradients are computed too
-        (`oracle` of `Learning`): cosine and norm ratio of the gradient of every projection and
-        parameter to the exact one.
+        "dopamine", "value", "reward", "action" and others of `VARIABLES`; populations ("cortex": their
+        first state variable, which is the rate, of each neuron); or ``group.variable``, any array of the
+        state; and "gradients", where exact gradients are computed too (`oracle` of `Learning`): cosine
+        and norm ratio of the gradient of every projection and parameter to the exact one.
     every : int
         Record each `every`-th step.
     windows : tuple of (int, int), optional
-        Ranges (first, last) of steps in which to record, the first not included; negative numbers
-        count from the end of the run, None is the end. Everything if nothing is said. In a run that
-        is too short, those from its start and its end may overlap.
+        Ranges (first, last) of steps in which to record: those after `first`, up to `last`. Negative
+        numbers count from the end of the run, None is the end: ``((0, 1000), (-1000, None))`` are the
+        first and last thousand steps. Everything if nothing is said. In a run that is too short, those
+        from its start and its end may overlap.
+
+    Raises
+    ------
+    InputError
+        For a name that is there twice, or windows that are none or overlap. `simulate` refuses what the
+        agent does not have, and recordings that do not fit.
+
+    Examples
+    --------
+    >>> Record(("dopamine", "cortex"), windows=((0, 1000), (-1000, None))).every
+    1
     """
 
     variables: tuple[str, ...] = ()

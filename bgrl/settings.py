@@ -22,7 +22,7 @@ from bgrl.circuit.clock import agree, check_duration
 from bgrl.cli import typed
 from bgrl.errors import InputError, check_count, choose
 from bgrl.estimate import DryRun, estimate
-from bgrl.learning import FEEDBACKS, METHODS, OPTIMIZERS, RATES, Learning
+from bgrl.learning import FEEDBACKS, METHODS, OPTIMIZERS, RATES, Learning, Optimizer
 from bgrl.own import NamesOrFile, is_file, member
 from bgrl.recording import Record
 from bgrl.simulation import LEAST_EVALUATION, Run, simulate
@@ -81,7 +81,7 @@ class Settings(Basics):
             "feedback": self.feedback,
             "optimizer": self.optimizer
             if not is_file(self.optimizer)
-            else member(self.optimizer, "OPTIMIZER", "an optimizer"),
+            else member(self.optimizer, "OPTIMIZER", "an optimizer", Optimizer),
         }
 
 

@@ -90,7 +90,7 @@ class _Diverged(RunError):
 
 @description
 class Run:
-    """How long, with which randomness, and what is looked at.
+    """A run: for how many steps an agent learns, with which randomness, and what is looked at.
 
     Parameters
     ----------
@@ -98,7 +98,8 @@ class Run:
         Task steps in which the agent learns, each replicate.
     seed : int
         0 to 2**31 - 1.
-    backend : str
+    backend : {"cpp", "numpy", "cython", "cpp-plain", "cuda", "cuda-emulated"}
+        What runs the circuit and the task: ``cpp`` compiles them, ``numpy`` needs no compiler.
     evaluations : int
         Evaluations with plasticity off, evenly spread over the run, besides one before it.
     evaluation_trials, final_trials : int
@@ -113,6 +114,16 @@ class Run:
         more. An evaluation whose steps are used up before its trials ends with those it has.
     evaluation_noise : bool
         Whether the noise of the circuit (``xi``) is on in evaluations too.
+
+    Raises
+    ------
+    InputError
+        For a number that cannot be, an unknown backend, a window outside of the run.
+
+    Examples
+    --------
+    >>> Run(1000, evaluations=4).checkpoints()
+    [0, 250, 500, 750, 1000]
     """
 
     steps: int
@@ -172,9 +183,9 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         Among how many processes the replicates are shared, see `bgrl.backends.load`. It changes
         nothing in the results, so a run may go on with another number.
     weights : xarray.DataTree, optional
-        Another run, whose learned weights are those to start from: of the same circuit, or of one in
-        which synapses are missing. Agents that normalise inputs or scale reward go on with the
-        statistics of that run. Rates that fall begin anew, as the run does.
+        The dataset of another run, with as many replicates, whose last weights are those to start from:
+        of the same circuit, or of one in which synapses are missing. Agents that normalise inputs or
+        scale reward go on with the statistics of that run. Rates that fall begin anew, as the run does.
 
     Returns
     -------
@@ -195,6 +206,7 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     """
     as_annotated("agent", agent, Agent, "simulate")
     as_annotated("run", run, Run, "simulate")
+    as_annotated("work", work, str | os.PathLike | None, "simulate")
     try:
         if work is not None:
             return _simulate(agent, run, work, progress, processes, weights)
@@ -211,6 +223,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         except BaseException:
             folder.remove()
             raise
+    except BrokenPipeError:  # nobody reads what is printed any more: no fault of the run
+        raise
     except OSError as error:
         where = f"the run cannot go on{f' ({error.filename})' if error.filename else ''}"
         raise RunError(str(from_system(where, error))) from None

@@ -14,9 +14,11 @@ from bgrl.agent import Agent
 from bgrl.backends import BACKENDS, load
 from bgrl.circuit.ctrnn import ctrnn_circuit, meta_inputs
 from bgrl.cli import Parser, run_command
+from bgrl.description import as_annotated
 from bgrl.errors import choose
 from bgrl.learning import Learning
 from bgrl.step.assemble import initial_state
+from bgrl.tasks.base import Task
 
 #: Replicates and steps of a check: 10,000 random steps.
 REPLICATES, STEPS = 50, 200
@@ -102,7 +104,7 @@ def problems(task, played, again, other):
 
 
 def check(task, backends=("numpy",)):
-    """Check a task.
+    """What is wrong with a task: it is played by an agent that chooses at random.
 
     Parameters
     ----------
@@ -114,7 +116,15 @@ def check(task, backends=("numpy",)):
     -------
     list of str
         What is wrong; empty if nothing is.
+
+    Raises
+    ------
+    InputError
+        For an unknown backend, with those that there are.
     """
+    as_annotated("task", task, Task, "check")
+    for backend in backends:
+        choose("backend", backend, BACKENDS)
     agent = random_agent(task)
     program = load(backends[0], agent.structure())
     played = play(agent, program, 1)
@@ -132,13 +142,15 @@ def check(task, backends=("numpy",)):
 
 def main(arguments=None):
     """The command."""
-    parser = Parser(prog="python -m bgrl.task_check", description=__doc__.split("\n")[0])
-    parser.add_argument("tasks", nargs="*", metavar="TASK", help="names; all if nothing is said")
+    parser = Parser(prog="python -m bgrl.task_check", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument(
+        "tasks", nargs="*", metavar="TASK", help="names or FILE.py; all if nothing is said"
+    )
     parser.add_argument(
         "--backends", default="numpy", help="separated by commas; the first is the reference"
     )
     options = parser.parse_args(arguments)
-    backends = [choose("backend", name, BACKENDS) for name in options.backends.split(",")]
+    backends = options.backends.split(",")
     failed = 0
     for name in options.tasks or tasks.names():
         found = check(tasks.make(name), backends)

@@ -1,30 +1,31 @@
 """Lists the experiments: ``python -m experiments``; the tasks: ``python -m experiments tasks``.
 
-``python -m experiments FILE.py [options]`` runs an experiment of one's own, written like those here.
+``python -m experiments NAME [options]`` runs one, as ``python -m experiments.NAME`` does, and ``python -m
+experiments FILE.py [options]`` one of one's own, written like those here.
 """
 
 import ast
-import pkgutil
+import runpy
 import sys
 import textwrap
 from pathlib import Path
 
-from bgrl import experiments, tasks
+from bgrl import commands, experiments, tasks
 from bgrl.cli import run_command, typed
 from bgrl.errors import InputError, choose
+from bgrl.experiment import load_own
 from bgrl.experiment import main as run_experiment
-from bgrl.own import is_file, load, member
+from bgrl.own import is_file
 
 
 def listing():
     """Name and first line of every experiment, as lines of text."""
     lines = [f"{typed('experiments.NAME')} [--help]", ""]
-    for module in sorted(pkgutil.iter_modules(experiments.__path__), key=lambda m: m.name):
-        if not module.name.startswith("_"):
-            file = f"{module.name}/__init__.py" if module.ispkg else f"{module.name}.py"
-            source = Path(experiments.__path__[0], file).read_text()
-            first = (ast.get_docstring(ast.parse(source)) or "").splitlines()[0]
-            lines.append(f"  {module.name:<16} {first}")
+    for name in commands.names("bgrl.experiments"):
+        package = Path(experiments.__path__[0], name, "__init__.py")
+        file = package if package.is_file() else package.parent.with_suffix(".py")
+        first = ast.get_docstring(ast.parse(file.read_text(encoding="utf-8"))).splitlines()[0]
+        lines.append(f"  {name:<17} {first}")
     return lines
 
 
@@ -51,23 +52,31 @@ def task_listing():
             if text:
                 indent = " " * 14
                 lines += textwrap.wrap(f"  {title + ':':<12}{text}", 100, subsequent_indent=indent)
-    lines.append("gymnasium:NAME: any Gymnasium environment, --observe entries of its observation")
+    lines.append(
+        "gymnasium:NAME: any Gymnasium environment; --observe 0,2 chooses what is seen of it"
+    )
+    lines.append("FILE.py: a task of your own (docs/own.md)")
     return lines
 
 
 def main():
     """The command."""
-    kinds = {"experiments": listing, "tasks": task_listing}
-    words = sys.argv[1:] or ["experiments"]
-    if is_file(words[0]):
-        for name in ("run", "Config", "QUICK", "ANALYSIS"):
-            member(words[0], name, "an experiment")
-        return run_experiment(Path(words[0]).stem, load(str(Path(words[0]).absolute())), words[1:])
-    if len(words) > 1:
-        raise InputError(
-            f"one listing at a time, not {' '.join(words)}; {typed('experiments.NAME')}"
-        )
-    print("\n".join(kinds[choose("listing", words[0], kinds)]()))
+    listings = {"experiments": listing, "tasks": task_listing}
+    name, *rest = sys.argv[1:] or ["experiments"]
+    if name in ("-h", "--help"):
+        print(__doc__ or "")
+        name = "experiments"
+    if is_file(name):
+        return run_experiment(Path(name).stem, load_own(name), rest)
+    runnable = commands.names("bgrl.experiments")
+    choose("experiment or listing", name, [*listings, *runnable])
+    if name in runnable:
+        sys.argv[1:] = rest
+        return runpy.run_module(f"bgrl.experiments.{name}", run_name="__main__", alter_sys=True)
+    if rest:
+        raise InputError(f"{name} takes no more words, not {' '.join(rest)}")
+    print("\n".join(listings[name]()))
+    return 0
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(arguments=None):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("model", metavar="MODEL", help=f"one of {', '.join(models.names())}")
+    add("model", metavar="MODEL", help=f"one of {', '.join(models.names())}, or FILE.py")
     add(
         "--task",
         default="memory_chain",
@@ -53,7 +53,7 @@ def main(arguments=None):
     values, scales = map(named_values, (options.set, options.scale))
     circuit = edit(circuit, values, scales, options.lesion)
     given = options.output is not None
-    path = Path(options.output if given else f"results/{options.model}.svg")
+    path = Path(options.output if given else f"results/{Path(options.model).stem}.svg")
     check_writable(path, (".svg", ".png", ".pdf"))
     if given and os.path.lexists(path) and not options.overwrite:
         raise InputError(f"{path} exists; choose another --output, or replace it with --overwrite")

@@ -1,8 +1,9 @@
 """An agent learns any task: ``--task NAME`` or ``--task gymnasium:CartPole-v1 --observe 0,2``.
 
 ``python -m experiments tasks`` lists the tasks with their settings, which ``--set task.NAME=VALUE``
-changes; of Gymnasium's, ``task.reward_scale``. The figure shows the learning curve, the return and
-length of trials while learning, and dopamine and value late in learning.
+changes; those of a Gymnasium environment are its keyword arguments, and ``task.reward_scale``, by which
+rewards are multiplied. The figure shows the learning curve, the return and length of trials while
+learning, and dopamine and value late in learning.
 """
 
 from dataclasses import dataclass

@@ -9,8 +9,11 @@ import sys
 
 from bgrl import own
 from bgrl.agent import Agent
+from bgrl.circuit import Circuit
+from bgrl.description import as_annotated
 from bgrl.errors import choose
 from bgrl.learning import Learning
+from bgrl.tasks.base import Task
 
 if __name__ == "models":  # in a checkout, see `bgrl.checkout`
     sys.modules[__name__] = importlib.import_module("bgrl.models")
@@ -31,17 +34,35 @@ def names():
 
 
 def circuit(model, task, units=32):
-    """The circuit of a model for a task; `units` neurons in the cortex.
-
-    A model is one of `names`, or a Python file with a function ``circuit(task, units)``.
+    """The circuit of a model for a task.
 
     Where the task counts time the circuit's step is as long. Its time constants stay what they are in
     ms; but those of an environment, whose step nobody chose, become as many steps.
+
+    Parameters
+    ----------
+    model : str
+        One of `names`, or a Python file with a function ``circuit(task, units)``.
+    task : bgrl.Task
+        Whose observations and actions the circuit has inputs and outputs for.
+    units : int
+        Neurons in the cortex.
+
+    Returns
+    -------
+    bgrl.Circuit
+
+    Raises
+    ------
+    InputError
+        For an unknown model, with those that there are, or a task that the model cannot have.
     """
+    as_annotated("task", task, Task, "models.circuit")
     if own.is_file(model):
-        made = own.member(model, "circuit", "a model")(task, units)
+        made = own.function(model, "circuit", "a model", Circuit)(task, units)
     else:
-        module = importlib.import_module(f"{__name__}.{choose('model', model, names())}")
+        name = choose("model", model, names(), "FILE.py")
+        module = importlib.import_module(f"{__name__}.{name}")
         made = module.circuit(task, units)
     if task.step_duration is None:
         return made
@@ -50,23 +71,38 @@ def circuit(model, task, units=32):
 
 
 def agent(model, task, units=32, replicates=1, dtype="float32", **learning):
-    """An agent with the circuit of a model.
+    """An agent with the circuit of a model, which `bgrl.simulate` lets learn.
 
     Parameters
     ----------
     model : str
         One of `names`, or a Python file, see `circuit`.
-    task : bgrl.tasks.Task
+    task : bgrl.Task
+        `bgrl.tasks.make` makes one by its name.
     units : int
         Neurons in the cortex.
     replicates : int
+        Independent agents, each with weights and randomness of its own.
     dtype : {"float32", "float64"}
+        Of everything that is computed.
     **learning
-        Settings of `bgrl.learning.Learning`, whose defaults are the paper's; `STEADY` are ours.
+        Settings of `bgrl.Learning`, whose defaults are the paper's; `STEADY` are ours.
 
     Returns
     -------
-    bgrl.agent.Agent
+    bgrl.Agent
+
+    Raises
+    ------
+    InputError
+        For an unknown model or setting, with those that there are.
+
+    Examples
+    --------
+    >>> from bgrl import tasks
+    >>> made = agent("rtrrl", tasks.make("memory_chain"), units=8, discount=0.9)
+    >>> made.circuit.populations["cortex"].size
+    8
     """
     learns = Learning(**learning)
     return Agent(circuit(model, task, units), task, learns, replicates, dtype)

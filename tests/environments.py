@@ -39,6 +39,42 @@ class Counting(Paying):
         return np.array([self.time / 10, self.trial], np.float32)
 
 
+class Odd(gymnasium.Env):
+    """Spaces that do not begin at 0, an image, numbers without bounds; some trials end, some are cut.
+
+    An action that its space does not have is an error.
+    """
+
+    observation_space = spaces.Dict(
+        {
+            "image": spaces.Box(0, 255, (2, 2, 3), np.uint8),
+            "place": spaces.Box(-np.inf, np.inf, (1,), np.float64),
+            "several": spaces.MultiDiscrete([3, 4], start=[1, -2]),
+            "which": spaces.Tuple([spaces.Discrete(4, start=2), spaces.MultiBinary(2)]),
+        }
+    )
+    action_space = spaces.Discrete(3, start=-1)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.time, self.last, self.length = 0, 0, int(self.np_random.integers(2, 6))
+        return self._seen(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        self.time, self.last = self.time + 1, int(action)
+        reward = np.float32(self.last + self.np_random.normal())
+        return self._seen(), reward, np.bool_(self.time >= self.length), self.time >= 4, {}
+
+    def _seen(self):
+        return {
+            "image": np.full((2, 2, 3), 50 * self.time, np.uint8),
+            "place": np.array([self.time / 3]),
+            "several": np.array([1 + self.time % 3, self.time % 4 - 2]),
+            "which": (np.int64(2 + self.time % 4), np.array([1, self.time % 2], np.int8)),
+        }
+
+
 def register(name, made, **settings):
     """Make an environment known as ``Name-v0``."""
     gymnasium.register(f"{name}-v0", entry_point=made, **settings)
@@ -96,5 +132,5 @@ class Boundless(Paying):
 for _where in ("make", "again", "reset", "shape", "step", "nan", "none", "array", "inf"):
     register(f"Failing{_where.capitalize()}", Failing, kwargs={"where": _where})
 register("FailingLate", Failing, kwargs={"where": "step", "after": 45})
-for _made in (Graded, Telling, Several, Boundless):
+for _made in (Odd, Graded, Telling, Several, Boundless):
     register(_made.__name__, _made)

@@ -106,7 +106,15 @@ def test_an_optimizer_with_a_total_over_all_parameters(backend):
 @pytest.mark.parametrize(
     ("optimizer", "message"),
     [
-        (("update = gradiant",), "unknown symbol gradiant in 'update = gradiant'"),
+        (("update = gradiant",), "code: unknown symbol gradiant; known: .*; in 'gradiant'"),
+        (("update = update + gradient",), "code: unknown symbol update"),
+        (("update = relu(gradient)",), "code: unknown function relu"),
+        (("eligibility = 0\nupdate = gradient",), "code: eligibility is given and cannot be set"),
+        (("update = 2*(gradient",), r"cannot be read \('\(' was never closed\)"),
+        (("update = velocity", "velocity"), "state is 'velocity'; a tuple is needed in Optimizer"),
+        (("update = gradient", ("a b",)), "'a b' is no name for a variable or total"),
+        (("update = gradient", ("gradient",)), "it is a name that the network uses itself"),
+        ((), "Optimizer: missing a required argument: 'code'"),
         (("step = gradient",), "must set `update`"),
         (("update = scale*gradient", (), {}, "scale = 1/norm"), "once: unknown symbol norm"),
         (("update = gradient", (), {"norm": "weight**2"}), "total 'norm': unknown symbol weight"),

@@ -177,12 +177,27 @@ def test_learning_curve_shows_median_quartiles_and_singles():
     assert "0.70" in ax.get_title(loc="left")
 
 
+def test_one_is_not_several():
+    alone = by_hand().isel(replicate=[0])
+    assert trials.summary_table(by_hand())[0].split(", ")[1] == "2 replicates"
+    assert trials.summary_table(alone)[0].split(", ")[1] == "1 replicate"
+    assert (trials.counted(1, "trial"), trials.counted(0, "trial")) == ("1 trial", "0 trials")
+
+
 def test_event_aligned_curves():
     ax = event_aligned.plot_event_aligned(by_hand(), "dopamine", "outcome", before=2, after=0)
     early, late = (line for line in ax.lines if line.get_label() in ("early", "late"))
     for line in (early, late):
         np.testing.assert_allclose(line.get_xdata(), [-40, -20, 0])
         np.testing.assert_allclose(line.get_ydata(), [0, 0, 0.5])
+    # In a figure of its own it says what is drawn; among other axes that is for the whole figure.
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["early", "late"]
+    assert ax.get_title(loc="left") == "quantity around outcome"
+    (caption,) = (text.get_text() for text in ax.texts if text.get_gid() == "caption")
+    assert caption.startswith("median and quartiles, n = ") and "early and late" in caption
+    among = event_aligned.axes_or_new(None)
+    event_aligned.plot_event_aligned(by_hand(), "dopamine", "outcome", before=2, after=0, ax=among)
+    assert among.get_legend() is None and among.get_title(loc="left") == ""
 
 
 def test_rewarded_trials_are_drawn_apart():

@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 
@@ -11,11 +13,12 @@ import pytest
 
 import models
 from analysis import style
-from bgrl import dataset, experiment, tasks
+from bgrl import commands, dataset, experiment, simulation, tasks
 from bgrl.circuit import Circuit
 from bgrl.cli import run_command
-from bgrl.errors import InputError
+from bgrl.errors import InputError, nearest
 from bgrl.experiment import main
+from bgrl.simulation import Run
 from experiments import cartpole, gradient_quality, memory_chain
 from tests.commands import ROOT, command
 from tests.conftest import FIXTURES
@@ -66,6 +69,53 @@ def test_memory_chain_writes_data_and_figure(tmp_path):
     redrawn = command("analysis.plot", output, "--kind", "learning_curve")
     assert redrawn.returncode == 0, redrawn.stderr
     assert (tmp_path / "run-learning_curve.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["experiments.memroy"], "did you mean 'memory_chain'?"),
+        (["analysis.plto", "a.nc"], "valid: analysis.plot, analysis.reproduction, analysis.view, "),
+        (["analysis.trials"], "unknown command 'analysis.trials'; valid: "),
+        (["bgrl"], "bgrl.cache, bgrl.doctor, bgrl.task_check, bgrl.verify, experiments"),
+        (["bgrl.docter"], "did you mean 'bgrl.doctor'?"),
+        (["bgrl.experimnts.train"], "unknown command 'bgrl.experimnts.train'"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_those_that_are(words, text, tmp_path):
+    one_line(in_a_process(*words, cwd=tmp_path), 2, text)
+
+
+def test_packages_of_a_users_own_are_not_looked_at(tmp_path):
+    for name in ("analysis", "mine"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("import bgrl\n")
+        (tmp_path / name / "look.py").write_text("print(__name__)\n")
+        result = in_a_process(f"{name}.look", cwd=tmp_path)
+        assert (result.returncode, result.stdout) == (0, "__main__\n"), result.stderr
+
+
+def test_an_experiment_is_run_by_its_name_too(tmp_path):
+    words = ("draw", "gpr", "--output", tmp_path / "gpr.svg")
+    assert command("experiments", *words).stdout == f"wrote {tmp_path / 'gpr.svg'}\n"
+    told = command("experiments", "--help").stdout.split()
+    assert set(commands.names("bgrl.experiments")) < set(told)
+
+
+def test_every_command_is_on_the_page_of_commands():
+    page = (ROOT / "docs" / "commands.md").read_text()
+    words = {word.rpartition(".")[2] for word in re.findall(r"[\w.]+", page)}
+    missing = {name for p in commands.PACKAGES for name in commands.names(p)} - words
+    assert missing == set()
+
+
+def test_every_command_says_its_options(tmp_path):
+    found = [f"{p}.{name}" for p in commands.PACKAGES for name in commands.names(p)]
+    assert {"bgrl.doctor", "bgrl.analysis.view", "bgrl.experiments.dopamine"} < set(found)
+    for module in found:
+        result = command(module, "--help", cwd=tmp_path)
+        assert (result.returncode, result.stderr) == (0, ""), module
+        assert result.stdout.startswith("usage: "), module
 
 
 def test_train_records_what_is_asked(tmp_path):
@@ -452,3 +502,56 @@ def test_a_reader_who_has_read_enough_is_no_error(length):
     )
     os.close(write)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_a_run_whose_reader_has_read_enough_is_no_error(small_agent, monkeypatch):
+    """What the run says goes to nobody; that is not taken for a fault of the disk."""
+
+    def unread(_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(simulation.tqdm, "write", unread)
+    run = Run(20, backend="numpy", evaluations=1, evaluation_steps=5)
+    with pytest.raises(BrokenPipeError):
+        simulation.simulate(small_agent(), run, progress=True)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_command_without_output_runs(closed, tmp_path):
+    code = (
+        "import sys; from bgrl.cli import run_command\n"
+        "say = lambda: print('x') or print('y', file=sys.stderr) or open('done', 'w').write('z')\n"
+        "sys.exit(run_command(lambda: say() and 0))"
+    )
+    line = f"{shlex.join([sys.executable, '-c', code])} {closed}"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    assert subprocess.run(["sh", "-c", line], env=environment, cwd=tmp_path).returncode == 0
+    assert (tmp_path / "done").read_text() == "z"
+
+
+def test_what_a_terminal_cannot_show_is_written_as_escapes():
+    result = in_a_process("experiments", "tasks", PYTHONIOENCODING="ascii")
+    assert result.returncode == 0, result.stderr
+    assert r"Gouv\xeaa et al. 2015" in result.stdout
+
+
+def test_commands_do_without_docstrings():
+    line = [sys.executable, "-OO", "-m", "experiments.train", "--help"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(line, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "--task TASK" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "valid", "found"),
+    [
+        ("tua", ("size", "tau"), "tau"),
+        ("RTRL", ("rflo", "rtrl"), "rtrl"),
+        ("memroy", ("gating", "memory_chain"), "memory_chain"),
+        ("card", ("cartpole_noisy", "cartpole_still"), None),  # which of them cannot be known
+        ("me", ("memory_chain",), None),
+        ("nothing_like_it", ("size", "tau"), None),
+    ],
+)
+def test_the_name_that_was_probably_meant(typed, valid, found):
+    assert nearest(typed, valid) == found

@@ -59,6 +59,31 @@ def test_twin_equals_the_network(name):
         np.testing.assert_allclose(seen, played["observation"][t, 0], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "action"),
+    [
+        *(("memory_chain", a) for a in (2, -1, 0.5, np.nan, None, "left", np.array([0, 1]))),
+        *(("pendulum", a) for a in (np.array([np.nan]), np.zeros(2), None)),
+    ],
+)
+def test_an_action_that_is_none_is_refused(name, action):
+    env = tasks.as_gymnasium(name)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(0)
+    env.reset(seed=0)
+    needed = "1 finite number" if name == "pendulum" else "a whole number from 0 to 1"
+    with pytest.raises(InputError, match=f"action is .*; {needed} is needed"):
+        env.step(action)
+    assert env.step(np.zeros(1))[1:] == _first_step(name)
+
+
+def _first_step(name):
+    """What the first step with action 0 gives after `reset(seed=0)`, besides the observation."""
+    env = tasks.as_gymnasium(name)
+    env.reset(seed=0)
+    return env.step([0])[1:]
+
+
 def test_terminated_and_truncated_are_told_apart():
     env = tasks.as_gymnasium("cartpole")
     env.reset(seed=0)
@@ -154,6 +179,37 @@ def test_continuous_actions_reach_the_environment_within_bounds():
         np.testing.assert_allclose(state["input.x"][0, :3], seen, rtol=1e-6)
         np.testing.assert_allclose(state["task.reward"][0], reward, rtol=1e-6)
     program.environment.close()
+
+
+def test_odd_spaces_rewards_and_ends_are_those_of_the_environment():
+    """Of both replicates; where a trial is cut the closing step follows, where it ends the next trial."""
+    from tests.environments import Odd
+
+    _, agent, _ = bridged(name="tests.environments:Odd-v0", observe="")
+    names = ("observation", "reward", "action", "done")
+    data = simulate(agent, Run(60, 3, "numpy", 1, 1, 1, Record(names, windows=((0, None),))))
+    terminated = data["trials"]["terminated"].values
+    assert (terminated == 1).any() and (terminated == 0).any()
+    for r in range(2):
+        traces = {name: data["traces"][name].values[r] for name in names}
+        env, action, cut = Odd(), 0, False
+        env.reset(seed=seed_of(3, r, 0))
+        for k in range(60):  # what is recorded first is step 1
+            reward, terminated, closing = 0.0, False, cut
+            if cut:
+                seen, _ = env.reset(seed=seed_of(3, r, k + 1))
+                cut = False
+            else:
+                seen, reward, terminated, truncated, _ = env.step(action - 1)
+                cut = truncated and not terminated
+                if terminated:
+                    seen, _ = env.reset(seed=seed_of(3, r, k + 1))
+            flat = gymnasium.spaces.flatten(env.observation_space, seen)
+            np.testing.assert_allclose(traces["observation"][k], flat, rtol=1e-12)
+            if k:  # the action before the first record is not recorded
+                np.testing.assert_allclose(traces["reward"][k], reward, rtol=1e-6)
+            assert traces["done"][k] == (terminated or closing)
+            action = int(traces["action"][k])
 
 
 def test_a_run_through_the_bridge_repeats():

@@ -35,7 +35,7 @@ ROOMS = (
     ("layout",),
     ("assembly",),
     ("checkpoints", "dataset", "estimate", "experiment", "requests", "settings", "simulation"),
-    ("bptt", "following", "doctor", "notebook", "task_check", "verify"),
+    ("bptt", "commands", "following", "doctor", "notebook", "task_check", "verify"),
 )
 
 

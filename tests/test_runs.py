@@ -72,6 +72,23 @@ def test_one_of_them_is_as_its_file_has_it(files):
                 xr.testing.assert_allclose(own[name].to_dataset(), alone[name].to_dataset())
 
 
+def test_runs_may_have_other_replicates_and_pathways():
+    """A pathway that only the run with fewer replicates has is as long as the others."""
+    first, second = by_hand(), by_hand()
+    for data, name, count in ((first, "a->b", 2), (second, "c->b", 1)):
+        weights = np.full((count, 2, 3, 4), 0.5)
+        dims = ("replicate", "checkpoint", "post_b", f"pre_{name[0]}")
+        data["weights"] = xr.DataTree(xr.Dataset({name: (dims, weights, {"units": "1"})}))
+    second = second.isel(replicate=[0])
+    tree = runs.join([first, second], ["a.nc", "b.nc"])
+    assert tree["weights"]["c->b"].shape == (2, 2, 2, 3, 4)
+    assert tree["weights"]["c->b"].notnull().sum() == 2 * 3 * 4
+    for k, own in enumerate((first, second)):
+        for group in ("weights", "evaluation"):
+            found = runs.select(tree, k)[group].to_dataset()
+            xr.testing.assert_equal(found, own[group].to_dataset(inherit=False))
+
+
 def test_settings_of_a_command_go_before_the_configuration():
     a, b = changed(seed=1), changed(seed=2)
     a.attrs["settings"] = json.dumps({"seed": 1, "task_options": {"length": 3}, "lesions": []})

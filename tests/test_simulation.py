@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -112,6 +114,17 @@ def test_chunks_do_not_matter(small_agent, monkeypatch):
     monkeypatch.setattr(simulation, "_FIRST_CHUNK", 7)
     monkeypatch.setattr(simulation, "CHUNK_SECONDS", 0.0)
     xr.testing.assert_identical(whole, simulate(small_agent(), run()))
+
+
+def test_runs_in_threads_are_those_that_run_alone(small_agent):
+    """Programs of one structure share a network of Brian2, and building one changes its settings."""
+    made = [Run(60, seed, "numpy", evaluations=1, evaluation_steps=20) for seed in (1, 2, 3)]
+    agent = small_agent()
+    alone = [simulate(agent, run) for run in made]
+    with ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(partial(simulate, agent), made))
+    for one, other in zip(alone, together, strict=True):
+        xr.testing.assert_identical(one["weights"].to_dataset(), other["weights"].to_dataset())
 
 
 def test_seeds_differ(small_agent):

@@ -44,9 +44,17 @@ class Agent:
         With an actor and a critic, and inputs whose channels fit the task.
     task : Task
     learning : Learning
+        Those of the paper if nothing is said.
     replicates : int
         Independent agents, each with its own weights and randomness.
     dtype : {"float32", "float64"}
+        Of everything that is computed.
+
+    Raises
+    ------
+    InputError
+        If circuit and task do not fit: numbers of observations and actions, duration of a step; or what
+        `learning` names is not in the circuit.
     """
 
     circuit: Circuit

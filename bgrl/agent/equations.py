@@ -7,8 +7,9 @@ derivatives and the same plan.
 from dataclasses import replace
 
 from bgrl.agent import Agent
-from bgrl.circuit import Readout
+from bgrl.circuit import Circuit, Readout
 from bgrl.circuit.circuit import OWN_INPUTS
+from bgrl.description import as_annotated
 from bgrl.learning import Learning
 from bgrl.learning.derivatives import population_step
 from bgrl.learning.methods import METHODS
@@ -35,15 +36,21 @@ def sensitivity_equations(circuit, method):
 
     Parameters
     ----------
-    circuit : bgrl.circuit.Circuit
-        One without actor or critic is treated as if every state taught something.
+    circuit : bgrl.Circuit
+        That of an agent is ``agent.circuit``. One without actor or critic is treated as if every
+        state taught something.
     method : str
         One of `bgrl.learning.METHODS`.
 
     Returns
     -------
     str
-        Cost, the step and its derivatives for each nucleus, and an equation for each sensitivity.
+        Its cost, the step and its derivatives for each nucleus, and an equation for each sensitivity.
+
+    Raises
+    ------
+    InputError
+        For an unknown method, with those that there are.
 
     Examples
     --------
@@ -52,6 +59,7 @@ def sensitivity_equations(circuit, method):
     >>> sensitivity_equations(circuit, "none").splitlines()[0]
     'none keeps nothing: nothing is learned.'
     """
+    as_annotated("circuit", circuit, Circuit, "sensitivity_equations")
     if circuit.actor is None or circuit.critic is None:
         circuit = watched(circuit)
     observed = sum(v for k, v in circuit.inputs.items() if k not in OWN_INPUTS)

@@ -5,6 +5,7 @@ import functools
 import gc
 import itertools
 import json
+import threading
 import time
 
 import brian2 as b2
@@ -20,6 +21,20 @@ from bgrl.step.exchange import Exchange
 from bgrl.step.operation import Operation
 
 _NUMBERS = itertools.count()
+#: One thread at a time builds a network, for which Brian2's settings are changed, or runs one, which
+#: other programs of its structure share.
+_ALONE = threading.RLock()
+
+
+def _alone(function):
+    """Decorator: other threads wait."""
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        with _ALONE:
+            return function(*args, **kwargs)
+
+    return wrapper
 
 
 @contextlib.contextmanager
@@ -46,6 +61,7 @@ def _preferences(target, dtype):
 
 
 @functools.lru_cache(maxsize=8)
+@_alone
 def _network(description, target, own_numbers=False):
     """The network of a structure, in JSON; programs of one structure share it, their state is apart."""
     structure = json.loads(description)
@@ -85,6 +101,7 @@ class RuntimeProgram:
     def _array(self, name):
         return self.network.variables[name].get_value()
 
+    @_alone
     def advance(self, state, start, steps, learn=True, sink=None):
         """See `bgrl.backends.load`."""
         check_connected(self.network.blueprint.structure, self.environment)

@@ -43,13 +43,13 @@ class TaskEnv(gymnasium.Env):
 
     def __init__(self, task):
         self.task = task
-        channels, m = len(task.observations), len(task.actions)
+        channels, self._size = len(task.observations), len(task.actions)
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (channels,), np.float64)
         if task.continuous:
             low, high = np.transpose(task.bounds).astype(np.float64)
             self.action_space = gymnasium.spaces.Box(low, high, dtype=np.float64)
         else:
-            self.action_space = gymnasium.spaces.Discrete(m)
+            self.action_space = gymnasium.spaces.Discrete(self._size)
         self._step, self._reset = (_assigned(code) for code in (task.step, task.reset))
         self._observe = [_compiled(e) for e in task.observations.values()]
         tables = {k: np.asarray(v, float) for k, v in task.tables.items()}
@@ -71,7 +71,8 @@ class TaskEnv(gymnasium.Env):
             self._state = dict.fromkeys((*self.task.variables, *OUTCOME), np.float64(0))
             # As in the compiled program, the first step of a run only starts the first trial.
             if not self.task.closes:
-                self._execute(self._step, np.zeros(len(self.task.actions)))
+                still = np.zeros(self._size if self.task.continuous else 1)
+                self._execute(self._step, self._taken(still))
         elif self.task.closes and self._state["truncated"] and not self._state["terminated"]:
             # The closing step.
             self._time += 1
@@ -83,8 +84,19 @@ class TaskEnv(gymnasium.Env):
         """One step of the task; a trial that ends is not followed by the next until `reset`.
 
         In an unbroken task the next trial follows at once, ``info["trial_ended"]`` says so, and only a
-        session ends, truncated.
+        session ends, truncated. Numbers of a continuous action may lie outside of its
+        bounds, as those of an agent do; the task says what becomes of them.
+
+        Raises
+        ------
+        gymnasium.error.ResetNeeded
+            Before the first `reset`.
+        InputError
+            For an action that is none.
         """
+        if not self._state:
+            raise gymnasium.error.ResetNeeded("a trial starts with reset(); call it before step()")
+        action = self._taken(action)
         self._time += 1
         self._state["truncated"] = np.float64(0)
         self._execute(self._step, action)
@@ -96,12 +108,22 @@ class TaskEnv(gymnasium.Env):
             return self._observation(), reward, False, truncated, {"trial_ended": terminated}
         return self._observation(), reward, terminated, truncated and not terminated, {}
 
+    def _taken(self, action):
+        """Name to value of an action in the code of the task."""
+        try:
+            numbers = np.asarray(action, np.float64).ravel()
+        except (TypeError, ValueError):
+            numbers = np.empty(0)
+        if self.task.continuous and len(numbers) == self._size and np.isfinite(numbers).all():
+            return {f"action_{k}": number for k, number in enumerate(numbers)}
+        if not self.task.continuous and len(numbers) == 1 and numbers[0] in range(self._size):
+            return {"action": numbers[0]}
+        count = f"{self._size} finite number{'s' if self._size > 1 else ''}"
+        needed = count if self.task.continuous else f"a whole number from 0 to {self._size - 1}"
+        raise InputError(f"action is {action!r}; {needed} is needed")
+
     def _execute(self, lines, action=None):
-        known = self._known | self._state | {"t": self._time}
-        if action is not None and self.task.continuous:
-            known |= {f"action_{k}": np.float64(a) for k, a in enumerate(action)}
-        elif action is not None:
-            known["action"] = np.float64(np.ravel(action)[0])
+        known = self._known | self._state | {"t": self._time} | (action or {})
         own = {*self.task.variables, *OUTCOME}
         with np.errstate(all="ignore"):  # as in compiled code, 1/0 is infinite
             for name, code in lines:

@@ -17,6 +17,9 @@ RESERVED = re.compile(
 
 DIFFERENTIAL = re.compile(r"d(\w+)/dt\s*=\s*(.+?)\s*:\s*(\w+)\Z")
 
+#: A subexpression of Brian2.
+NAMED = re.compile(r"\w+\s*=[^=]+:\s*\w+\Z")
+
 
 #: White noise in equations: ``xi``, or ``xi_name`` where there are several independent ones.
 NOISE = re.compile(r"(?<![\w.])xi(?:_\w+)?(?!\w)")
@@ -48,8 +51,13 @@ def parse_equations(text):
                 raise InputError(f"{line!r}: unit {match[2]}; valid: {', '.join(_DECLARED)}")
             name, found, value = match[1], units, _DECLARED[match[2]]
         else:
+            named = (
+                "; an expression has no name, write it where it is used"
+                if NAMED.match(line)
+                else ""
+            )
             raise InputError(
-                f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'"
+                f"not an equation: {line!r}; write 'dx/dt = ... : 1' or 'tau : second'{named}"
             )
         if name in found:
             raise InputError(f"{line!r}: {name!r} has a line already")

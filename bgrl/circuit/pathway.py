@@ -60,10 +60,11 @@ class Projection:
     source, target : str
         Names of an input or population, and of a population.
     drive : str
-        Which drive of the target it feeds.
+        Which drive of the target it feeds: the summed input that its equations have by that name.
     reads : str
         Which state variable of the source it transmits.
     weights : float, array (target size, source size) or Distribution
+        Initial weights, dimensionless: a target receives the weighted sum of what its sources transmit.
     mask : array of 0 and 1 (target size, source size), optional
         Which synapses exist; all of them where nothing is said.
     sign : {1, -1}, optional

@@ -61,7 +61,7 @@ class Distribution:
 
 
 def normal(std, mean=0.0):
-    """Normal initial values."""
+    """Normal initial values of a standard deviation, and a mean."""
     return Distribution("normal", float(mean), float(std))
 
 
@@ -76,7 +76,7 @@ def glorot_normal(sources, targets):
 
 
 def uniform(low, high):
-    """Uniform initial values; of a parameter with a unit also ``uniform(20*ms, 100*ms)``."""
+    """Uniform initial values from `low` to `high`; of times (in ms) also ``uniform(20*ms, 100*ms)``."""
     unit = unit_of(low) if unit_of(low) == "1/ms" else "ms"
     return Distribution("uniform", in_unit("low", low, unit), in_unit("high", high, unit))
 

@@ -6,13 +6,17 @@ one parameter; `bgrl.step.optimizer` gives them their full names. A new optimize
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from bgrl.description import description
 from bgrl.errors import InputError
-from bgrl.language import symbols
+from bgrl.language import assignments, check_expression, check_name, check_names
+
+#: What the code of an optimizer may read and not set.
+GIVEN = ("gradient", "eligibility", "dopamine", "learning_rate")
 
 
-@dataclass(frozen=True)
+@description
 class Optimizer:
     """How a gradient becomes an update, as equations of one parameter.
 
@@ -34,6 +38,11 @@ class Optimizer:
     once_state : tuple of str
         Variables that `once` keeps from step to step, 0 at the start.
 
+    Raises
+    ------
+    InputError
+        For code that reads what there is not, sets what is given, or sets no ``update``.
+
     Examples
     --------
     >>> Optimizer("update = sign(gradient)").state
@@ -41,38 +50,35 @@ class Optimizer:
     """
 
     code: str
-    state: tuple = ()
-    totals: dict = field(default_factory=dict)
+    state: tuple[str, ...] = ()
+    totals: dict[str, str] = field(default_factory=dict)
     once: str = ""
-    once_state: tuple = ()
+    once_state: tuple[str, ...] = ()
 
     def __post_init__(self):
-        own = {"gradient", "eligibility", "dopamine", "learning_rate", *self.state}
-        said = _assigned(self.once)
-        _check("code", self.code, own | {*said, *self.once_state, "update"})
-        _check("once", self.once, {"dopamine", "max_norm", *self.totals, *self.once_state})
-        for name, expression in self.totals.items():
-            _check(f"total {name!r}", f"total = {expression}", own)
-        if "update" not in _assigned(self.code):
+        own = {"state": self.state, "totals": self.totals, "once_state": self.once_state}
+        check_names("optimizer", **own)
+        for name in (name for names in own.values() for name in names):
+            check_name("optimizer", name, "a variable or total", {*GIVEN, "max_norm", "update"})
+        read = {*GIVEN, *self.state}
+        set_once = _check(
+            "once", self.once, {"dopamine", "max_norm", *self.totals, *self.once_state}
+        )
+        if "update" not in _check("code", self.code, read | {*set_once, *self.once_state}):
             raise InputError("the code of an optimizer must set `update`")
-
-
-def _assigned(code):
-    """Names that lines of code set, in order."""
-    return [line.partition("=")[0].strip() for line in code.splitlines() if line.strip()]
+        for name, expression in self.totals.items():
+            check_expression(f"optimizer, total {name!r}", expression, read)
 
 
 def _check(where, code, known):
-    """Refuse names that the code of an optimizer does not have."""
-    local = set()
-    for line in filter(str.strip, code.splitlines()):
-        name, _, value = line.partition("=")
-        if unknown := symbols(value) - known - local - {"inf", "pi"}:
-            raise InputError(
-                f"optimizer, {where}: unknown symbol {sorted(unknown)[0]} in {line.strip()!r}; "
-                f"known: {', '.join(sorted(known | local))}"
-            )
-        local.add(name.strip())
+    """Names that code sets; refuses what it reads and does not have, and what it may not set."""
+    found = set()
+    for name, value, line in assignments(f"optimizer, {where}", code):
+        check_expression(f"optimizer, {where}", value, known | found)
+        if name in GIVEN:
+            raise InputError(f"optimizer, {where}: {name} is given and cannot be set, in {line!r}")
+        found.add(name)
+    return found
 
 
 #: The bias corrections of Adam after t updates, 1/(1 - 0.9**t) and 1/(1 - 0.999**t).

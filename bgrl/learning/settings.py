@@ -18,9 +18,10 @@ MODULATED = (*RATES, "discount", "inverse_temperature")
 
 @description
 class Learning:
-    """Settings of real-time recurrent reinforcement learning; defaults of its table 1.
+    """Settings of real-time recurrent reinforcement learning: TD(lambda) of actor, critic and network.
 
-    Lemmel & Grosu, "Real-Time Recurrent Reinforcement Learning", AAAI 2025, arXiv 2311.04830.
+    Lemmel & Grosu, "Real-Time Recurrent Reinforcement Learning", AAAI 2025, arXiv 2311.04830, whose
+    table 1 the defaults are. Numbers have no unit where none is said.
 
     Parameters
     ----------
@@ -31,22 +32,25 @@ class Learning:
     overrides : dict of str to str
         Projections ("cortex->cortex") and parameters ("cortex.tau") to another method than that.
     oracle : bool
-        Whether exact RTRL rides along, to compare the gradients with (record `gradient_cosine` and
-        `gradient_norm_ratio`). It does not steer.
+        Whether exact RTRL is computed beside the method, and changes nothing: what is recorded as
+        "gradients" is then the cosine and the ratio of norms of each gradient and the exact one.
     feedback : {"random", "symmetric"}
         Whether the learning signal returns to what a readout reads through fixed weights of their
         own (feedback alignment: drawn, or given, in the `Readout`) or through the readout's.
     optimizer : {"adam", "adam_floor", "amsgrad", "sgd"} or Optimizer
+        How a gradient becomes an update.
     discount : float
-        Of future reward per task step.
+        gamma, 0 to 1: what a reward counts that comes a task step later.
     trace_actor, trace_critic, trace_network : float
-        lambda of the eligibility traces.
+        lambda, 0 to 1: in a task step an eligibility trace falls to discount times this.
     rate_actor, rate_critic, rate_network : float
-        Step sizes; of a time constant, per task step.
+        alpha, learning rates, 0 or more: in a task step a parameter moves by this times its update. Time
+        constants are learned in units of a task step.
     actor_weight : float
-        eta_A, weight of the actor against the critic, in its own trace too.
+        eta_A, what the actor's learning signal counts against the critic's, in the network and in the
+        trace of the actor itself.
     entropy_weight : float
-        eta_H, weight of the policy's entropy.
+        eta_H, what the gradient of the policy's entropy counts, which keeps the agent exploring.
     rate_average_reward : float, optional
         Makes the task a continuing one: the TD error counts reward from its running mean, which moves
         by this times the TD error (Sutton & Barto 2018, section 13.6).
@@ -81,6 +85,16 @@ class Learning:
         the setting to an expression that multiplies it, of nuclei of one neuron and inputs of one
         channel, ``{"rate_network": "1 + 5*noradrenaline"}`` (Doya 2002, Neural Netw. 15:495). A factor
         is never below 0. Rules of projections have no rate; single nuclei have `Editing.modulate`.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, with those that there are, or a number out of its range.
+
+    Examples
+    --------
+    >>> Learning("rtrl", discount=0.9, optimizer="sgd").trace_network
+    0.99
     """
 
     sensitivity: str = "rflo"

@@ -4,7 +4,7 @@ import numpy as np
 
 from bgrl.agent import MAX_SEED
 from bgrl.agent.plan import Plan
-from bgrl.errors import BlueprintError, check_integer
+from bgrl.errors import BlueprintError, InputError, check_integer
 from bgrl.step import (
     dopamine,
     eligibility,
@@ -84,7 +84,7 @@ def initial_state(agent, layout, seed, interventions=()):
     Raises
     ------
     InputError
-        For a seed that cannot be.
+        For a seed that cannot be, or a number that the type of the program cannot hold.
     """
     seed = check_integer("seed", seed, 0, MAX_SEED)
     plan = Plan(agent.structure("modulation.value" in layout))
@@ -93,10 +93,21 @@ def initial_state(agent, layout, seed, interventions=()):
         for name, value in getattr(part, "start", _nothing)(agent, plan, seed).items():
             if name not in state:
                 raise BlueprintError(f"{part.__name__} starts {name}, which does not exist")
-            state[name][...] = value
+            _put(name, state[name], value)
     if plan.intervened:
         hold.begin(agent, interventions, state)
     return state
+
+
+def _put(name, array, value):
+    """Fill an array of the state."""
+    with np.errstate(over="ignore"):
+        array[...] = value
+    if array.dtype.kind == "f" and not np.isfinite(array).all() and np.isfinite(value).all():
+        raise InputError(
+            f"{name} starts at {np.abs(value).max():.3g}, which {array.dtype} cannot hold; a smaller "
+            "number, or dtype float64, is needed"
+        )
 
 
 def _nothing(agent, plan, seed):

@@ -31,8 +31,8 @@ def _factories():
 def _factory(name):
     """The function that makes a task: of this package, or `task` in a Python file of the user's own."""
     if own.is_file(name):
-        return own.member(name, "task", "a task")
-    return _factories()[choose("task", name, names())]
+        return own.function(name, "task", "a task", Task)
+    return _factories()[choose("task", name, names(), "gymnasium:NAME or FILE.py")]
 
 
 def names():
@@ -41,7 +41,13 @@ def names():
 
 
 def _has_defaults(function):
-    return all(p.default is not p.empty for p in inspect.signature(function).parameters.values())
+    return all(p.default is not p.empty for p in _parameters(function).values())
+
+
+def _parameters(function):
+    """Name to parameter of a function that makes a task, but for what takes any others (``**others``)."""
+    found = inspect.signature(function).parameters
+    return {k: p for k, p in found.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
 def options(name):
@@ -49,7 +55,7 @@ def options(name):
     if name.startswith(PREFIX):
         return {}
     function = _factory(name)
-    return {k: p.default for k, p in inspect.signature(function).parameters.items()}
+    return {k: p.default for k, p in _parameters(function).items()}
 
 
 def option_types(name, **settings):
@@ -70,13 +76,13 @@ def option_types(name, **settings):
         found = {"observe": str, "reward_scale": float, "max_episode_steps": int}
         return found | dict.fromkeys(keywords(name.removeprefix(PREFIX)), object)
     function = _factory(name)
-    hints, own = typing.get_type_hints(function), inspect.signature(function).parameters
+    hints, own = typing.get_type_hints(function), _parameters(function)
     found = {k: hints.get(k, float) for k in own}
     given = {k: v for k, v in settings.items() if k in own}
     if all(p.default is not p.empty or k in given for k, p in own.items()):
         # What cannot be made has no parameters yet; `make` says why.
         with contextlib.suppress(InputError):
-            found = dict.fromkeys(_made(name, given).parameters, float) | found
+            found = dict.fromkeys(_factory(name)(**given).parameters, float) | found
         found = {k: found[k] for k in (*own, *found)}
     return found
 
@@ -112,11 +118,11 @@ def make(name, **settings):
 
         _refuse_unknown(name, settings, option_types(name))
         return gymnasium_task(name.removeprefix(PREFIX), **settings)
-    own = inspect.signature(_factory(name)).parameters
+    own = _parameters(_factory(name))
     given = {k: v for k, v in settings.items() if k in own}
     if missing := [k for k, p in own.items() if p.default is p.empty and k not in given]:
         raise InputError(f"task {name!r} needs a value for its option {missing[0]}")
-    task = _made(name, given)
+    task = _factory(name)(**given)
     values = {k: v for k, v in settings.items() if k not in own}
     _refuse_unknown(name, values, {**own, **task.parameters}, task.parameters)
     if not values:
@@ -126,13 +132,6 @@ def make(name, **settings):
         for k, v in values.items()
     }
     return replace(task, parameters=task.parameters | changed, chance_return=None, best_return=None)
-
-
-def _made(name, options):
-    made = _factory(name)(**options)
-    if not isinstance(made, Task):
-        raise InputError(f"{name}: its `task` returns {type(made).__name__}; a Task is needed")
-    return made
 
 
 def _refuse_unknown(name, settings, valid, known=None):
@@ -176,8 +175,8 @@ def as_gymnasium(task):
     Raises
     ------
     InputError
-        If Gymnasium is not installed.
+        If Gymnasium is not installed, or there is no such task.
     """
     from bgrl.bridge.twin import TaskEnv
 
-    return TaskEnv(make(task) if isinstance(task, str) else task)
+    return TaskEnv(task if isinstance(task, Task) else make(task))

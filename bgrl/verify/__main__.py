@@ -12,7 +12,9 @@ from bgrl.verify import verify
 
 def main(arguments=None):
     """The command."""
-    parser = Parser(prog="python -m bgrl.verify", description=replays.__doc__.split("\n")[0])
+    parser = Parser(
+        prog="python -m bgrl.verify", description=(replays.__doc__ or "").split("\n")[0]
+    )
     parser.add_argument("files", nargs="+", metavar="FILE.npz", help="recorded files")
     parser.add_argument(
         "--backend", default="cpp", help=f"one of {', '.join(BACKENDS)} (default cpp)"

@@ -23,9 +23,9 @@ import xarray as xr
 from bgrl import Agent, Learning, models
 from bgrl.analysis.refit import refit_value, td_error
 from bgrl.analysis.sessions import session
-from bgrl.errors import InputError, choose
+from bgrl.errors import choose
 from bgrl.experiments.dopamine import findings
-from bgrl.experiments.dopamine.finding import Choosing
+from bgrl.experiments.dopamine.finding import Choosing, Finding
 from bgrl.interventions import Intervention
 from bgrl.own import NamesOrFile, is_file, member
 from bgrl.recording import Record
@@ -71,9 +71,8 @@ def find(name):
         For an unknown one, with those that there are.
     """
     if is_file(name):
-        return member(name, "FINDING", "a finding")
-    if name not in names():
-        raise InputError(f"unknown finding {name!r}; valid: {', '.join(names())}")
+        return member(name, "FINDING", "a finding", Finding)
+    choose("finding", name, names(), "FILE.py")
     return importlib.import_module(f"bgrl.experiments.dopamine.findings.{name}").FINDING
 
 
