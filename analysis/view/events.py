@@ -29,7 +29,7 @@ LOOKED_AT = (
 
 def panel(state):
     """Signal, event, window, trials and order to choose; curves, map of trials, population."""
-    content = pn.FlexBox(gap="6px", **draw.STRETCH)
+    content, drawn = pn.FlexBox(gap="6px", **draw.STRETCH), []
     signals, populations = state.opened.signals()
     controls = [
         draw.select(state, "signal", "signal", signals),
@@ -53,13 +53,18 @@ def panel(state):
         redraw()
 
     def redraw(*_):
+        """Draw it, unless that is what is there: a look at a run that goes on may move the step too."""
+        key = [state.opened, state.opened.looks, *(getattr(state, name) for name in LOOKED_AT)]
+        if key == drawn:
+            return
+        drawn[:] = key
         try:
             content[:] = [draw.part(one) for one in _figures(state)]
         except ValueError as error:
             content[:] = [draw.said(str(error), "alert")]
 
     state.param.watch(renew, "run")
-    state.param.watch(redraw, [*LOOKED_AT])
+    state.param.watch(redraw, [*LOOKED_AT, "looks"])
     redraw()
     return pn.Column(draw.row(*controls), content, **draw.STRETCH)
 

@@ -40,7 +40,7 @@ def panel(state):
     steps.param.watch(lambda event: state.param.update(step=int(event.new)), "value")
     state.param.watch(redraw, "run")
     state.param.watch(follow, "step")
-    state.param.watch(grow, "seen")
+    state.param.watch(grow, "looks")
     redraw()
     return pn.Column(content, steps, **draw.STRETCH)
 

@@ -16,14 +16,14 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 CACHE = 2**21
 
 
-def serve(files, folder, address, port):
+def serve(files, going, address, port):
     """Answer until interrupted.
 
     Parameters
     ----------
     files : list of str
-    folder : str or None
-        Of a run that goes on.
+    going : analysis.view.state.Going or None
+        A run that goes on.
     address : str
         Loopback, or of this machine in a network.
     port : int
@@ -45,7 +45,7 @@ def serve(files, folder, address, port):
     logging.getLogger("bokeh.server.views.ws").setLevel(
         logging.ERROR
     )  # of windows that were closed
-    runs = open_runs(files, folder)
+    runs = open_runs(files, going)
 
     def window():
         state = State(runs)
@@ -66,7 +66,7 @@ def serve(files, folder, address, port):
         window,
         port=port,
         address=address,
-        title="bgrl: " + ", ".join([*([folder] if folder else []), *files]),
+        title="bgrl: " + ", ".join([*([going.folder] if going else []), *files]),
         # Nobody knows by which name this machine is called from outside.
         websocket_origin=None if address in LOOPBACK else ["*"],
     )

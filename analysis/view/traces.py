@@ -25,7 +25,7 @@ def panel(state):
     shown = pn.widgets.MultiSelect(label="traces", options=[], size=5, width=240)
     first = pn.widgets.IntInput(label="first step", width=110, start=0)
     last = pn.widgets.IntInput(label="last step", width=110, start=0)
-    figures, x = [], Range1d(state.first, state.last)
+    figures, x, known = [], Range1d(state.first, state.last), [0]
 
     def refresh(*_):
         """Read the stretch anew."""
@@ -77,15 +77,15 @@ def panel(state):
                 first=max(0, event.new - half), last=max(0, event.new - half) + b - a
             )
 
-    def grow(event):
+    def grow(_):
         """Keep the end of a run that goes on in view, if it was; shade what was done to it since."""
         if figures and figures[0].shaded != intervals(state.data):
             redraw()
-        a, b = _stretch(state)
-        if event.old and b < event.old:
+        (a, b), before, now = _stretch(state), known[0], state.opened.seen
+        known[0] = now
+        if before and b < before:
             return
-        whole = a == 0
-        state.param.update(first=0 if whole else event.new - (b - a), last=event.new)
+        state.param.update(first=0 if a == 0 else now - (b - a), last=now)
 
     def to_step(_):
         state.param.update(first=max(0, state.step - 50), last=max(0, state.step - 50) + 100)
@@ -108,7 +108,7 @@ def panel(state):
     state.param.watch(redraw, ["run", "traces"])
     state.param.watch(refresh, ["first", "last", "replicate", "step"])
     state.param.watch(centre, "step")
-    state.param.watch(grow, "seen")
+    state.param.watch(grow, "looks")
     redraw()
     return pn.Column(draw.row(shown, first, last, *buttons), content, note, **draw.STRETCH)
 
