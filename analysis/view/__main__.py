@@ -1,6 +1,7 @@
 """The viewer's command: ``python -m analysis.view results/x.nc``."""
 
 import argparse
+import gc
 import importlib
 import importlib.util
 import sys
@@ -66,4 +67,8 @@ def _fail(text):
 
 
 if __name__ == "__main__":
+    # Half a second less: nothing of what is imported is garbage (`serve` collects again), and dask, where it
+    # is installed, would be imported by xarray only to see that no array is one of its.
+    gc.disable()
+    sys.modules.setdefault("dask", None)
     sys.exit(main())
