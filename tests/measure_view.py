@@ -1,9 +1,10 @@
-"""What the viewer costs: ``python tests/measure_view.py live`` and ``... open FILE.nc``; Chromium is needed.
+"""What the viewer costs: ``python tests/measure_view.py live``, or ``open FILE.nc``; needs Chromium.
 
 `live` runs the same training alone and followed, in alternation, and prints the wall time of both, their
 ratio, and the processor time that the run, the viewer and the browser took. The viewer is started as soon
 as the run has a folder, and a browser has its page open until the run ends; the browser's own start does
-not count. Words after ``--`` go to `experiments.train`; without any, four exact agents take a million steps.
+not count. Words after ``--`` go to `experiments.train`; without any, four exact agents learn for a
+million steps.
 
 `open` prints the seconds from the command to its address, to a page whose panels in view are drawn, then
 to each panel that is scrolled to, and of zooms of the traces, and the memory of the viewer's process.
@@ -29,6 +30,15 @@ ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
 #: The page is there, and nothing is to be drawn any more.
 IDLE = "window.Bokeh && Bokeh.documents.length && Bokeh.documents.every(d => d.is_idle)"
+#: A figure with a name was painted.
+DRAWN = """([name]) => {
+  const model = Bokeh.documents[0].get_model_by_name(name)
+  const view = model && Bokeh.index.find_one(model)
+  return view && view.has_finished()
+}"""
+#: First steps of the bins of a trace.
+LOWS = """() => Bokeh.documents[0].get_model_by_name('trace dopamine')
+  .renderers[0].data_source.data.x.join()"""
 #: What is run if nothing is said: four exact agents.
 TRAIN = (
     *("--task", "memory_chain", "--sensitivity", "rtrl", "--replicates", "4", "--processes", "1"),
@@ -80,7 +90,9 @@ def run(output, words, browser=None):
             viewer, url = started("--live", folder)
             page = browser.new_page(viewport={"width": 1280, "height": 900})
             page.goto(url)
-        while (ended := os.waitid(os.P_PID, training.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is None:
+        while (
+            ended := os.waitid(os.P_PID, training.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        ) is None:
             page.wait_for_timeout(50) if page else time.sleep(0.05)
         wall = time.perf_counter() - begun
         own = processor(training.pid)
@@ -102,7 +114,9 @@ def live(browser, pairs, words):
         output = Path(folder) / "run.nc"
         run(output, words)  # builds the program
         for k in range(pairs):
-            both = {seen: run(output, words, seen) for seen in ((None, browser), (browser, None))[k % 2]}
+            both = {
+                seen: run(output, words, seen) for seen in ((None, browser), (browser, None))[k % 2]
+            }
             alone, seen = both[None], both[browser]
             ratios.append(seen[0] / alone[0])
             print(
@@ -113,6 +127,50 @@ def live(browser, pairs, words):
                 flush=True,
             )
     print(f"median of {pairs} pairs: {statistics.median(ratios) - 1:+.1%}")
+
+
+def opened(browser, files):
+    """From the command to the panels in view, then to the others; zooms; memory."""
+    begun = time.perf_counter()
+    viewer, url = started(*(Path(file).resolve() for file in files))
+    since = lambda: time.perf_counter() - begun  # noqa: E731
+    times = {"address": since()}
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.goto(url, wait_until="commit")
+    times["page"] = since()
+    page.get_by_text("The address of this page").wait_for()
+    page.wait_for_function(IDLE)
+    page.wait_for_function(DRAWN, arg=["learning"])
+    times["usable"] = since()
+    taken = processor(viewer.pid)
+    print(
+        "seconds after the command: " + ", ".join(f"{k} {t:.2f}" for k, t in times.items()), end=""
+    )
+    print(f"; processor seconds of the viewer {taken:.2f}")
+    for title in ("Traces", "Around events", "Compare"):
+        begun = time.perf_counter()
+        card = page.locator(".card", has=page.get_by_text(title, exact=True)).first
+        card.scroll_into_view_if_needed()
+        card.get_by_text("is being read ...").wait_for(state="detached")
+        page.wait_for_function(IDLE)
+        print(f"{title} {since():.2f} s after it was scrolled to", end="; ")
+    print()
+    zooms = []
+    for _ in range(8):
+        drawn = page.evaluate(f"({LOWS})()")
+        begun = time.perf_counter()
+        page.get_by_role("button", name="zoom in", exact=True).click()
+        page.wait_for_function(f"(before) => ({LOWS})() !== before", arg=drawn)
+        page.wait_for_function(IDLE)
+        zooms.append(since())
+    status = Path(f"/proc/{viewer.pid}/status").read_text()
+    memory = int(status.partition("VmHWM:")[2].split()[0]) / 1000
+    print(
+        "zooms " + ", ".join(f"{t:.2f}" for t in zooms) + f" s; at most {memory:.0f} MB", flush=True
+    )
+    page.close()
+    viewer.terminate()
+    viewer.wait()
 
 
 def main():

@@ -23,7 +23,17 @@ Document = importlib.import_module("bokeh.document").Document
 set_curdoc = importlib.import_module("panel.io.state").set_curdoc
 command, circuit, compare, draw, live, page, share, served, windows = (
     importlib.import_module(f"analysis.view.{name}")
-    for name in ("__main__", "circuit", "compare", "draw", "live", "page", "share", "serve", "state")
+    for name in (
+        "__main__",
+        "circuit",
+        "compare",
+        "draw",
+        "live",
+        "page",
+        "share",
+        "serve",
+        "state",
+    )
 )
 
 ROOT = Path(__file__).parents[1]
@@ -259,7 +269,7 @@ def test_nothing_of_a_file_becomes_markup():
 
 
 def test_a_run_that_goes_on_is_looked_at_at_leisure(state, monkeypatch, tmp_path):
-    """The longer a look takes the rarer it is; without news, or unseen, there is none; answers show at once."""
+    """The longer a look takes the rarer it is; without news, or unseen, there is none; answers show."""
     clock, looks, told = [100.0], [], {"paused": False, "interventions": [], "answers": []}
     sight, made = SimpleNamespace(seen=True), {}
 
@@ -279,7 +289,9 @@ def test_a_run_that_goes_on_is_looked_at_at_leisure(state, monkeypatch, tmp_path
     timer = SimpleNamespace(monotonic=lambda: clock[0], process_time=lambda: clock[0])
     monkeypatch.setattr(windows, "time", timer)
     monkeypatch.setattr(live, "time", timer)
-    monkeypatch.setattr(pn.state, "add_periodic_callback", lambda look, period: made.update(look=look))
+    monkeypatch.setattr(
+        pn.state, "add_periodic_callback", lambda look, period: made.update(look=look)
+    )
     going = windows.Going(tmp_path, follow, None, lambda folder: told)
     opened = windows.Opened("going on", state.data, going=going)
     window = windows.State([opened])
@@ -306,7 +318,9 @@ def test_cards_are_drawn_while_they_are_in_sight(state):
     drawn = []
 
     def panel(own):
-        own.param.watch(lambda *events: drawn.append({e.name: e.new for e in events}), ["step", "pick"])
+        own.param.watch(
+            lambda *events: drawn.append({e.name: e.new for e in events}), ["step", "pick"]
+        )
         drawn.append("panel")
         states.append(own)
         return draw.said("")
@@ -326,6 +340,19 @@ def test_cards_are_drawn_while_they_are_in_sight(state):
     assert drawn[1:] == [{"step": 400, "pick": "dopamine"}]
     states[0].param.update(first=10, last=20, step=0)
     assert (state.first, state.last, state.step) == (10, 20, 0)
+
+
+def test_a_panel_that_cannot_be_drawn_says_so(state, capsys):
+    def panel(own):
+        raise RuntimeError("nothing to read")
+
+    with set_curdoc(Document()):  # as in a window
+        card = page.Card("mine", panel, state, False)
+        card.sight.seen = True
+    told = [one.object for one in card.shown.select(pn.pane.HTML)]
+    assert "cannot be shown: RuntimeError: nothing to read" in told[-1]
+    assert not any("is being read" in text for text in told)
+    assert "nothing to read" in capsys.readouterr().err
 
 
 # The command --------------------------------------------------------------------------------

@@ -203,10 +203,9 @@ class Window:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.mouse.move(2, 2)
         self.settle()
-        if title is None:
-            taken = self.page.screenshot(full_page=True)
-        else:
-            taken = self.card(title).screenshot()
+        taken = (
+            self.page.screenshot(full_page=True) if title is None else self.card(title).screenshot()
+        )
         with Image.open(io.BytesIO(taken)) as image:
             image.convert("RGB").save(path, quality=65, method=6)
 

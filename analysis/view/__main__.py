@@ -54,7 +54,7 @@ def main(arguments=None):
 
 
 def _going(folder):
-    """A run that goes on. `bgrl` knows how to follow and steer it, so it is needed here, and only here."""
+    """A run that goes on, which `bgrl` knows how to follow and steer: needed here, and only here."""
     from .state import Going
 
     bgrl = importlib.import_module("bgrl")
@@ -67,8 +67,8 @@ def _fail(text):
 
 
 if __name__ == "__main__":
-    # Half a second less: nothing of what is imported is garbage (`serve` collects again), and dask, where it
-    # is installed, would be imported by xarray only to see that no array is one of its.
+    # Half a second less: nothing of what is imported is garbage (`serve` collects again), and dask, where
+    # it is installed, would be imported by xarray only to see that no array is one of its.
     gc.disable()
     sys.modules.setdefault("dask", None)
     sys.exit(main())

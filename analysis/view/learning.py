@@ -3,7 +3,7 @@
 import numpy as np
 import panel as pn
 from bokeh.events import Tap
-from bokeh.models import BoxAnnotation, Range1d, Span
+from bokeh.models import BoxAnnotation, Range1d
 
 from ..learning_curve import plot_learning_curve
 from ..style import COLOURS
@@ -75,11 +75,14 @@ def _curves(state, cursor):
         low=low,
         high=high,
     )
-    for key, text in (("best_return", "best possible"), ("chance_return", "guessing")):
+    levels = (("best_return", "best possible", "dashed"), ("chance_return", "guessing", "dotted"))
+    for key, text, dash in levels:
         if key in data.attrs:
-            style = {"line_color": COLOURS["grey"], "line_dash": "dotted", "line_width": 2}
-            made.add_layout(Span(location=float(data.attrs[key]), dimension="width", **style))
-            draw.in_legend(made, f"{text}: {float(data.attrs[key]):g}", **style)
+            level = float(data.attrs[key])
+            style = {"line_color": COLOURS["grey"], "line_dash": dash, "line_width": 2}
+            made.line(
+                [0, state.opened.steps], [level] * 2, legend_label=f"{text}: {level:g}", **style
+            )
     shade(made, state.opened)
     for text, colour in shades(state.opened):
         style = {"fill_color": colour, "fill_alpha": 0.2, "line_color": None}

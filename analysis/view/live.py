@@ -86,8 +86,8 @@ def panel(state, sight):
     look()
     pn.state.add_periodic_callback(look, period=round(1000 * EVERY))
     note = draw.said(
-        "Steering changes the run for everybody who looks at it. The longer it takes to look and to draw, "
-        "the less often is it looked at, so that the run is not slowed."
+        "Steering changes the run for everybody who looks at it. The longer it takes to draw what is in "
+        "sight, the less often is it drawn, so that the run is not slowed."
     )
     return pn.Column(last, *rows, note, **draw.STRETCH)
 

@@ -1,5 +1,6 @@
 """All panels of a window on one page, and what they have in common on top of it."""
 
+import traceback
 from functools import partial
 
 import panel as pn
@@ -17,7 +18,7 @@ STYLE = "body { margin: 8px; font-family: sans-serif; background: #FFFFFF }"
 #: Size of what has nothing to show.
 NOTHING = {"width": 0, "height": 0, "margin": 0}
 #: Height in pixels of a card that is not drawn yet, so that those below it are out of sight.
-ROOM = 500
+ROOM = 700
 
 
 def page(state):
@@ -110,11 +111,18 @@ class Card:
         if not self.sight.seen:
             return
         late, self._late = self._late, set()
-        self._own.param.update(**{name: getattr(self._window, name) for name in late})
-        if self._panel is not None:
-            panel, self._panel = self._panel, None
-            self._content.min_height = None
-            self._content[:] = [panel(self._own)]
+        try:
+            self._own.param.update(**{name: getattr(self._window, name) for name in late})
+            if self._panel is not None:
+                panel, self._panel = self._panel, None
+                self._content.min_height = None
+                self._content[:] = [panel(self._own)]
+        except Exception as error:  # a window that does not change would say nothing
+            if pn.state.curdoc is None:
+                raise
+            traceback.print_exc()
+            text = f"cannot be shown: {type(error).__name__}: {error}"
+            self._content[:] = [draw.said(text, "alert")]
 
 
 def _half(*cards):

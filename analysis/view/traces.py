@@ -128,7 +128,9 @@ def _stretch(state):
 
 def _key(state, marked):
     """What lines and shades mean."""
-    entries = [(event, *mark_style(state.data, event)) for event, at in marked.items() if len(at)]
+    entries = [
+        (event, *mark_style(state.data, event)[:2]) for event, at in marked.items() if len(at)
+    ]
     entries += [(f"shaded: {text}", colour, "shade") for text, colour in shades(state.opened)]
     entries.append((f"step of learning {state.step:,}", COLOURS["vermillion"], "solid"))
     return draw.key(entries)
@@ -179,8 +181,9 @@ class Trace:
         made.line("x", "low", **style)
         self.marks = {}
         for event in ("trial end", *state.opened.events):
-            colour, dash = mark_style(state.data, event)
-            style = {"line_color": colour, "line_dash": dash.replace("dashdot", "dotdash")}
+            colour, _, dashes = mark_style(state.data, event)
+            offset, (dash, gap) = dashes or (0, (1, 0))
+            style = {"line_color": colour, "line_dash": f"{dash} {gap}", "line_dash_offset": offset}
             self.marks[event] = ColumnDataSource({"x": []})
             made.vspan("x", source=self.marks[event], line_alpha=0.8, **style)
         shade(made, state.opened)
