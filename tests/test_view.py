@@ -21,19 +21,12 @@ from bgrl.circuit import tsodyks_markram
 pn = pytest.importorskip("panel", reason="the extra `view` is not installed")
 Document = importlib.import_module("bokeh.document").Document
 set_curdoc = importlib.import_module("panel.io.state").set_curdoc
-command, circuit, compare, draw, live, page, share, served, windows = (
-    importlib.import_module(f"analysis.view.{name}")
-    for name in (
-        "__main__",
-        "circuit",
-        "compare",
-        "draw",
-        "live",
-        "page",
-        "share",
-        "serve",
-        "state",
-    )
+MODULES = (
+    *("__main__", "circuit", "compare", "draw", "events", "live"),
+    *("page", "share", "serve", "state"),
+)
+command, circuit, compare, draw, events, live, page, share, served, windows = (
+    importlib.import_module(f"analysis.view.{name}") for name in MODULES
 )
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +136,19 @@ def test_of_a_long_run_some_stretches_are_looked_at(state):
     whole = data["trials"]["end_step"].values[1]
     inside = np.isin(whole, step)
     assert ends[~np.isnan(ends)].tolist() == whole[inside].tolist()
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 4097, 30_000])
+def test_a_step_is_found_by_reading_a_few(count):
+    rng = np.random.default_rng(count)
+    for known in (count, count // 2):
+        values = np.sort(rng.integers(0, 2 * count + 1, count)).astype(float)
+        values[known:] = np.nan  # as of trials that a replicate does not have
+        steps = xr.Variable("trial", values)
+        for number in rng.integers(-1, 2 * count + 2, 20):
+            expected = int(np.sum(values < number))
+            assert stretches.search(steps, number) == expected
+            assert stretches.search(steps, number, max(0, expected - 9)) == expected
 
 
 def test_rows_of_trials_are_means_of_neighbours():
@@ -311,6 +317,25 @@ def test_a_run_that_goes_on_is_looked_at_at_leisure(state, monkeypatch, tmp_path
     sight.seen = True
     pass_time(2)
     assert len(looks) == 1
+
+
+def test_what_is_around_events_follows_a_run(runs, monkeypatch):
+    """Anew at each look that found something, and once where that moves the step of learning too."""
+    drawn = []
+    monkeypatch.setattr(
+        events, "_figures", lambda state: drawn.append((state.data, state.step)) or []
+    )
+    opened = windows.Opened("going on", runs[0].data)
+    state = windows.State([opened])
+    events.panel(state)
+    opened.data, opened.looks = runs[1].data, 1
+    state.looks = 1
+    assert [step for _, step in drawn] == [STEPS, STEPS]
+    assert drawn[0][0] is runs[0].data and drawn[1][0] is runs[1].data
+    opened.looks = 2
+    state.step = 200
+    state.looks = 2
+    assert len(drawn) == 3 and drawn[2][1] == 200
 
 
 def test_cards_are_drawn_while_they_are_in_sight(state):

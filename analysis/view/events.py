@@ -170,15 +170,14 @@ def _curves(state, seen, signal, event, table):
     return made
 
 
-def _reach(made, lag, values, places=False):
+def _reach(made, lag, values):
     """See the lags that some row has a value at, and the event; returns the width of a lag.
 
     Trials may end at the event, and nothing is known of the lags after it.
     """
     width = float(lag[1] - lag[0]) if len(lag) > 1 else 1.0
-    known = [0.0, *lag[~np.isnan(values).all(axis=0)]]
-    room = width / 2 if places or min(known) == max(known) else 0.0
-    made.x_range.update(start=float(min(known)) - room, end=float(max(known)) + room)
+    known = [0.0, *lag[~np.isnan(values).all(axis=0)].tolist()]
+    made.x_range.update(start=min(known) - width / 2, end=max(known) + width / 2)
     return width
 
 
@@ -206,7 +205,7 @@ def _map(state, signal, event, table):
         height=300,
     )
     if count:
-        width = _reach(made, lag, rows, places=True)
+        width = _reach(made, lag, rows)
         made.y_range.update(start=count, end=0)
         limit = float(np.nanmax(np.abs(rows), initial=0.0)) or 1.0
         box = draw.image_data(rows, (lag[0] - width / 2, lag[-1] + width / 2), (0, count))
@@ -239,7 +238,7 @@ def _population(state, seen, population, event):
         title = f"{population}, mean of {count:,} trials of replicate {state.replicate}"
         label = "neuron, sorted by its peak" if state.order == "peak" else "neuron"
         made = draw.axes(title, time, label, height=300)
-        width = _reach(made, lag, mean.T, places=True)
+        width = _reach(made, lag, mean.T)
         edges = lag[0] - width / 2, lag[-1] + width / 2
         made.y_range.update(start=-0.5, end=len(rows) - 0.5)
         if state.order == "peak":  # places are ranks, the label names the neuron
