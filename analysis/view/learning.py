@@ -53,9 +53,9 @@ def drawing(state):
 def _curves(state, cursor):
     data, x = state.data, state.opened.checkpoints
     values = data["evaluation"]["mean_return"].values
-    final = values[:, -1]
+    last, ended = values[:, -1], x[-1] >= state.opened.steps
     made = draw.axes(
-        f"final return {np.nanmedian(final):.2f}, n = {len(final)} replicates",
+        f"{'final' if ended else 'last'} return {np.nanmedian(last):.2f}, n = {len(last)} replicates",
         "step of learning",
         "return per trial, plasticity off",
         height=260,
@@ -66,7 +66,7 @@ def _curves(state, cursor):
         made.line(x, row, line_color=COLOURS["blue"], line_alpha=0.35)
     known = ~np.isnan(values).all(axis=0)
     low, middle, high = np.nanpercentile(values[:, known], [25, 50, 75], axis=0)
-    draw.line_with_band(
+    source = draw.line_with_band(
         made,
         x[known],
         COLOURS["blue"],
@@ -75,6 +75,9 @@ def _curves(state, cursor):
         low=low,
         high=high,
     )
+    made.scatter(
+        "x", "middle", source=source, size=5, color=COLOURS["blue"]
+    )  # of one there is no line
     levels = (("best_return", "best possible", "dashed"), ("chance_return", "guessing", "dotted"))
     for key, text, dash in levels:
         if key in data.attrs:

@@ -32,17 +32,16 @@ def page(state):
     -------
     panel.viewable.Viewable
     """
-    going = []
+    sight, going = Sight(seen=True, **NOTHING), []
     if state.opened.folder is not None:  # first, as it takes up what is new for all
-        sight = Sight(seen=True, **NOTHING)
-        going = [sight, _framed(live.TITLE, live.panel(state, sight))]
+        going = [_framed(live.TITLE, live.panel(state, sight))]
     cards = {one.TITLE: Card(one.TITLE, one.panel, state, one in BESIDE) for one in PANELS}
     titled = {one.TITLE: one for one in PANELS}
     along = Card(share.TITLE, partial(share.panel, panels=titled), state, True).shown
     left, right = (cards.pop(one.TITLE).shown for one in BESIDE)
-    top = pn.FlexBox(_half(left), _half(right, along), gap="10px", **draw.STRETCH)
+    top = pn.FlexBox(_half(left), _half(*going, right, along), gap="10px", **draw.STRETCH)
     below = [card.shown for card in cards.values()]
-    return pn.Column(_head(state), top, *going, *below, **draw.STRETCH)
+    return pn.Column(sight, _head(state), top, *below, **draw.STRETCH)
 
 
 class Sight(JSComponent):
