@@ -29,7 +29,8 @@ def panel(state, sight):
     sight : analysis.view.page.Sight
         Whether somebody sees the window.
     """
-    opened, going = state.opened, state.opened.going
+    opened = next(one for one in state.runs.values() if one.going)
+    going = opened.going
     targets = [*opened.circuit["populations"], *opened.circuit["projections"]]
     targets += [opened.circuit[k]["name"] for k in ("actor", "critic") if opened.circuit.get(k)]
     target = pn.widgets.Select(label="nucleus or pathway", options=targets, width=200)

@@ -33,7 +33,7 @@ def page(state):
     panel.viewable.Viewable
     """
     sight, going = Sight(seen=True, **NOTHING), []
-    if state.opened.folder is not None:  # first, as it takes up what is new for all
+    if any(one.going for one in state.runs.values()):  # first, as it takes up what is new for all
         going = [_framed(live.TITLE, live.panel(state, sight))]
     cards = {one.TITLE: Card(one.TITLE, one.panel, state, one in BESIDE) for one in PANELS}
     titled = {one.TITLE: one for one in PANELS}

@@ -15,7 +15,6 @@ from .state import State, open_runs
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Bytes of a variable of a file that stay in memory once they were read; without it 64 MB of each.
 CACHE = 2**21
-
 #: Milliseconds after which a page is drawn: the browser has asked for its scripts by then.
 WHILE = 50
 
@@ -46,9 +45,8 @@ def serve(files, going, address, port):
         If the address or port cannot be had.
     """
     netCDF4.set_chunk_cache(CACHE)
-    logging.getLogger("bokeh.server.views.ws").setLevel(
-        logging.ERROR
-    )  # of windows that were closed
+    # Warnings of windows that were closed.
+    logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
     runs = open_runs(files, going)
 
     def window():
