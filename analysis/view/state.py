@@ -16,8 +16,8 @@ from ..traces import curves
 from ..trials import events
 
 #: Seconds between two looks at a run that goes on, and how many times the processor time of a look
-#: there are at least: a window takes no more than one part in so many from the run.
-EVERY, LEISURE = 1.0, 50
+#: there are at least: so one part in a hundred of the time here, and some three of the browser's.
+EVERY, LEISURE = 1.0, 100
 
 
 class Going(NamedTuple):
