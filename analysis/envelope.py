@@ -7,10 +7,11 @@ before, a run that goes on) the first look reads the trace, a block at a time, a
 a run that goes on only what is new is read then.
 """
 
-from bisect import bisect_left
 from typing import NamedTuple
 
 import numpy as np
+
+from .stretches import search
 
 #: Frames in a bin that is kept, where the file has none.
 BIN = 64
@@ -96,8 +97,8 @@ class Envelopes:
         """
         self._check(name, place)
         step = self._traces["step"].variable
-        first = 0 if start is None else _frame(step, start)
-        last = len(step) if stop is None else _frame(step, stop)
+        first = 0 if start is None else search(step, start)
+        last = len(step) if stop is None else search(step, stop)
         low, high = self._binned(name, place, first, last, points)
         before, after = self._binned("step", {}, first, last, points)
         return Window(before, after, low, high)
@@ -154,11 +155,6 @@ def _moved(variable, dim, first, last):
     place = 1 if "bound" in variable.dims else 0
     values = variable.isel({dim: slice(first, last)}).values
     return np.moveaxis(values, variable.dims.index(dim), place)
-
-
-def _frame(step, number):
-    """Index of the first frame in a step or after it."""
-    return bisect_left(range(len(step)), number, key=lambda k: int(step[k].values))
 
 
 def _reduced(low, high, size):

@@ -1,12 +1,12 @@
 """Some stretches of a long run in memory, as a small dataset that every analysis takes."""
 
-from bisect import bisect_left
-
 import numpy as np
 import xarray as xr
 
 #: Stretches, evenly spread over the recording, and recorded steps in each.
 COUNT, FRAMES = 16, 3000
+#: Values that are read at once when a place among many is searched.
+BLOCK = 4096
 
 
 def is_long(data, count=COUNT, frames=FRAMES):
@@ -41,7 +41,7 @@ def stretches(data, variables, *, at=None, count=COUNT, frames=FRAMES):
     step = traces["step"].variable
     starts = np.linspace(0, total - frames, count).astype(int).tolist()
     if at is not None:
-        middle = bisect_left(range(total), at, key=lambda k: int(step[k].values))
+        middle = search(step, at)
         starts = sorted([*starts, min(max(middle - frames // 2, 0), total - frames)])
     windows = []
     for start in starts:  # the one at the step may overlap another
@@ -77,10 +77,27 @@ def window(ends, first, last):
         Steps at which they end, in order, NaN after the last; it is not read whole.
     first, last : int
     """
+    start = search(ends, first)
+    return slice(start, search(ends, last + 1, start))
 
-    def end(k):
-        value = float(ends[k].values)
-        return value if value == value else np.inf
 
-    places = range(len(ends))
-    return slice(bisect_left(places, first, key=end), bisect_left(places, last + 1, key=end))
+def search(values, number, start=0):
+    """Index of the first of rising values that is no lower than a number; a few and a block are read.
+
+    Parameters
+    ----------
+    values : xarray.Variable (any,)
+        NaN, if there are some, are the last.
+    number : int
+    start : int
+        The index is no lower; it is found faster if it is close.
+    """
+    low, high = start, len(values)
+    middle = low + BLOCK
+    while high - low > BLOCK:
+        if float(values[middle].values) < number:
+            low = middle + 1
+        else:  # also where it is no number
+            high = middle
+        middle = (low + high) // 2
+    return low + int(np.searchsorted(values[low:high].values, number))

@@ -12,7 +12,7 @@ from .trials import events
 #: Points of a curve that are drawn; more recorded steps than these are told by their extremes.
 POINTS = 1000
 #: Trials in view beyond which their ends and events are not marked.
-MARKS = 300
+MARKS = 60
 
 
 def curves(data):
@@ -200,17 +200,32 @@ def plot_trace(data, name, *, replicate=0, first=0, last=None, ax=None):
             ax.axvspan(start, end, color=colour, alpha=0.2, linewidth=0, label=text)
     for event, at in marks(data, replicate, first, last)[0].items():
         if len(at):
-            colour, line = mark_style(data, event)
-            style = {"colors": colour, "linestyles": line, "linewidth": 0.8, "alpha": 0.7}
+            colour, _, dash = mark_style(data, event)
+            line = "solid" if dash is None else dash
+            style = {"colors": colour, "linestyles": [line], "linewidth": 0.8, "alpha": 0.7}
             ax.vlines(at, 0, 1, transform=ax.get_xaxis_transform(), label=event, **style)
     legend_beside(ax)
     return ax
 
 
 def mark_style(data, event):
-    """Colour and line style of the marks of an event; ends of trials are grey and whole."""
+    """Colour of the marks of an event, what their line is called, and its dashes.
+
+    Events of the same step are all seen: each leaves room for the dashes of the others. Ends of trials
+    are grey and whole, below them.
+
+    Returns
+    -------
+    colour : str
+    look : str
+        solid, dashed or dotted.
+    dashes : (float, (float, float)) or None
+        Offset, length of a dash and of the gap behind it.
+    """
     if event == "trial end":
-        return COLOURS["grey"], "solid"
-    k = list(events(data)).index(event)
+        return COLOURS["grey"], "solid", None
+    known = list(events(data))
+    k, period = known.index(event), 5 * max(2, len(known))
     colours = [COLOURS[c] for c in ("green", "orange", "purple", "vermillion", "sky")]
-    return colours[k % 5], ("dashed", "dotted", "dashdot")[k // 5 % 3]
+    look, length = (("dashed", 5), ("dotted", 2))[k // 5 % 2]
+    return colours[k % 5], look, (5 * k, (length, period - length))

@@ -65,14 +65,14 @@ def test_no_arrow_goes_the_wrong_way(package):
     assert wrong == {}
 
 
-def test_only_the_viewer_of_a_run_that_goes_on_calls_bgrl_from_analysis():
-    """By name, when it is asked to follow or steer one; nothing else of analysis needs it."""
+def test_only_the_command_of_the_viewer_calls_bgrl_from_analysis():
+    """By name, for a run that goes on: it hands in what follows and steers it."""
     asked = {
         str(path.relative_to(ROOT))
         for path in (ROOT / "analysis").rglob("*.py")
         if re.search(r"import_module\([^)]*bgrl(?!\.analysis)", path.read_text())
     }
-    assert asked == {"analysis/view/live.py"}
+    assert asked == {"analysis/view/__main__.py"}
 
 
 def test_a_wrong_arrow_would_be_seen():

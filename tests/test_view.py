@@ -19,9 +19,14 @@ from bgrl import open as open_runs
 from bgrl.circuit import tsodyks_markram
 
 pn = pytest.importorskip("panel", reason="the extra `view` is not installed")
-command, circuit, compare, draw, page, share, served, windows = (
-    importlib.import_module(f"analysis.view.{name}")
-    for name in ("__main__", "circuit", "compare", "draw", "page", "share", "serve", "state")
+Document = importlib.import_module("bokeh.document").Document
+set_curdoc = importlib.import_module("panel.io.state").set_curdoc
+MODULES = (
+    *("__main__", "circuit", "compare", "draw", "events", "live"),
+    *("page", "share", "serve", "state"),
+)
+command, circuit, compare, draw, events, live, page, share, served, windows = (
+    importlib.import_module(f"analysis.view.{name}") for name in MODULES
 )
 
 ROOT = Path(__file__).parents[1]
@@ -131,6 +136,19 @@ def test_of_a_long_run_some_stretches_are_looked_at(state):
     whole = data["trials"]["end_step"].values[1]
     inside = np.isin(whole, step)
     assert ends[~np.isnan(ends)].tolist() == whole[inside].tolist()
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 4097, 30_000])
+def test_a_step_is_found_by_reading_a_few(count):
+    rng = np.random.default_rng(count)
+    for known in (count, count // 2):
+        values = np.sort(rng.integers(0, 2 * count + 1, count)).astype(float)
+        values[known:] = np.nan  # as of trials that a replicate does not have
+        steps = xr.Variable("trial", values)
+        for number in rng.integers(-1, 2 * count + 2, 20):
+            expected = int(np.sum(values < number))
+            assert stretches.search(steps, number) == expected
+            assert stretches.search(steps, number, max(0, expected - 9)) == expected
 
 
 def test_rows_of_trials_are_means_of_neighbours():
@@ -257,22 +275,109 @@ def test_nothing_of_a_file_becomes_markup():
 
 
 def test_a_run_that_goes_on_is_looked_at_at_leisure(state, monkeypatch, tmp_path):
-    """A look that takes two seconds is followed by another after sixty."""
-    clock, looks = [100.0], []
+    """The longer a look takes the rarer it is; without news, or unseen, there is none; answers show."""
+    clock, looks, told = [100.0], [], {"paused": False, "interventions": [], "answers": []}
+    sight, made = SimpleNamespace(seen=True), {}
 
     def follow(folder):
         looks.append(clock[0])
         clock[0] += 2
         return state.data
 
-    monkeypatch.setattr(windows.live, "follow", follow)
-    monkeypatch.setattr(windows.time, "monotonic", lambda: clock[0])
-    opened = windows.Opened("going on", state.data, folder=tmp_path)
-    for _ in range(130):
-        opened.look()
-        clock[0] += 1
-    assert looks == [100, 162, 224]
-    assert opened.seen == STEPS
+    def pass_time(seconds, news=True):
+        looks[:] = []
+        for _ in range(seconds):
+            if news:
+                (tmp_path / "frames.bin").write_bytes(bytes(int(clock[0])))
+            made["look"]()
+            clock[0] += 1
+
+    timer = SimpleNamespace(monotonic=lambda: clock[0], process_time=lambda: clock[0])
+    monkeypatch.setattr(windows, "time", timer)
+    monkeypatch.setattr(live, "time", timer)
+    monkeypatch.setattr(
+        pn.state, "add_periodic_callback", lambda look, period: made.update(look=look)
+    )
+    going = windows.Going(tmp_path, follow, None, lambda folder: told)
+    opened = windows.Opened("going on", state.data, going=going)
+    window = windows.State([opened])
+    live.panel(window, sight)
+    assert looks == [100]
+    pass_time(250)
+    assert looks == [302]  # a hundred times as long without as it took
+    assert window.looks == opened.looks == 2 and opened.seen == STEPS
+    told["answers"] = [{"request": "pause", "refused": "", "step": 9}]
+    pass_time(60)
+    assert looks == [354]
+    pass_time(300, news=False)
+    assert looks == [704]  # of what was written before
+    sight.seen = False
+    pass_time(300)
+    assert looks == []
+    sight.seen = True
+    pass_time(2)
+    assert len(looks) == 1
+
+
+def test_what_is_around_events_follows_a_run(runs, monkeypatch):
+    """Anew at each look that found something, and once where that moves the step of learning too."""
+    drawn = []
+    monkeypatch.setattr(
+        events, "_figures", lambda state: drawn.append((state.data, state.step)) or []
+    )
+    opened = windows.Opened("going on", runs[0].data)
+    state = windows.State([opened])
+    events.panel(state)
+    opened.data, opened.looks = runs[1].data, 1
+    state.looks = 1
+    assert [step for _, step in drawn] == [STEPS, STEPS]
+    assert drawn[0][0] is runs[0].data and drawn[1][0] is runs[1].data
+    opened.looks = 2
+    state.step = 200
+    state.looks = 2
+    assert len(drawn) == 3 and drawn[2][1] == 200
+
+
+def test_cards_are_drawn_while_they_are_in_sight(state):
+    """One out of sight is left as it is, and takes up what has changed once it is in sight."""
+    drawn = []
+
+    def panel(own):
+        own.param.watch(
+            lambda *events: drawn.append({e.name: e.new for e in events}), ["step", "pick"]
+        )
+        drawn.append("panel")
+        states.append(own)
+        return draw.said("")
+
+    states = []
+    with set_curdoc(Document()):  # as in a window
+        card = page.Card("mine", panel, state, False)
+    state.param.update(step=200)
+    assert drawn == []
+    card.sight.seen = True
+    assert drawn == ["panel"] and states[0].step == 200
+    card.sight.seen = False
+    state.param.update(step=300)
+    state.param.update(step=400, pick="dopamine")
+    assert len(drawn) == 1 and states[0].step == 200
+    card.sight.seen = True
+    assert drawn[1:] == [{"step": 400, "pick": "dopamine"}]
+    states[0].param.update(first=10, last=20, step=0)
+    assert (state.first, state.last, state.step) == (10, 20, 0)
+
+
+def test_a_panel_that_cannot_be_drawn_says_so(state, capsys):
+    def panel(own):
+        raise RuntimeError("nothing to read")
+
+    with set_curdoc(Document()):  # as in a window
+        card = page.Card("mine", panel, state, False)
+        card.sight.seen = True
+    told = [one.object for one in card.shown.select(pn.pane.HTML)]
+    assert "cannot be shown: RuntimeError: nothing to read" in told[-1]
+    assert not any("is being read" in text for text in told)
+    assert "nothing to read" in capsys.readouterr().err
 
 
 # The command --------------------------------------------------------------------------------

@@ -101,8 +101,18 @@ class Window:
         page.on("requestfailed", lambda request: self.errors.append(request.url))
         page.goto(url)
         page.get_by_text("The address of this page").wait_for()
-        page.get_by_label("how", exact=True).wait_for(state="attached")
         self.settle()
+
+    def card(self, title):
+        """A panel with its title."""
+        return self.page.locator(".card", has=self.page.get_by_text(title, exact=True)).first
+
+    def see(self, *titles):
+        """Scroll to panels, which are drawn then; to all if nothing is said."""
+        for title in titles or ("Traces", "Around events", "Compare"):
+            self.card(title).scroll_into_view_if_needed()
+            self.card(title).get_by_text("is being read ...").wait_for(state="detached")
+            self.settle()
 
     def settle(self):
         """Wait until figures have been drawn and nothing moves any more."""
@@ -193,11 +203,9 @@ class Window:
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.mouse.move(2, 2)
         self.settle()
-        if title is None:
-            taken = self.page.screenshot(full_page=True)
-        else:
-            card = self.page.locator(".card", has=self.page.get_by_text(title, exact=True)).first
-            taken = card.screenshot()
+        taken = (
+            self.page.screenshot(full_page=True) if title is None else self.card(title).screenshot()
+        )
         with Image.open(io.BytesIO(taken)) as image:
             image.convert("RGB").save(path, quality=65, method=6)
 
@@ -222,12 +230,14 @@ def test_a_pathway_is_picked_and_a_trace_is_zoomed(window, files):
     window.wait_source("weights cortex->dorsal_striatum", "image", weights.ravel())
     assert window.source("weights cortex->dorsal_striatum", "image")["shape"] == [*weights.shape]
 
+    window.see("Traces")
     whole = window.source("trace dopamine", "x")["values"]
     assert len(whole) <= 1200 and np.diff(whole).min() == 2  # two steps a bin
     window.button("zoom in").click()
     window.wait_asked(first=750, last=1250)
     window.wait_source("trace dopamine", "high", dopamine[749:1250])
     window.wait_source("trace value", "x", np.arange(750, 1251))
+    window.see()
     window.picture("window")
     # The wheel zooms as well, and all traces with the one under the pointer.
     window.wheel("trace dopamine", -800)
@@ -254,7 +264,14 @@ def test_a_step_is_picked_on_the_learning_curve(window):
     page.mouse.click(x, y)
     window.wait_asked(step=1000)
     page.get_by_text("at step 1,000").first.wait_for()
+    window.see("Around events")
     page.get_by_text("50 trials nearest to step 1,000").first.wait_for(state="attached")
+    # What was drawn and is out of sight takes up a new step when it is in sight again.
+    page.get_by_label("step of learning", exact=True).first.fill("2000")
+    page.keyboard.press("Enter")
+    window.wait_asked(step=2000)
+    window.see("Around events")
+    page.get_by_text("50 trials nearest to step 2,000").first.wait_for(state="attached")
 
 
 @pytest.mark.long
@@ -265,6 +282,7 @@ def test_runs_are_compared_and_subtracted(window, files):
             curves.append(data["evaluation"]["mean_return"].values)
     control, lesion = curves
     assert not np.array_equal(control, lesion)
+    window.see("Compare")
     window.wait_source("compare 0", "middle", np.median(control, axis=0))
     window.wait_source("compare 1", "middle", np.median(lesion, axis=0))
     window.choose("how", "less the run that is looked at")
@@ -284,6 +302,7 @@ def test_runs_are_compared_and_subtracted(window, files):
 @pytest.mark.long
 def test_the_view_is_taken_along(window, files, browser, serve):
     window.choose("panel", "Around events")
+    window.see("Around events")
     window.choose("neurons by", "components")
     window.wait_asked(order="components")
     for suffix, start in (("PNG", b"\x89PNG"), ("SVG", b"<?xml")):
@@ -301,6 +320,7 @@ def test_the_view_is_taken_along(window, files, browser, serve):
     # The address alone opens the same view in another viewer of the same files.
     query = urllib.parse.urlparse(window.page.url).query
     colleague = Window(browser, f"{serve(*files)}?{query}")
+    colleague.see("Around events")
     assert colleague.page.get_by_label("neurons by").input_value() == "components"
     colleague.page.close()
 
@@ -309,6 +329,8 @@ def test_the_view_is_taken_along(window, files, browser, serve):
 def test_windows_do_not_disturb_each_other(window, browser):
     url = window.page.url
     other = Window(browser, url)
+    other.see("Traces")
+    window.see("Traces")
     other.button("zoom in").click()
     other.choose("nucleus or pathway", "dopamine")
     other.wait_asked(pick="dopamine", first=750)
@@ -322,48 +344,10 @@ def test_windows_do_not_disturb_each_other(window, browser):
 
 
 @pytest.mark.long
-def test_the_keyboard_reaches_every_control(window):
-    everything = """() => {
-      const found = []
-      const walk = (root) => {
-        for (const e of root.querySelectorAll('*')) {
-          if (e.shadowRoot) walk(e.shadowRoot)
-          const box = e.getBoundingClientRect()
-          const shown = box.width > 0 && getComputedStyle(e).visibility !== 'hidden'
-          const link = e.tagName !== 'A' || e.href
-          if (e.tabIndex >= 0 && !e.disabled && shown && link) found.push(e)
-        }
-      }
-      walk(document)
-      window.everything = found
-      return found.length
-    }"""
-    current = """() => {
-      let e = document.activeElement
-      while (e && e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement
-      return window.everything.indexOf(e)
-    }"""
-    page = window.page
-    count = page.evaluate(everything)
-    assert count > 60
-    reached = set()
-    for _ in range(2 * count):
-        page.keyboard.press("Tab")
-        reached.add(page.evaluate(current))
-        if len(reached - {-1}) == count:
-            break
-    missed = page.evaluate(
-        """(reached) => window.everything
-          .filter((e, k) => !reached.includes(k)).map(e => e.outerHTML.slice(0, 120))""",
-        sorted(reached),
-    )
-    assert missed == []
-
-
-@pytest.mark.long
 def test_nothing_is_cut_off_in_a_narrow_window(browser, serve, files):
     """Nothing is wider than the window, and no text of a control is cut off."""
     narrow = Window(browser, serve(*files), width=400, height=800)
+    narrow.see()
     wide = narrow.page.evaluate("document.documentElement.scrollWidth")
     assert wide <= 400
     narrow.choose("neurons by", "components")
@@ -379,6 +363,7 @@ def test_a_lesion_is_marked_where_it_begins(browser, serve, files):
         {"first": 770, "last": 840, "traces": '["dopamine", "value", "cortex", "cortex[2]"]'}
     )
     opened = Window(browser, f"{serve(files[1])}?{query}")
+    opened.see("Traces")
     shaded = opened.page.evaluate(
         """() => Bokeh.documents[0].get_model_by_name('trace dopamine').center
         .filter(m => m.type === 'BoxAnnotation').map(m => [m.left, m.right])"""
@@ -397,7 +382,7 @@ import sys
 from pathlib import Path
 from bgrl import Record, simulate, write
 from tests.test_view_browser import agent, long_run
-write(simulate(agent(), long_run(), work=sys.argv[1]), sys.argv[2])
+write(simulate(agent(), long_run(steps=int(sys.argv[3])), work=sys.argv[1]), sys.argv[2])
 """
 #: Steps of the run that is steered.
 LONG = 6000
@@ -407,9 +392,9 @@ def agent():
     return models.agent("rtrrl", tasks.make("memory_chain", length=3), units=4, replicates=2)
 
 
-def long_run(*done):
+def long_run(*done, steps=LONG):
     return Run(
-        LONG,
+        steps,
         backend="numpy",
         evaluations=3,
         evaluation_steps=100,
@@ -427,17 +412,25 @@ def wait_until(true, seconds=60):
     raise AssertionError("it did not come to that")
 
 
-@pytest.mark.long
-def test_a_lesion_made_in_the_browser_is_in_the_file(browser, serve, tmp_path):
-    folder, file = tmp_path / "run.nc.partial", tmp_path / "run.nc"
-    words = [sys.executable, "-c", LIVE, str(folder), str(file)]
+@contextlib.contextmanager
+def going_on(folder, file, steps):
+    """A run that is paused, so that it waits for the browser."""
+    words = [sys.executable, "-c", LIVE, str(folder), str(file), str(steps)]
     with subprocess.Popen(words, cwd=ROOT) as running, contextlib.ExitStack() as stack:
         stack.callback(running.kill)
         wait_until((folder / "progress.json").exists)
-        steer(folder, "step 50")  # and a pause, so that it waits for the browser
+        steer(folder, "step 50")
         wait_until(lambda: steering(folder)["paused"])
+        yield running
+
+
+@pytest.mark.long
+def test_a_lesion_made_in_the_browser_is_in_the_file(browser, serve, tmp_path):
+    folder, file = tmp_path / "run.nc.partial", tmp_path / "run.nc"
+    with going_on(folder, file, LONG) as running:
         live = Window(browser, serve("--live", folder))
         live.page.get_by_text(", paused").wait_for()
+        live.see()
         live.button("go these steps").click()
         live.page.get_by_text("step 100: from step").wait_for()
         live.page.locator("select").filter(has_text="cortex->cortex").last.select_option(
@@ -472,3 +465,100 @@ def test_a_lesion_made_in_the_browser_is_in_the_file(browser, serve, tmp_path):
             np.testing.assert_array_equal(steered["weights"][name], told["weights"][name])
     untouched = simulate(agent(), long_run())
     assert not np.array_equal(untouched["traces"]["cortex"], told["traces"]["cortex"])
+
+
+@pytest.mark.long
+def test_the_keyboard_reaches_every_control(browser, serve, tmp_path):
+    """And is enough to steer a run."""
+    folder = tmp_path / "run.nc.partial"
+    with going_on(folder, tmp_path / "run.nc", 10**6):
+        window = Window(browser, serve("--live", folder))
+        window.page.get_by_text(", paused").wait_for()
+        window.see()
+        missed = missed_by_tab(window.page)
+        steered_by_keys(window, folder)
+        assert window.errors == []
+        window.page.close()
+    assert missed == []
+
+
+def missed_by_tab(page):
+    """Controls that are shown and that the key Tab does not come to."""
+    everything = """() => {
+      const found = []
+      const walk = (root) => {
+        for (const e of root.querySelectorAll('*')) {
+          if (e.shadowRoot) walk(e.shadowRoot)
+          const box = e.getBoundingClientRect()
+          const shown = box.width > 0 && getComputedStyle(e).visibility !== 'hidden'
+          const link = e.tagName !== 'A' || e.href
+          if (e.tabIndex >= 0 && !e.disabled && shown && link) found.push(e)
+        }
+      }
+      walk(document)
+      window.everything = found
+      return found.length
+    }"""
+    current = """() => {
+      let e = document.activeElement
+      while (e && e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement
+      return window.everything.indexOf(e)
+    }"""
+    count = page.evaluate(everything)
+    assert count > 60
+    reached = set()
+    for _ in range(2 * count):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate(current))
+        if len(reached - {-1}) == count:
+            break
+    return page.evaluate(
+        """(reached) => window.everything
+          .filter((e, k) => !reached.includes(k)).map(e => e.outerHTML.slice(0, 120))""",
+        sorted(reached),
+    )
+
+
+def steered_by_keys(window, folder):
+    """Go on, pause, step, lesion and clamp, and end both."""
+    page = window.page
+
+    def press(name, request):
+        before = len(steering(folder)["answers"])
+        window.button(name).focus()
+        page.keyboard.press("Enter")
+        wait_until(lambda: len(steering(folder)["answers"]) > before)
+        answer = steering(folder)["answers"][-1]
+        assert (answer["request"], answer["refused"]) == (request, "")
+        page.get_by_text(f"{request}: from step {answer['step']:,}").first.wait_for()
+        return answer["step"]
+
+    def enter(label, text):
+        page.get_by_label(label, exact=True).focus()
+        page.keyboard.press("Control+A")
+        page.keyboard.type(text)
+        page.keyboard.press("Enter")
+
+    press("go on", "go on")
+    assert not steering(folder)["paused"]
+    paused = press("pause", "pause")
+    assert steering(folder)["paused"]
+    enter("steps", "7")
+    assert press("go these steps", "step 7") == paused
+    wait_until(lambda: steering(folder)["step"] == paused + 7)
+    target = page.locator("select").filter(has_text="cortex->cortex").last
+    target.focus()
+    page.keyboard.type("dors")  # a list goes to what is typed
+    assert target.input_value() == "dorsal_striatum"
+    press("inactivate", "inactivate dorsal_striatum")
+    enter("dopamine (TD error)", "0.5")
+    press("clamp", "clamp dopamine 0.5")
+    press("go these steps", "step 7")
+    wait_until(lambda: steering(folder)["step"] == paused + 14)
+    press("let go", "end inactivate dorsal_striatum")
+    press("unclamp", "end clamp dopamine 0.5")
+    assert steering(folder)["interventions"] == [
+        f"inactivate dorsal_striatum from {paused + 8} for 7",
+        f"clamp dopamine 0.5 from {paused + 8} for 7",
+    ]
+    page.get_by_text("shaded: clamp dopamine 0.5").first.wait_for()

@@ -1,6 +1,8 @@
 """The viewer's command: ``python -m analysis.view results/x.nc``."""
 
 import argparse
+import gc
+import importlib
 import importlib.util
 import sys
 
@@ -43,11 +45,20 @@ def main(arguments=None):
     from .serve import serve
 
     try:
-        return serve(options.files, options.live, options.address, options.port)
+        going = None if options.live is None else _going(options.live)
+        return serve(options.files, going, options.address, options.port)
     except ValueError as error:
         return _fail(error)
     except OSError as error:
         return _fail(f"cannot answer at {options.address}, port {options.port}: {error.strerror}")
+
+
+def _going(folder):
+    """A run that goes on, which `bgrl` knows how to follow and steer: needed here, and only here."""
+    from .state import Going
+
+    bgrl = importlib.import_module("bgrl")
+    return Going(folder, bgrl.follow, bgrl.steer, bgrl.steering)
 
 
 def _fail(text):
@@ -56,4 +67,8 @@ def _fail(text):
 
 
 if __name__ == "__main__":
+    # Half a second less: nothing of what is imported is garbage (`serve` collects again), and dask, where
+    # it is installed, would be imported by xarray only to see that no array is one of its.
+    gc.disable()
+    sys.modules.setdefault("dask", None)
     sys.exit(main())

@@ -284,9 +284,8 @@ def _histogram(state, course):
     )
     for values, colour, label in parts:
         count = np.histogram(values, edges)[0]
-        made.step(
-            edges[:-1], count, mode="after", line_color=colour, line_width=2, legend_label=label
-        )
+        style = {"line_color": colour, "line_width": 2, "legend_label": label}
+        made.step(edges, [*count, 0], mode="after", **style)
     draw.legend_below(made)
     return pn.pane.Bokeh(made, **draw.STRETCH)
 

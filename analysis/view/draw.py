@@ -52,7 +52,7 @@ def axes(title, xlabel, ylabel, *, height=230, tools="pan,wheel_zoom,box_zoom,re
     made.axis.axis_label_text_font_size = "12px"
     made.xaxis.formatter.use_scientific = False
     made.axis.minor_tick_line_color = None
-    made.yaxis.ticker.desired_num_ticks = max(3, height // 45)
+    made.yaxis.ticker.desired_num_ticks = max(4, height // 45)
     return made
 
 
@@ -60,9 +60,8 @@ def image(made, source, mapper_label, *, limit=1.0):
     """An image in a figure, from a source with `image_data`; returns its colour mapper."""
     mapper = LinearColorMapper(palette=PALETTE, low=-limit, high=limit, nan_color="#FFFFFF")
     made.image("image", "x", "y", "dw", "dh", source=source, color_mapper=mapper)
-    bar = ColorBar(
-        color_mapper=mapper, width=10, title=mapper_label, title_text_font_size="11px", padding=4
-    )
+    bar = ColorBar(color_mapper=mapper, width=10, title=mapper_label, padding=4)
+    bar.update(title_text_font_size="11px", title_text_font_style="normal", title_standoff=6)
     made.add_layout(bar, "right")
     made.grid.grid_line_color = None
     return mapper
@@ -139,12 +138,11 @@ def key(entries):
     Parameters
     ----------
     entries : list of (str, str, str)
-        Label, colour, and solid, dashed, dotted, dotdash or shade.
+        Label, colour, and solid, dashed, dotted or shade.
     """
     parts = []
     for label, colour, look in entries:
-        border = {"dotdash": "dashed"}.get(look, look)
-        mark = f"border-left:2px {border} {colour};height:14px;width:0"
+        mark = f"border-left:2px {look} {colour};height:14px;width:0"
         if look == "shade":
             mark = f"background:{colour};opacity:0.35;height:12px;width:16px"
         mark = f'<span style="display:inline-block;vertical-align:middle;{mark}"></span>'

@@ -29,7 +29,7 @@ LOOKED_AT = (
 
 def panel(state):
     """Signal, event, window, trials and order to choose; curves, map of trials, population."""
-    content = pn.FlexBox(gap="6px", **draw.STRETCH)
+    content, drawn = pn.FlexBox(gap="6px", **draw.STRETCH), []
     signals, populations = state.opened.signals()
     controls = [
         draw.select(state, "signal", "signal", signals),
@@ -53,13 +53,18 @@ def panel(state):
         redraw()
 
     def redraw(*_):
+        """Draw it, unless that is what is there: a look at a run that goes on may move the step too."""
+        key = [state.opened, state.opened.looks, *(getattr(state, name) for name in LOOKED_AT)]
+        if key == drawn:
+            return
+        drawn[:] = key
         try:
             content[:] = [draw.part(one) for one in _figures(state)]
         except ValueError as error:
             content[:] = [draw.said(str(error), "alert")]
 
     state.param.watch(renew, "run")
-    state.param.watch(redraw, [*LOOKED_AT])
+    state.param.watch(redraw, [*LOOKED_AT, "looks"])
     redraw()
     return pn.Column(draw.row(*controls), content, **draw.STRETCH)
 
@@ -126,7 +131,7 @@ def _curves(state, seen, signal, event, table):
     """Early, late and near the step."""
     name = table.attrs.get("long_name", signal)
     made = draw.axes(f"{name} around {event}", f"time from {event} (ms)", name, height=300)
-    made.x_range.update(start=float(table["lag"][0]), end=float(table["lag"][-1]))
+    _reach(made, table["lag"].values, table.values)
     if state.over == "trials":
         table = table[table["replicate"].values == state.replicate]
     start = seen["traces"]["step"].values[table["start"].values]
@@ -165,6 +170,17 @@ def _curves(state, seen, signal, event, table):
     return made
 
 
+def _reach(made, lag, values):
+    """See the lags that some row has a value at, and the event; returns the width of a lag.
+
+    Trials may end at the event, and nothing is known of the lags after it.
+    """
+    width = float(lag[1] - lag[0]) if len(lag) > 1 else 1.0
+    known = [0.0, *lag[~np.isnan(values).all(axis=0)].tolist()]
+    made.x_range.update(start=min(known) - width / 2, end=max(known) + width / 2)
+    return width
+
+
 def _spread(state, part):
     """Middle, low and high of a curve, and how many it is of."""
     if state.over == "trials":
@@ -189,9 +205,8 @@ def _map(state, signal, event, table):
         height=300,
     )
     if count:
-        width = lag[1] - lag[0] if len(lag) > 1 else 1.0
+        width = _reach(made, lag, rows)
         made.y_range.update(start=count, end=0)
-        made.x_range.update(start=lag[0] - width / 2, end=lag[-1] + width / 2)
         limit = float(np.nanmax(np.abs(rows), initial=0.0)) or 1.0
         box = draw.image_data(rows, (lag[0] - width / 2, lag[-1] + width / 2), (0, count))
         draw.image(made, ColumnDataSource(box), signal, limit=limit)
@@ -208,7 +223,7 @@ def _population(state, seen, population, event):
         scores, share = components(mean)
         title = f"{population}: {share.sum():.0%} of variance in {len(share)} components"
         made = draw.axes(title, time, "component (rate)", height=300)
-        made.x_range.update(start=float(lag[0]), end=float(lag[-1]))
+        _reach(made, lag, mean.T)
         dashes = ("solid", "dashed", "dotdash")
         for k, curve in enumerate(scores.T):
             style = {
@@ -223,7 +238,7 @@ def _population(state, seen, population, event):
         title = f"{population}, mean of {count:,} trials of replicate {state.replicate}"
         label = "neuron, sorted by its peak" if state.order == "peak" else "neuron"
         made = draw.axes(title, time, label, height=300)
-        width = lag[1] - lag[0] if len(lag) > 1 else 1.0
+        width = _reach(made, lag, mean.T)
         edges = lag[0] - width / 2, lag[-1] + width / 2
         made.y_range.update(start=-0.5, end=len(rows) - 0.5)
         if state.order == "peak":  # places are ranks, the label names the neuron
@@ -231,7 +246,6 @@ def _population(state, seen, population, event):
             made.yaxis.major_label_overrides = {k: str(n) for k, n in enumerate(rows)}
         else:
             draw.count_places(made.yaxis, len(rows))
-        made.x_range.update(start=edges[0], end=edges[1])
         limit = float(np.nanmax(np.abs(mean), initial=0.0)) or 1.0
         box = draw.image_data(mean[:, rows].T, edges, (-0.5, len(rows) - 0.5))
         draw.image(made, ColumnDataSource(box), "rate", limit=limit)

@@ -3,7 +3,7 @@
 import numpy as np
 import panel as pn
 from bokeh.events import Tap
-from bokeh.models import BoxAnnotation, Range1d, Span
+from bokeh.models import BoxAnnotation, ColumnDataSource, Range1d
 
 from ..learning_curve import plot_learning_curve
 from ..style import COLOURS
@@ -16,14 +16,20 @@ TITLE = "Learning"
 
 def panel(state):
     """The curves; a click picks the evaluation nearest to it."""
-    content, shaded = pn.Column(**draw.STRETCH), []
+    content, drawn = pn.Column(**draw.STRETCH), {}
     steps = pn.widgets.DiscreteSlider(label="step of learning", options=[0], **draw.STRETCH)
     cursor = draw.vertical(state.step, line_color=COLOURS["vermillion"], line_width=2)
 
-    def redraw(*_):
+    def fill():
         options = state.opened.checkpoints.tolist()
         steps.param.update(options=options, value=options[state.checkpoint])
-        content[:], shaded[:] = [_curves(state, cursor)], [intervals(state.data)]
+        drawn["fill"]()
+
+    def redraw(*_):
+        figure, filled = _curves(state, cursor)
+        drawn.update(fill=filled, shaded=intervals(state.data))
+        content[:] = [figure]
+        fill()
 
     def follow(*_):
         cursor.location = state.step
@@ -32,15 +38,17 @@ def panel(state):
     def grow(_):
         """An evaluation came in a run that goes on: its step is picked if the last one was."""
         known, now = steps.options, state.opened.checkpoints.tolist()
-        if now != known or shaded != [intervals(state.data)]:
-            latest = state.step >= known[-1]
+        latest = state.step >= known[-1]
+        if drawn["shaded"] != intervals(state.data):
             redraw()
-            state.step = now[-1] if latest else state.step
+        elif now != known:
+            fill()
+        state.step = now[-1] if latest else state.step
 
     steps.param.watch(lambda event: state.param.update(step=int(event.new)), "value")
     state.param.watch(redraw, "run")
     state.param.watch(follow, "step")
-    state.param.watch(grow, "seen")
+    state.param.watch(grow, "looks")
     redraw()
     return pn.Column(content, steps, **draw.STRETCH)
 
@@ -51,35 +59,30 @@ def drawing(state):
 
 
 def _curves(state, cursor):
-    data, x = state.data, state.opened.checkpoints
-    values = data["evaluation"]["mean_return"].values
-    final = values[:, -1]
+    """The figure, and what fills it with the evaluations that there are: cheaper than another figure."""
+    data = state.data
     made = draw.axes(
-        f"final return {np.nanmedian(final):.2f}, n = {len(final)} replicates",
+        " ",
         "step of learning",
         "return per trial, plasticity off",
         height=260,
         x_range=Range1d(-0.02 * state.opened.steps, 1.02 * state.opened.steps),
         name="learning",
     )
-    for row in values:
-        made.line(x, row, line_color=COLOURS["blue"], line_alpha=0.35)
-    known = ~np.isnan(values).all(axis=0)
-    low, middle, high = np.nanpercentile(values[:, known], [25, 50, 75], axis=0)
-    draw.line_with_band(
-        made,
-        x[known],
-        COLOURS["blue"],
-        "median and quartiles, each replicate thin",
-        middle=middle,
-        low=low,
-        high=high,
-    )
-    for key, text in (("best_return", "best possible"), ("chance_return", "guessing")):
+    each, label = ColumnDataSource({"x": [], "y": []}), "median and quartiles, each replicate thin"
+    made.multi_line("x", "y", source=each, line_color=COLOURS["blue"], line_alpha=0.35)
+    nothing = {"middle": [], "low": [], "high": []}
+    band = draw.line_with_band(made, [], COLOURS["blue"], label, **nothing)
+    # Of a single evaluation there is no line.
+    made.scatter("x", "middle", source=band, size=5, color=COLOURS["blue"])
+    levels = (("best_return", "best possible", "dashed"), ("chance_return", "guessing", "dotted"))
+    for key, text, dash in levels:
         if key in data.attrs:
-            style = {"line_color": COLOURS["grey"], "line_dash": "dotted", "line_width": 2}
-            made.add_layout(Span(location=float(data.attrs[key]), dimension="width", **style))
-            draw.in_legend(made, f"{text}: {float(data.attrs[key]):g}", **style)
+            level = float(data.attrs[key])
+            style = {"line_color": COLOURS["grey"], "line_dash": dash, "line_width": 2}
+            made.line(
+                [0, state.opened.steps], [level] * 2, legend_label=f"{text}: {level:g}", **style
+            )
     shade(made, state.opened)
     for text, colour in shades(state.opened):
         style = {"fill_color": colour, "fill_alpha": 0.2, "line_color": None}
@@ -88,10 +91,21 @@ def _curves(state, cursor):
     draw.legend_below(made)
 
     def pick(event):
+        x = state.opened.checkpoints
         state.step = int(x[np.abs(x - event.x).argmin()])
 
+    def fill():
+        x, values = state.opened.checkpoints, state.data["evaluation"]["mean_return"].values
+        known = ~np.isnan(values).all(axis=0)
+        low, middle, high = np.nanpercentile(values[:, known], [25, 50, 75], axis=0)
+        each.data = {"x": [x] * len(values), "y": list(values)}
+        band.data = {"x": x[known], "middle": middle, "low": low, "high": high}
+        word = "final" if x[-1] >= state.opened.steps else "last"
+        last = np.nanmedian(values[:, -1])
+        made.title.text = f"{word} return {last:.2f}, n = {len(values)} replicates"
+
     made.on_event(Tap, pick)
-    return pn.pane.Bokeh(made, **draw.STRETCH)
+    return pn.pane.Bokeh(made, **draw.STRETCH), fill
 
 
 def shades(opened):

@@ -1,5 +1,6 @@
 """Serves the viewer: a page of its own to every window."""
 
+import gc
 import logging
 import traceback
 
@@ -14,16 +15,18 @@ from .state import State, open_runs
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 #: Bytes of a variable of a file that stay in memory once they were read; without it 64 MB of each.
 CACHE = 2**21
+#: Milliseconds after which a page is drawn: the browser has asked for its scripts by then.
+WHILE = 50
 
 
-def serve(files, folder, address, port):
+def serve(files, going, address, port):
     """Answer until interrupted.
 
     Parameters
     ----------
     files : list of str
-    folder : str or None
-        Of a run that goes on.
+    going : analysis.view.state.Going or None
+        A run that goes on.
     address : str
         Loopback, or of this machine in a network.
     port : int
@@ -42,35 +45,41 @@ def serve(files, folder, address, port):
         If the address or port cannot be had.
     """
     netCDF4.set_chunk_cache(CACHE)
-    logging.getLogger("bokeh.server.views.ws").setLevel(
-        logging.ERROR
-    )  # of windows that were closed
-    runs = open_runs(files, folder)
+    # Warnings of windows that were closed.
+    logging.getLogger("bokeh.server.views.ws").setLevel(logging.ERROR)
+    runs = open_runs(files, going)
 
     def window():
-        state = State(runs)
-        refused = []
+        """The page, empty at first: it is drawn while the browser loads what draws there."""
+        state, refused = State(runs), []
         pn.state.location.sync(state, list(State.SHARED), on_error=refused.append)
-        try:
-            shown = page(state)
+        shown = pn.Column(draw.said("is being read ..."), **draw.STRETCH)
+
+        def fill():
+            try:
+                shown[:] = [page(state)]
+            except Exception as error:  # a blank page would say nothing
+                traceback.print_exc()
+                shown[:] = [draw.said(f"cannot be shown: {type(error).__name__}: {error}", "alert")]
             if refused:
                 asked = ", ".join(f"{k} = {v}" for one in refused for k, v in one.items())
                 shown.insert(0, draw.said(f"not all of the address is valid: {asked}", "alert"))
-            return shown
-        except Exception as error:  # a blank page would say nothing
-            traceback.print_exc()
-            return draw.said(f"cannot be shown: {type(error).__name__}: {error}", "alert")
+
+        pn.state.curdoc.add_timeout_callback(fill, WHILE)
+        return shown
 
     pn.config.raw_css = [STYLE]
     server = pn.io.server.get_server(
         window,
         port=port,
         address=address,
-        title="bgrl: " + ", ".join([*([folder] if folder else []), *files]),
+        title="bgrl: " + ", ".join([*([going.folder] if going else []), *files]),
         # Nobody knows by which name this machine is called from outside.
         websocket_origin=None if address in LOOPBACK else ["*"],
     )
     print(f"http://{address}:{server.port}/ (Ctrl-C ends it)", flush=True)
+    gc.freeze()  # what is there stays
+    gc.enable()
     try:
         server.run_until_shutdown()
     except KeyboardInterrupt:

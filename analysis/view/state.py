@@ -4,6 +4,7 @@ import json
 import time
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import param
@@ -13,10 +14,19 @@ from ..envelope import Envelopes
 from ..runs import differences, labels_of, read
 from ..traces import curves
 from ..trials import events
-from . import live
 
-#: Times that a look at a run takes, between two of them.
-LEISURE = 30
+#: Seconds between two looks at a run that goes on, and how many times the processor time of a look
+#: there are at least: so one part in a hundred of the time here, and some three of the browser's.
+EVERY, LEISURE = 1.0, 100
+
+
+class Going(NamedTuple):
+    """A run that goes on: its folder, and the functions of `bgrl` that follow and steer it."""
+
+    folder: str
+    follow: object
+    steer: object
+    steering: object
 
 
 class Opened:
@@ -27,37 +37,54 @@ class Opened:
     label : str
     data : xarray.DataTree
     file : path, optional
-    folder : path, optional
-        That of a run that goes on.
+    going : Going, optional
+        Where the run goes on.
+
+    Attributes
+    ----------
+    looks : int
+        How often something new of it was taken up.
     """
 
-    def __init__(self, label, data, file=None, folder=None):
-        self.label, self.data, self.file, self.folder = label, data, file, folder
-        self._next = 0.0
+    def __init__(self, label, data, file=None, going=None):
+        self.label, self.data, self.file, self.going = label, data, file, going
+        self.looks, self._sizes, self._due = 0, None, 0.0
         if "circuit" not in self.configuration.get("agent", {}):
             raise ValueError(
                 f"{file or label}: holds no run of an agent, so there is no circuit to show"
             )
 
-    def look(self):
-        """Take up what a run that goes on has done since, for all windows, at most once a second.
+    @property
+    def folder(self):
+        """Of a run that goes on, or went on when it was opened."""
+        return self.going and self.going.folder
 
-        Looking takes no more than one part in `LEISURE` of the time, so that it does not slow the run.
-        Of one that has ended the file is opened that its command leaves beside the folder.
+    def look(self, now=False):
+        """Take up what a run that goes on has done since, for all windows.
+
+        Not before its time has come (`rest`), unless `now`, and not where nothing was written. Of a run
+        that has ended the file is opened that its command leaves beside the folder.
         """
-        begun = time.monotonic()
-        if self.file is not None or begun < self._next:
+        if self.file is not None or (time.monotonic() < self._due and not now):
             return
-        finished = Path(self.folder).with_suffix("")  # x.nc of x.nc.partial
-        if Path(self.folder).is_dir() or not finished.is_file():
-            self.data = live.follow(self.folder)
+        folder = Path(self.folder)
+        finished = folder.with_suffix("")  # x.nc of x.nc.partial
+        if folder.is_dir() or not finished.is_file():
+            sizes = {path.name: path.stat().st_size for path in folder.glob("*.bin")}
+            sizes |= {path.name: path.stat().st_mtime_ns for path in folder.glob("progress.json")}
+            if sizes and sizes == self._sizes:
+                return
+            self.data, self._sizes = self.going.follow(self.folder), sizes
         else:
             self.data, self.file = read(finished), str(finished)
         self.__dict__.pop("configuration", None)
-        now = time.monotonic()
-        self._next = now + max(1.0, LEISURE * (now - begun))
+        self.looks += 1
         if self.envelopes:
             self.envelopes.update(self.data)
+
+    def rest(self, seconds):
+        """Leave the run alone for a while after so much processor time was spent on looking at it."""
+        self._due = max(self._due, time.monotonic()) + LEISURE * seconds
 
     @property
     def seen(self):
@@ -144,7 +171,7 @@ class State(param.Parameterized):
     compared = param.List([], item_type=str, doc="labels of the runs that are compared")
     comparing = param.String("learning curve")
     subtract = param.Boolean(False)
-    seen = param.Integer(0, doc="last step that is known of a run that goes on; not in the address")
+    looks = param.Integer(0, doc="how often a run that goes on was looked at; not in the address")
 
     #: What stands in the address.
     SHARED = (
@@ -173,21 +200,21 @@ class State(param.Parameterized):
         super().__init__(**start | values)
 
     @classmethod
-    def of(cls, runs, folder=None):
+    def of(cls, runs, going=None):
         """The state of a new window.
 
         Parameters
         ----------
         runs : sequence of path or xarray.DataTree
-        folder : path, optional
-            Of a run that goes on.
+        going : Going, optional
+            A run that goes on.
 
         Raises
         ------
         ValueError
             For a file that holds no run.
         """
-        return cls(open_runs(runs, folder))
+        return cls(open_runs(runs, going))
 
     @property
     def opened(self):
@@ -215,14 +242,14 @@ def differing(datasets):
     return {k: v for k, v in differences(datasets).items() if not k.startswith("record")}
 
 
-def open_runs(runs, folder=None):
+def open_runs(runs, going=None):
     """Files or datasets as `Opened`, labelled by what differs between them.
 
     Parameters
     ----------
     runs : sequence of path or xarray.DataTree
-    folder : path, optional
-        Of a run that goes on; it comes first.
+    going : Going, optional
+        A run that goes on; it comes first.
 
     Raises
     ------
@@ -231,11 +258,10 @@ def open_runs(runs, folder=None):
     """
     data = [one if isinstance(one, xr.DataTree) else read(one) for one in runs]
     files = [None if isinstance(one, xr.DataTree) else str(one) for one in runs]
-    folders = [None] * len(data)
-    if folder is not None:
-        data, files, folders = [live.follow(folder), *data], [None, *files], [str(folder), *folders]
-    places = zip(files, folders, strict=True)
-    places = zip(files, folders, strict=True)
-    names = [file or own or f"run {k}" for k, (file, own) in enumerate(places)]
+    names = [file or f"run {k}" for k, file in enumerate(files)]
+    places = [(file, None) for file in files]
+    if going is not None:
+        data, names = [going.follow(going.folder), *data], [str(going.folder), *names]
+        places = [(None, going), *places]
     labels = labels_of(differing(data), names) if len(data) > 1 else [Path(names[0]).name]
-    return [Opened(*one) for one in zip(labels, data, files, folders, strict=True)]
+    return [Opened(label, one, *at) for label, one, at in zip(labels, data, places, strict=True)]

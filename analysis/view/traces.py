@@ -25,7 +25,7 @@ def panel(state):
     shown = pn.widgets.MultiSelect(label="traces", options=[], size=5, width=240)
     first = pn.widgets.IntInput(label="first step", width=110, start=0)
     last = pn.widgets.IntInput(label="last step", width=110, start=0)
-    figures, x = [], Range1d(state.first, state.last)
+    figures, x, known = [], Range1d(state.first, state.last), [0]
 
     def refresh(*_):
         """Read the stretch anew."""
@@ -77,15 +77,15 @@ def panel(state):
                 first=max(0, event.new - half), last=max(0, event.new - half) + b - a
             )
 
-    def grow(event):
+    def grow(_):
         """Keep the end of a run that goes on in view, if it was; shade what was done to it since."""
         if figures and figures[0].shaded != intervals(state.data):
             redraw()
-        a, b = _stretch(state)
-        if event.old and b < event.old:
+        (a, b), before, now = _stretch(state), known[0], state.opened.seen
+        known[0] = now
+        if before and b < before:
             return
-        whole = a == 0
-        state.param.update(first=0 if whole else event.new - (b - a), last=event.new)
+        state.param.update(first=0 if a == 0 else now - (b - a), last=now)
 
     def to_step(_):
         state.param.update(first=max(0, state.step - 50), last=max(0, state.step - 50) + 100)
@@ -108,7 +108,7 @@ def panel(state):
     state.param.watch(redraw, ["run", "traces"])
     state.param.watch(refresh, ["first", "last", "replicate", "step"])
     state.param.watch(centre, "step")
-    state.param.watch(grow, "seen")
+    state.param.watch(grow, "looks")
     redraw()
     return pn.Column(draw.row(shown, first, last, *buttons), content, note, **draw.STRETCH)
 
@@ -128,7 +128,9 @@ def _stretch(state):
 
 def _key(state, marked):
     """What lines and shades mean."""
-    entries = [(event, *mark_style(state.data, event)) for event, at in marked.items() if len(at)]
+    entries = [
+        (event, *mark_style(state.data, event)[:2]) for event, at in marked.items() if len(at)
+    ]
     entries += [(f"shaded: {text}", colour, "shade") for text, colour in shades(state.opened)]
     entries.append((f"step of learning {state.step:,}", COLOURS["vermillion"], "solid"))
     return draw.key(entries)
@@ -179,8 +181,9 @@ class Trace:
         made.line("x", "low", **style)
         self.marks = {}
         for event in ("trial end", *state.opened.events):
-            colour, dash = mark_style(state.data, event)
-            style = {"line_color": colour, "line_dash": dash.replace("dashdot", "dotdash")}
+            colour, _, dashes = mark_style(state.data, event)
+            offset, (dash, gap) = dashes or (0, (1, 0))
+            style = {"line_color": colour, "line_dash": f"{dash} {gap}", "line_dash_offset": offset}
             self.marks[event] = ColumnDataSource({"x": []})
             made.vspan("x", source=self.marks[event], line_alpha=0.8, **style)
         shade(made, state.opened)
