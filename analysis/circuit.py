@@ -1,6 +1,6 @@
 """A circuit diagram: nuclei in their anatomical places, projections by sign, strength and plasticity.
 
-Drawn from the description of a circuit (``circuit.to_dict()``), before any run, or from a dataset with
+Drawn from a circuit or its description (``circuit.to_dict()``), before any run, or from a dataset with
 the weights that were learned. Whatever is drawn carries a name (matplotlib's gid, the id in SVG), such
 as `inhibitory:gpi->thalamus`.
 """
@@ -48,8 +48,8 @@ def plot_circuit(circuit_or_dataset, *, ax=None, checkpoint=-1):
 
     Parameters
     ----------
-    circuit_or_dataset : dict or xarray.DataTree
-        ``circuit.to_dict()``, or what a run returned.
+    circuit_or_dataset : Circuit, dict or xarray.DataTree
+        A circuit or ``circuit.to_dict()``, or what a run returned.
     ax : matplotlib.axes.Axes, optional
         To fill with the diagram, scaled to its size; those of a new figure of natural size otherwise.
     checkpoint : int

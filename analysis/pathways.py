@@ -67,7 +67,7 @@ def read_circuit(circuit_or_dataset, checkpoint=-1):
 
     Parameters
     ----------
-    circuit_or_dataset : dict or xarray.DataTree
+    circuit_or_dataset : dict, object with a method `to_dict`, or xarray.DataTree
     checkpoint : int
 
     Returns
@@ -82,10 +82,14 @@ def read_circuit(circuit_or_dataset, checkpoint=-1):
             raise ValueError("the data hold no circuit: their configuration has no agent.circuit")
         learning, learned = agent.get("learning", {}), _learned(circuit, checkpoint)
         circuit = agent["circuit"]
+    elif hasattr(circuit, "to_dict"):
+        circuit = circuit.to_dict()
     if not isinstance(circuit, dict) or not {"populations", "projections", "inputs"} <= set(
         circuit
     ):
-        raise ValueError("no circuit: a dict with populations, projections and inputs is needed")
+        raise ValueError(
+            "no circuit: a circuit, or a dict with populations, projections and inputs, is needed"
+        )
     if not circuit["populations"]:
         raise ValueError("the circuit has no population")
     try:
