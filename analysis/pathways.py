@@ -14,6 +14,8 @@ import xarray as xr
 
 #: A projection is of one sign if this share of its summed absolute weights is.
 ONE_SIGN = 0.9
+#: What an arrow of gap junctions has in the place of a sign.
+ELECTRICAL = 2
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class Node:
 class Arrow:
     """Projections that share all that is drawn of them; `name` is that of no other arrow.
 
-    `strength` is the sum of absolute weights onto a neuron of the target, mean over these; none for the
-    TD error, which has no weights. `synapses` counts what there is without lesion, `removed` what a
-    lesion takes from it. `note` says its delay and the variables of its synapses; a modulator says what
-    it `modulates`, and of which other arrow if not of the target.
+    `sign` is 1, -1, 0 where it is mixed, or `ELECTRICAL`. `strength` is the sum of absolute weights
+    onto a neuron of the target, mean over these; none for the TD error, which has no weights.
+    `synapses` counts what there is without lesion, `removed` what a lesion takes from it. `note` says
+    its delay and the variables of its synapses; a modulator says what it `modulates`, and of which
+    other arrow if not of the target.
     """
 
     name: str
@@ -143,7 +146,7 @@ def _projections(circuit, learning, learned):
         learns = method != "none" or p.get("rule") is not None  # a rule needs no gradient
         plastic = p.get("plastic", True) and learns
         sign, strength = _sign_and_strength(name, learned.get(name, p.get("weights", 0.0)), mask)
-        sign = p.get("sign") or sign
+        sign = ELECTRICAL if p.get("electrical") else p.get("sign") or sign
         ends, modulates = (p["source"], p["target"]), p.get("modulates") or ""
         more = _note(p), modulates, p.get("pathway") or ""
         yield _Pathway(name, *ends, plastic, sign, strength, mask, lesioned, *more)

@@ -141,7 +141,7 @@ def random_synapse(generator, kind, size):
 
 @st.composite
 def circuits(draw):
-    """One to four populations of any kind, masks, sub-steps, delays, dynamics, modulators."""
+    """One to four populations, masks, sub-steps, delays, dynamics, modulators, gap junctions."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     names = ("cortex", "gpe", "stn", "thalamus")[: draw(st.integers(1, 4))]
     kinds = st.sampled_from(["rate", "adapting", "gated", "noisy", "map"])
@@ -160,10 +160,13 @@ def circuits(draw):
             for source in ("stimulus", *names):
                 if not draw(st.booleans()):
                     continue
-                variables = ["rate"] if source == "stimulus" else [*populations[source].dynamics]
+                electrical = source != "stimulus" and draw(st.integers(0, 4)) == 0
+                ends = [] if source == "stimulus" else [*populations[source].dynamics]
+                variables = [v for v in ends if not electrical or v in p.dynamics] or ["rate"]
                 shape = p.size, 2 if source == "stimulus" else populations[source].size
                 mask = generator.integers(0, 2, shape) if draw(st.booleans()) else np.ones(shape)
-                kind = synapse if source != "stimulus" and draw(st.booleans()) else "none"
+                chemical = source != "stimulus" and not electrical
+                kind = synapse if chemical and draw(st.booleans()) else "none"
                 projections[f"{source}->{target}.{drive}"] = Projection(
                     source,
                     target,
@@ -171,8 +174,10 @@ def circuits(draw):
                     reads=draw(st.sampled_from(variables)),
                     weights=generator.normal(size=shape) * 0.7 * mask,
                     mask=mask,
-                    delay=0.0 if source == "stimulus" else 0.5 * draw(st.integers(0, 3)),
+                    delay=0.5 * draw(st.integers(0, 3)) if chemical else 0.0,
                     dynamics=random_synapse(generator, kind, shape[1]),
+                    electrical=electrical,
+                    plastic=not electrical,
                 )
     circuit = Circuit(
         dt=0.5,

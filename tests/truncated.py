@@ -44,7 +44,7 @@ def with_arrays(circuit, seed=0):
         shape = circuit.shape(p)
         mask = np.ones(shape) if p.mask is None else np.asarray(p.mask, float)
         projections[name] = replace(
-            p, weights=drawn(p.weights, shape, name) * mask, mask=mask, plastic=True
+            p, weights=drawn(p.weights, shape, name) * mask, mask=mask, plastic=not p.electrical
         )
     return replace(circuit, populations=populations, projections=projections)
 
@@ -73,6 +73,8 @@ class Oracle:
         populations = circuit.populations
         self.states = {(name, v): p.size for name, p in populations.items() for v in p.dynamics}
         self.values = {key: np.array(p.weights, float) for key, p in circuit.projections.items()}
+        #: What nothing is learned of.
+        self.fixed = {key for key, p in circuit.projections.items() if p.electrical}
         for name, p in populations.items():
             for key, parameter in p.parameters.items():
                 self.values[f"{name}.{key}"] = np.array(parameter.value, float)
@@ -138,7 +140,7 @@ class Oracle:
         for name, p in circuit.populations.items():
             known = {v: state[name, v] for v in p.dynamics}
             known |= {k: value[f"{name}.{k}"] for k in p.parameters}
-            known |= self.arriving(name, value, inputs, sources)
+            known |= self.arriving(name, value, inputs, sources, known)
             known |= {noise: drawn[name, noise] / np.sqrt(circuit.dt) for noise in p.noises}
             after = {}
             for v, text in p.described.items():
@@ -159,8 +161,8 @@ class Oracle:
             new += [after[v] for v in p.dynamics]
         return np.concatenate(new)
 
-    def arriving(self, name, value, inputs, sources):
-        """Drives of a population, multiplied by what modulates them."""
+    def arriving(self, name, value, inputs, sources, own):
+        """Drives of a population, multiplied by what modulates them, and currents of gap junctions."""
         brought, modulated = {}, {}
         for key, q in self.circuit.projections.items():
             if q.target == name:
@@ -168,6 +170,8 @@ class Oracle:
                 read = self.circuit.read_by(key)
                 x = inputs[q.source] if q.source in inputs else sources[q.source, read]
                 found = (value[key] * mask) @ x
+                if q.electrical:
+                    found = ((value[key] * mask) * (x - own[q.reads][:, None])).sum(axis=1)
                 if q.modulates == "gain":
                     whose = q.pathway or ("drive", q.drive)
                     modulated[whose] = modulated.get(whose, 0.0) + found
@@ -177,10 +181,14 @@ class Oracle:
         known = {}
         for drive in self.circuit.populations[name].drives:
             total = np.zeros(self.circuit.size(name), complex)
+            currents = total
             for key, found in brought.items():
-                if self.circuit.projections[key].drive == drive:
+                q = self.circuit.projections[key]
+                if q.drive == drive and q.electrical:
+                    currents = currents + factors.get(key, 1.0) * found
+                elif q.drive == drive:
                     total = total + factors.get(key, 1.0) * found
-            known[drive] = factors.get(("drive", drive), 1.0) * total
+            known[drive] = factors.get(("drive", drive), 1.0) * total + currents
         return known
 
     def owners(self):
@@ -249,6 +257,9 @@ class Oracle:
             offset = 0
             for key, shape in shapes.items():
                 width = int(np.prod(shape))
+                if key in self.fixed:
+                    offset += width
+                    continue
                 part = block[:, offset : offset + width].reshape(size, *shape)
                 found.setdefault(f"sensitivity:{name}.{v}:{key}", []).append(part)
                 offset += width

@@ -267,11 +267,11 @@ class Editing:
         ----------
         path : str
             "dt" (ms), "substeps"; of a population "cortex.size", "cortex.equations", a parameter
-            ("cortex.tau", in its unit), "cortex.tau.trainable", "cortex.tau.minimum" or the initial
-            value of a variable ("cortex.rate"); of a projection "cortex->cortex.plastic", "weights",
-            "mask", "sign", "drive", "reads", "delay" (ms), "dynamics" (a `Synapse`, None, or text such
-            as "exponential(20)"), and of its synapse what is of a population, "cortex->gpe.tau"; of a
-            readout "actor.weights", "feedback", "mask", "reads", "plastic"; of dopamine neurons
+            ("cortex.tau", in its unit), "cortex.tau.trainable", "cortex.tau.minimum" or the initial value
+            of a variable ("cortex.rate"); of a projection "cortex->cortex.plastic", "weights", "mask",
+            "sign", "drive", "reads", "electrical", "delay" (ms), "dynamics" (a `Synapse`, None, or text
+            such as "exponential(20)"), and of its synapse what is of a population, "cortex->gpe.tau"; of
+            a readout "actor.weights", "feedback", "mask", "reads", "plastic"; of dopamine neurons
             "dopamine.tonic", "dopamine.noise", "dopamine.baseline", "dopamine.gain".
         value : object
             Or text, as on the command line: "20", "False", "None", "uniform(20, 100)".

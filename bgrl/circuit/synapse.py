@@ -21,6 +21,7 @@ SOURCE = "source"
 #: Fields of a projection and of a synapse, which are set and printed by the same names.
 TAKEN = (
     *("weights", "mask", "sign", "plastic", "drive", "reads", "delay", "dynamics", "rule"),
+    "electrical",
     *("equations", "parameters", "output", "initial", SOURCE),
 )
 

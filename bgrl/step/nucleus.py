@@ -79,6 +79,9 @@ def start(agent, plan, seed):
             key: replicated(agent, parameter.value, (p.size,), seed, f"{name}.{key}")
             for key, parameter in p.all_parameters.items()
         }
+        for junction in p.junctions:
+            weights = initial_weights(agent, junction.pathway, seed)
+            known[junction.conductance] = weights.sum(axis=-1)
         values |= {f"{name}.{key}": drawn for key, drawn in known.items()}
         check_time_constants(name, p, agent.circuit.dt, known)
         for terminal in p.terminals:
@@ -90,6 +93,15 @@ def start(agent, plan, seed):
             known[variable] = initial = np.broadcast_to(initial, (agent.replicates, p.size))
             values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
     return values
+
+
+def initial_weights(agent, name, seed):
+    """Initial weights of a projection, (replicate, target, source); 0 where there is no synapse."""
+    projection = agent.circuit.projections[name]
+    shape = agent.circuit.shape(projection)
+    mask = np.ones(shape) if projection.mask is None else projection.mask
+    weights = replicated(agent, projection.weights, shape, seed, name) * mask
+    return projection.sign * np.abs(weights) if projection.sign else weights
 
 
 def replicated(agent, value, shape, seed, name):
