@@ -158,6 +158,7 @@ def _note(projection):
     parts = [f"{delay:g} ms"] if delay else []
     if synapse:
         variables = re.findall(r"d(\w+)/dt", synapse["equations"])
+        variables += re.findall("released", synapse["equations"] + synapse["output"])[:1]
         parts.append(f"({', '.join(variables)})")
     return " ".join(parts)
 

@@ -20,6 +20,7 @@ from bgrl.circuit import (
     Synapse,
     alpha,
     exponential,
+    failing,
     nmda,
     tsodyks_markram,
 )
@@ -70,7 +71,7 @@ def test_approximations_are_not_exact_in_a_loop(method):
 
 # Random circuits ----------------------------------------------------------------------------
 
-SYNAPSES = ("none", "filter", "alpha", "nmda", "facilitating", "noisy")
+SYNAPSES = ("none", "filter", "alpha", "nmda", "facilitating", "noisy", "failing", "unreliable")
 
 
 def random_population(generator, kind, size, activation):
@@ -126,6 +127,12 @@ def random_synapse(generator, kind, size):
         return nmda(tau, use, trained(3, 6))
     if kind == "facilitating":
         return tsodyks_markram(use, rec, tau, trained(3, 6))
+    if kind == "failing":
+        return failing(generator.uniform(0.2, 0.8, size))
+    if kind == "unreliable":
+        equations = "ds/dt = (released*source*(1 + failure) - s)/tau : 1\ntau : second"
+        parameters = {"tau": tau, "share": use, "failure": 0.4}
+        return Synapse(equations, parameters, "s*(share + released*source)")
     if kind == "noisy":
         equations = """
             ds/dt = (source*(1 + y) - s)/tau + share*source*xi/sqrt(tau) : 1

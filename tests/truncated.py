@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from bgrl.circuit.values import sample
+from bgrl.circuit.values import Parameter, sample
 from bgrl.random import STREAMS, counter_uniform
 
 FUNCTIONS = {name: getattr(np, name) for name in ("tanh", "exp", "log", "sqrt", "sin", "cos")}
@@ -82,6 +82,8 @@ class Oracle:
                 for key, parameter in q.dynamics.parameters.items():
                     value = np.broadcast_to(np.array(parameter.value, float), (p.size,))
                     self.values[f"{name}.{key}{end}"] = value.copy()
+                    if not parameter.trainable:
+                        self.fixed.add(f"{name}.{key}{end}")
 
     def synapses(self, population):
         """Projections with dynamics from a population, and how the names of their variables end."""
@@ -103,6 +105,7 @@ class Oracle:
                     v: evaluated(x, own) if isinstance(x, str) else x for v, x in start.items()
                 }
                 known |= {f"{v}{end}": np.broadcast_to(x, p.size) for v, x in start.items()}
+                own["released"] = 1 - own.get("failure", 0.0)
                 sent = evaluated(q.dynamics.output, own | start | {"source": known[q.reads]})
                 known[f"output{end}"] = np.broadcast_to(sent, p.size)
             for line in p.lines:
@@ -128,6 +131,12 @@ class Oracle:
                 index = 2 * (np.arange(p.size) + substep * p.size)
                 radius, angle = (counter_uniform(0, 0, stream, step, index + k) for k in range(2))
                 found[name, noise] = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+            for _, q, end in self.synapses(name):
+                release = f"drawn_release{end}"
+                stream = STREAMS["noise"] + 8 * (crc32(f"{name}.{release}".encode()) % 2**27)
+                draw = counter_uniform(0, 0, stream, step, np.arange(p.size) + substep * p.size)
+                failure = q.dynamics.parameters.get("failure", Parameter()).value
+                found[name, f"released{end}"] = (draw >= failure).astype(float)
         return found
 
     def step(self, vector, parameters, inputs, frozen=None, drawn=None):
@@ -152,6 +161,7 @@ class Oracle:
                 own |= {k: drawn[name, f"{k}{end}"] / circuit.dt**0.5 for k in q.dynamics.noises}
                 now = {v: state[name, f"{v}{end}"] for v in q.dynamics.derivatives}
                 now |= own | {"source": state[name, q.reads]}
+                now["released"] = drawn[name, f"released{end}"]
                 for v, text in q.dynamics.derivatives.items():
                     after[v + end] = now[v] + circuit.dt * evaluated(text, now)
                 now |= {v: after[v + end] for v in q.dynamics.derivatives}

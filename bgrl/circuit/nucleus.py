@@ -257,6 +257,11 @@ class Population:
         own = {} if self.derivatives is None else self.derivatives
         return noises(own | {k: v for t in self.terminals for k, v in t.derivatives.items()})
 
+    @property
+    def releases(self):
+        """Variables that hold what was drawn of the release of its synapses, to how often it fails."""
+        return {k: v for terminal in self.terminals for k, v in terminal.release.items()}
+
     def _check_language(self, dynamics):
         """Refuse names and expressions that can be none in any circuit."""
         if not isinstance(dynamics, dict):
