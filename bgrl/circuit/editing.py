@@ -134,6 +134,13 @@ class Editing:
             For an unknown target or effect, with those that exist.
         """
         choose("effect of a modulator", effect, ("excitability", *KINDS))
+        for kind, readout in self._readouts().items():
+            if target in (readout.name, f"{readout.reads}->{readout.name}"):
+                raise InputError(
+                    f"{target!r} is the {kind} or what it reads, which follow signals by settings of "
+                    "learning: Learning(modulated={'inverse_temperature': ..., 'rate_actor': ..., "
+                    "'rate_critic': ...})"
+                )
         drives = {
             f"{k}.{drive}": (k, drive) for k, p in self.populations.items() for drive in p.drives
         }
