@@ -1,6 +1,6 @@
 """A circuit diagram: nuclei in their anatomical places, projections by sign, strength and plasticity.
 
-Drawn from the description of a circuit (``circuit.to_dict()``), before any run, or from a dataset with
+Drawn from a circuit or its description (``circuit.to_dict()``), before any run, or from a dataset with
 the weights that were learned. Whatever is drawn carries a name (matplotlib's gid, the id in SVG), such
 as `inhibitory:gpi->thalamus`.
 """
@@ -15,7 +15,7 @@ from matplotlib.path import Path
 from matplotlib.textpath import TextPath
 
 from . import anatomy
-from .pathways import Arrow, read_circuit
+from .pathways import ELECTRICAL, Arrow, read_circuit
 from .style import COLOURS, new_figure, styled
 
 ABBREVIATIONS = {name: name.upper() for name in ("d1", "d2", "stn", "vta")} | {
@@ -24,10 +24,12 @@ ABBREVIATIONS = {name: name.upper() for name in ("d1", "d2", "stn", "vta")} | {
     "snr": "SNr",
     "snc": "SNc",
 }
-KINDS = {1: "excitatory", -1: "inhibitory", 0: "mixed"}
-LINES = {1: COLOURS["vermillion"], -1: COLOURS["blue"], 0: "#444444"}
+KINDS = {1: "excitatory", -1: "inhibitory", 0: "mixed", ELECTRICAL: "electrical"}
+LINES = {1: COLOURS["vermillion"], -1: COLOURS["blue"], 0: "#444444", ELECTRICAL: "#444444"}
 DOPAMINE, MODULATOR, LESIONED, TEXT = COLOURS["green"], "#9B4F7F", "#B0B0B0", "#222222"
 FILLS = {"population": "#EAF0F6", "input": "white", "readout": "#FFF3D1", "dopamine": "#DFF2EA"}
+#: What the legend says of the ends of lines.
+SIGNS = {1: "excitatory", -1: "inhibitory", 0: "mixed signs", ELECTRICAL: "gap junctions"}
 #: Width of a projection without strength, and of the strongest, in points.
 WIDTHS = (0.8, 4.4)
 #: Height of a row of the legend, and length of the mark in it, in inches.
@@ -38,18 +40,18 @@ ROW, MARK = 0.25, 0.5
 def plot_circuit(circuit_or_dataset, *, ax=None, checkpoint=-1):
     r"""Draw a circuit.
 
-    Arrow-heads are excitatory, bars inhibitory; diamonds have mixed signs: less than nine tenths of
-    their summed \|weight\| have one. A projection with a `sign` has that. The width of a line is the
-    summed \|weight\| onto a neuron of the target, as learned in a dataset, as expected where a circuit
-    gives a distribution. Lesioned is what a projection or population calls so; in a description that
-    has no word for it, what a mask takes out. Beside a line stand its delay and the variables of its
-    synapses. A modulator ends in a disc (gain) or a square (plasticity), at a nucleus or at a line.
-    Projections that share all of this are one line.
+    Arrow-heads are excitatory, bars inhibitory, double bars gap junctions; diamonds have mixed signs:
+    less than nine tenths of their summed \|weight\| have one. A projection with a `sign` has that. The
+    width of a line is the summed \|weight\| onto a neuron of the target, as learned in a dataset, as
+    expected where a circuit gives a distribution. Lesioned is what a projection or population calls so;
+    in a description that has no word for it, what a mask takes out. Beside a line stand its delay and
+    the variables of its synapses. A modulator ends in a disc (gain) or a square (plasticity), at a
+    nucleus or at a line. Projections that share all of this are one line.
 
     Parameters
     ----------
-    circuit_or_dataset : dict or xarray.DataTree
-        ``circuit.to_dict()``, or what a run returned.
+    circuit_or_dataset : Circuit, dict or xarray.DataTree
+        A circuit or ``circuit.to_dict()``, or what a run returned.
     ax : matplotlib.axes.Axes, optional
         To fill with the diagram, scaled to its size; those of a new figure of natural size otherwise.
     checkpoint : int
@@ -150,7 +152,7 @@ def _legend(arrows, strongest):
     grey, ordinary = Arrow("legend", "", ""), 1.4
     entries = [
         (replace(grey, name=f"legend-{KINDS[sign]}", sign=sign), ordinary, text)
-        for sign, text in ((1, "excitatory"), (-1, "inhibitory"), (0, "mixed signs"))
+        for sign, text in SIGNS.items()
         if any(a.sign == sign and not a.modulates for a in arrows)
     ]
     for effect in ("gain", "plasticity"):
@@ -284,7 +286,7 @@ def _head(arrow, width):
     if arrow.modulates:
         half = 0.04 + 0.006 * width
         return half, 2 * half
-    return half, {1: 2.2 * half, -1: 0.02, 0: 2.4 * half}[arrow.sign]
+    return half, {1: 2.2 * half, -1: 0.02, 0: 2.4 * half, ELECTRICAL: 0.06}[arrow.sign]
 
 
 def _dot(arrow, curve, width):
@@ -414,6 +416,10 @@ class _Pen:
         elif arrow.sign == -1:
             ends = np.array([tip + 1.25 * half * across, tip - 1.25 * half * across])
             self._line(ends, 1.2 + 0.35 * width, colour, gid, zorder=3)
+        elif arrow.sign == ELECTRICAL:
+            for name, at in ((gid, tip), (f"{gid}-2", tip - long * along)):
+                ends = np.array([at + 1.25 * half * across, at - 1.25 * half * across])
+                self._line(ends, 1.2, colour, name, zorder=3)
         else:
             middle = tip - long / 2 * along
             sides = 0.75 * half * across

@@ -1,12 +1,18 @@
 """Oscillations of STN and GPe: spectra, where they set in and how fast they are, against linear theory.
 
-Intervals are bootstrap intervals (95 %) of the median over replicates, which differ in their noise.
+Frequency and power without dopamine are compared with what others published of STN and globus pallidus,
+in ``analysis/data/beta_oscillations.csv``. Intervals are bootstrap intervals (95 %) of the median over
+replicates, which differ in their noise.
 """
+
+from pathlib import Path
 
 import numpy as np
 
 from .style import COLOURS, letter, median_and_quartiles, new_figure, styled
-from .verdicts import lines, verdict
+from .verdicts import lines, published, verdict
+
+PUBLISHED = Path(__file__).parent / "data" / "beta_oscillations.csv"
 
 #: The beta band in Hz, as the paper has it.
 BETA = (13.0, 30.0)
@@ -19,6 +25,14 @@ SWEEPS = {
     "coupling": ("factor of STN-GPe coupling", "(1) coupling"),
     "delay": ("factor of all delays", "(2) delay"),
     "cortex": ("factor of cortex to STN", "(3) cortex"),
+}
+#: What is compared with published values, and what it is called.
+QUANTITIES = {
+    "frequency": "peak (Hz)",
+    "frequency_change": "peak with dopamine less without (Hz)",
+    "stn_power": "beta power of STN, of that with dopamine",
+    "gpe_power": "beta power of GP, of that with dopamine",
+    "gpe_rate": "rate of GP, of that with dopamine",
 }
 NUCLEI = {"stn": ("STN", COLOURS["vermillion"]), "gpe": ("GPe", COLOURS["blue"])}
 
@@ -97,13 +111,107 @@ def verdicts(data):
         text = f"{frequency:.1f}, within a tenth, linear theory"
         limits = 0.9 * frequency, 1.1 * frequency
         found[f"   frequency there, {name} (Hz)"] = verdict(peaks, *limits, text)
+        if name != "dopamine":
+            health = 1 / float(sweep["onset_health"])
+            text = f"above 1; in health {health:.2f}, linear theory"
+            found[f"   {name}, of what it needs"] = verdict(1 / onsets(sweep), 1, np.inf, text)
     return found
 
 
+def quantities(data, sweep="dopamine", value=0.0):
+    """What is compared with published values, of every replicate.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+    sweep : str
+        One of `SWEEPS`.
+    value : float
+        A value of it; without dopamine by default.
+
+    Returns
+    -------
+    dict of str to array (replicate,)
+        As in `QUANTITIES`. A loop that does not oscillate has no frequency (NaN). The frequency with
+        dopamine is that at the highest level with which it still oscillates.
+    """
+    level, health = data[sweep].to_dataset().sel(value=value), at(data, 1.0)
+    levels = data["dopamine"].to_dataset().sortby("value")
+    oscillates = levels["deviation"].values > OSCILLATING
+    last = len(oscillates) - 1 - oscillates[::-1].argmax(axis=0)
+    young = levels["peak_frequency"].values[last, np.arange(len(last))]
+    peaks = np.where(level["deviation"] > OSCILLATING, level["peak_frequency"], np.nan)
+    return {
+        "frequency": peaks,
+        "frequency_change": young - peaks,
+        "stn_power": (level["beta_power"] / health["beta_power"]).values,
+        "gpe_power": (level["beta_power_gpe"] / health["beta_power_gpe"]).values,
+        "gpe_rate": (level["rate_gpe"] / health["rate_gpe"]).values,
+    }
+
+
+def comparisons(data, sweep="dopamine", value=0.0):
+    """Frequency and power beside what was published.
+
+    Parameters
+    ----------
+    data, sweep, value
+        As in `quantities`.
+
+    Returns
+    -------
+    dict of (str, str) to analysis.verdicts.Verdict
+        Quantity, and what was published of what; `shown` is whether the whole interval is in the range.
+    """
+    ours, found = quantities(data, sweep, value), {}
+    for row in published(PUBLISHED):
+        low, high, text = _range(row)
+        key = row["quantity"], row["what"]
+        found[key] = verdict(ours[row["quantity"]], low, high, f"{text}, {row['source']}")
+    return found
+
+
+def _range(row):
+    """Ends of a published range and its words; an open range does not hold its one end."""
+    low, high = row["low"], row["high"]
+    if low and high:
+        return float(low), float(high), f"{low} to {high}"
+    if low:
+        return np.nextafter(float(low), np.inf), np.inf, f"above {low}"
+    return -np.inf, np.nextafter(float(high), -np.inf), f"below {high}"
+
+
+def at_rest(data):
+    """Published values that loops which do not oscillate meet too.
+
+    Returns
+    -------
+    dict of str to list of str
+        Loop to quantities with what was published of what.
+    """
+    loops = {"health": ("dopamine", 1.0)}
+    loops |= {
+        f"least {k}": (k, float(data[k]["value"][0])) for k in ("coupling", "delay", "cortex")
+    }
+    return {
+        loop: [f"{QUANTITIES[k]}: {what}" for (k, what), v in found.items() if v.shown]
+        for loop, found in ((loop, comparisons(data, *where)) for loop, where in loops.items())
+    }
+
+
 def summary(data):
-    """The verdicts as lines of text."""
+    """The verdicts as lines of text, those about published values apart."""
     count = data["dopamine"].sizes["replicate"]
-    return [f"median and 95 % interval over {count} replicates", *lines(verdicts(data))]
+    compared = {f"{QUANTITIES[k]}: {what}": v for (k, what), v in comparisons(data).items()}
+    rest = [f"   {name}: {'; '.join(met) or 'none'}" for name, met in at_rest(data).items()]
+    return [
+        f"median and 95 % interval over {count} replicates",
+        *lines(verdicts(data)),
+        "without dopamine, beside published values",
+        *lines(compared, "met"),
+        "of these met by loops that are at rest",
+        *rest,
+    ]
 
 
 @styled
@@ -179,8 +287,47 @@ def plot_deviation(data, name, *, ax):
 
 
 @styled
+def plot_published(data, names, *, ax):
+    """Published ranges of some quantities as bars, and the loop without dopamine; open is not met.
+
+    Parameters
+    ----------
+    data : xarray.DataTree
+    names : sequence of str
+        Of `QUANTITIES`. Ranges that are open go to the edge of the axes, which must be set before.
+    ax : matplotlib.axes.Axes
+    """
+    rows = [row for row in published(PUBLISHED) if row["quantity"] in names]
+    found = comparisons(data)
+    left, right = ax.get_xlim()
+    for y, row in enumerate(rows):
+        low, high = float(row["low"] or left), float(row["high"] or right)
+        ax.barh(y, high - low, left=low, height=0.6, color="#D9D9D9")
+        if row["value"]:
+            ax.plot([float(row["value"])] * 2, [y - 0.3, y + 0.3], color="#555555", linewidth=1)
+        v = found[row["quantity"], row["what"]]
+        ax.errorbar(
+            *(v.value, y),
+            xerr=[[v.value - v.low], [v.high - v.value]],
+            fmt="o",
+            markersize=5,
+            color=COLOURS["vermillion"],
+            markerfacecolor=COLOURS["vermillion"] if v.shown else "white",
+        )
+    ax.set_yticks(range(len(rows)), [f"{row['what']} ({_work(row)})" for row in rows], fontsize=8)
+    ax.set(ylim=(len(rows) - 0.5, -0.5), xlim=(left, right))
+    return ax
+
+
+def _work(row):
+    """First author and year of a published value."""
+    author, year = row["source"].split("_")
+    return f"{author.capitalize()} {year}"
+
+
+@styled
 def figure(data):
-    """Traces and spectra above, spectra and amplitude against what was varied below.
+    """Traces and spectra above, then spectra and amplitude against what was varied, and published values.
 
     Parameters
     ----------
@@ -190,7 +337,8 @@ def figure(data):
     -------
     matplotlib.figure.Figure
     """
-    result = new_figure(11.5, 8.2)
+    whole = new_figure(11.5, 10.4)
+    result, lowest = whole.subfigures(2, 1, height_ratios=(8.2, 2.2))
     grid = result.add_gridspec(3, 12)
     found = verdicts(data)
     peak = found["peak without dopamine (Hz)"].value
@@ -227,4 +375,18 @@ def figure(data):
     upper[1].legend(loc="upper left", labelcolor="white", fontsize=7)
     bar = result.colorbar(mesh, ax=upper, pad=0.01)
     bar.set_label("density (dB)")
-    return result
+    for ax, names, title, limits, scale, name in zip(
+        lowest.subplots(1, 2),
+        (["frequency"], ["stn_power", "gpe_power"]),
+        ("Peak without dopamine; bars: published", "Beta power; open: not met"),
+        ((8, 32), (0.5, 2e4)),
+        ("linear", "log"),
+        "LM",
+        strict=True,
+    ):
+        ax.set(xlim=limits, xscale=scale, xlabel="frequency (Hz)")
+        plot_published(data, names, ax=ax)
+        ax.set_title(title)
+        letter(ax, name)
+    ax.set_xlabel("power, of that with dopamine")
+    return whole

@@ -14,6 +14,8 @@ import xarray as xr
 
 #: A projection is of one sign if this share of its summed absolute weights is.
 ONE_SIGN = 0.9
+#: What an arrow of gap junctions has in the place of a sign.
+ELECTRICAL = 2
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,11 @@ class Node:
 class Arrow:
     """Projections that share all that is drawn of them; `name` is that of no other arrow.
 
-    `strength` is the sum of absolute weights onto a neuron of the target, mean over these; none for the
-    TD error, which has no weights. `synapses` counts what there is without lesion, `removed` what a
-    lesion takes from it. `note` says its delay and the variables of its synapses; a modulator says what
-    it `modulates`, and of which other arrow if not of the target.
+    `sign` is 1, -1, 0 where it is mixed, or `ELECTRICAL`. `strength` is the sum of absolute weights
+    onto a neuron of the target, mean over these; none for the TD error, which has no weights.
+    `synapses` counts what there is without lesion, `removed` what a lesion takes from it. `note` says
+    its delay and the variables of its synapses; a modulator says what it `modulates`, and of which
+    other arrow if not of the target.
     """
 
     name: str
@@ -67,7 +70,7 @@ def read_circuit(circuit_or_dataset, checkpoint=-1):
 
     Parameters
     ----------
-    circuit_or_dataset : dict or xarray.DataTree
+    circuit_or_dataset : dict, object with a method `to_dict`, or xarray.DataTree
     checkpoint : int
 
     Returns
@@ -82,10 +85,14 @@ def read_circuit(circuit_or_dataset, checkpoint=-1):
             raise ValueError("the data hold no circuit: their configuration has no agent.circuit")
         learning, learned = agent.get("learning", {}), _learned(circuit, checkpoint)
         circuit = agent["circuit"]
+    elif hasattr(circuit, "to_dict"):
+        circuit = circuit.to_dict()
     if not isinstance(circuit, dict) or not {"populations", "projections", "inputs"} <= set(
         circuit
     ):
-        raise ValueError("no circuit: a dict with populations, projections and inputs is needed")
+        raise ValueError(
+            "no circuit: a circuit, or a dict with populations, projections and inputs, is needed"
+        )
     if not circuit["populations"]:
         raise ValueError("the circuit has no population")
     try:
@@ -139,7 +146,7 @@ def _projections(circuit, learning, learned):
         learns = method != "none" or p.get("rule") is not None  # a rule needs no gradient
         plastic = p.get("plastic", True) and learns
         sign, strength = _sign_and_strength(name, learned.get(name, p.get("weights", 0.0)), mask)
-        sign = p.get("sign") or sign
+        sign = ELECTRICAL if p.get("electrical") else p.get("sign") or sign
         ends, modulates = (p["source"], p["target"]), p.get("modulates") or ""
         more = _note(p), modulates, p.get("pathway") or ""
         yield _Pathway(name, *ends, plastic, sign, strength, mask, lesioned, *more)
@@ -151,6 +158,7 @@ def _note(projection):
     parts = [f"{delay:g} ms"] if delay else []
     if synapse:
         variables = re.findall(r"d(\w+)/dt", synapse["equations"])
+        variables += re.findall("released", synapse["equations"] + synapse["output"])[:1]
         parts.append(f"({', '.join(variables)})")
     return " ".join(parts)
 

@@ -9,7 +9,6 @@ evaluation, `best_return` that of the best on the way, as in the paper. What the
 """
 
 import argparse
-import csv
 import fnmatch
 import functools
 import itertools
@@ -21,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from . import verdicts
 from .learning_curve import plot_learning_curve
 from .runs import read
 from .statistics import permutation
@@ -101,8 +101,7 @@ LEVEL, SOLVED = 0.05, 0.95
 
 @functools.cache
 def _published():
-    lines = [line for line in PUBLISHED.read_text().splitlines() if not line.startswith("#")]
-    return tuple(csv.DictReader(lines))
+    return tuple(verdicts.published(PUBLISHED))
 
 
 def published(environment, algorithm, sources=("table 3", "table 2")):

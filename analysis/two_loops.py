@@ -138,6 +138,7 @@ def figure(data):
         median_and_quartiles(ax, middle, values, loop, colour)
     later = found["motor after cognitive decision (s)"][0]
     ax.set(xlabel="trial", ylabel="decision after the cues (s)", ylim=(0, None))
+    ax.legend(title="loop", loc="upper right")
     title = f"The cue is decided {1000 * later:.0f} ms before the position"
     captioned(ax, title, quartiles_of(count))
     for ax, name in zip(axes.ravel(), "ABCD", strict=True):

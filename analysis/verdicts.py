@@ -1,5 +1,6 @@
 """Numbers of an experiment beside what is expected of them, replicates being the unit."""
 
+import csv
 from typing import NamedTuple
 
 import numpy as np
@@ -51,12 +52,24 @@ def verdict(values, lowest, highest, expected, middle=np.median):
     )
 
 
-def lines(found):
+def lines(found, word="shown"):
     """Verdicts, name to `Verdict`, as lines of text; the last one counts them."""
     width = max(map(len, found))
     rows = []
     for name, v in found.items():
         number = f"{v.value:.4g} ({v.low:.4g} to {v.high:.4g})"
-        text = "shown" if v.shown else "NOT SHOWN"
+        text = word if v.shown else f"NOT {word.upper()}"
         rows.append(f"{name:<{width}}  {number:<30} {v.expected:<38} {text}")
-    return [*rows, f"{sum(v.shown for v in found.values())} of {len(found)} shown"]
+    return [*rows, f"{sum(v.shown for v in found.values())} of {len(found)} {word}"]
+
+
+def published(path):
+    """Rows of a file of published numbers, as dicts.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Comma-separated, columns named in the first line. Lines that begin with # say where from.
+    """
+    text = path.read_text(encoding="utf-8").splitlines()
+    return list(csv.DictReader(line for line in text if not line.startswith("#")))

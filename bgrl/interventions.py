@@ -183,7 +183,13 @@ def modulated(agent):
             f"{name}.modulation_gain": [size, 1],
             f"{name}.modulation_baseline": [size, 0],
         }
-    return {"variables": variables, "pathways": agent.pathways()}
+    return {"variables": variables, "pathways": _pathways(agent)}
+
+
+def _pathways(agent):
+    """Names of what may be held or lesioned; of gap junctions the target has a part of its own."""
+    electrical = {name for name, p in agent.circuit.projections.items() if p.electrical}
+    return [name for name in agent.pathways() if name not in electrical]
 
 
 def modulation_places(description):
@@ -381,7 +387,7 @@ def _clamp(agent, value):
 
 
 def _block_plasticity(agent, _):
-    found = {name: {f"plasticity of {name}": 0} for name in agent.pathways()}
+    found = {name: {f"plasticity of {name}": 0} for name in _pathways(agent)}
     return found | {"all": {place: 0 for places in found.values() for place in places}}
 
 
@@ -391,7 +397,9 @@ def _drives(agent, what, value):
     for name, p in agent.circuit.populations.items():
         for drive in p.drives:
             # Pathways that have a drive of their own count as parts of the one that they feed.
-            parts = [through(f.of) for f in p.factors if f.drive == drive and what == "gain"]
+            electrical = {junction.key for junction in p.junctions}
+            own = [f.of for f in p.factors if f.drive == drive and what == "gain"]
+            parts = [through(key) for key in own if key not in electrical]
             places = {f"{name}.modulation_{what}_{part}": value for part in (drive, *parts)}
             found[name if len(p.drives) == 1 else f"{name}.{drive}"] = places
     return found
@@ -402,7 +410,8 @@ def _readouts(agent, what, value):
 
 
 def _transmissions(agent, value):
-    names = [*agent.circuit.projections, *(f"{r.reads}->{r.name}" for r, _ in agent.readouts())]
+    projections = [name for name, p in agent.circuit.projections.items() if not p.electrical]
+    names = [*projections, *(f"{r.reads}->{r.name}" for r, _ in agent.readouts())]
     return {name: {f"transmission of {name}": value} for name in names}
 
 

@@ -88,7 +88,7 @@ def _folded(title, text):
 def _drawing(circuit):
     """The circuit as SVG; matplotlib is imported only now."""
     draw = importlib.import_module("bgrl.analysis.circuit").plot_circuit
-    figure, file = draw(circuit.to_dict()).figure, io.StringIO()
+    figure, file = draw(circuit).figure, io.StringIO()
     figure.savefig(file, format="svg", metadata={"Date": None})
     text = file.getvalue()
     return text[text.index("<svg") :]

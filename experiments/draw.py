@@ -61,7 +61,7 @@ def main(arguments=None):
     # Matplotlib takes a while to import; what is refused is refused at once.
     from bgrl.analysis.circuit import plot_circuit
 
-    write_figure(plot_circuit(circuit.to_dict()).figure, path)
+    write_figure(plot_circuit(circuit).figure, path)
     print(f"wrote {path}")
 
 

@@ -38,6 +38,8 @@ SWEEPS = {
     "delay": (np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0]), (0.2, 1.0)),
     "cortex": (np.linspace(0, 1.5, 31)[2:].round(2), (0.2, 1.0)),
 }
+#: Factor with which the loop oscillates in health too, whatever it multiplies.
+HEALTHY = 4.0
 #: Steps of 1 ms before what is looked at, and in a segment of a spectrum: a resolution of 0.5 Hz.
 SETTLING, SEGMENT = 1000, 2000
 #: Highest frequency that is kept, in Hz; and steps of the traces that are kept.
@@ -119,17 +121,19 @@ def spectrum(rates):
     return np.fft.rfftfreq(SEGMENT, 1 / rate), density
 
 
-def measure(rates):
-    """What is kept of the rates of STN, (replicate, time): density, peak, deviation, mean."""
-    frequency, density = spectrum(rates)
+def measure(stn, gpe):
+    """What is kept of the rates, (replicate, time): density, peak, deviation, power, means."""
+    frequency, density = spectrum(stn)
     kept = frequency <= HIGHEST
-    frequency, density = frequency[kept], density[:, kept]
+    beta = (frequency >= 13) & (frequency <= 30)
     return {
-        "density": density,
-        "peak_frequency": np.array([peak(frequency, row) for row in density]),
-        "beta_power": density[:, (frequency >= 13) & (frequency <= 30)].sum(axis=1) * frequency[1],
-        "deviation": rates.std(axis=1),
-        "rate": rates.mean(axis=1),
+        "density": density[:, kept],
+        "peak_frequency": np.array([peak(frequency[kept], row[kept]) for row in density]),
+        "beta_power": density[:, beta].sum(axis=1) * frequency[1],
+        "beta_power_gpe": spectrum(gpe)[1][:, beta].sum(axis=1) * frequency[1],
+        "deviation": stn.std(axis=1),
+        "rate": stn.mean(axis=1),
+        "rate_gpe": gpe.mean(axis=1),
     }
 
 
@@ -152,10 +156,11 @@ def run(config):
     -------
     xarray.DataTree
         A group for each of `SWEEPS` (value, replicate, frequency): spectral `density` of the rate of STN,
-        `peak_frequency`, `beta_power` (13 to 30 Hz), `deviation` and mean `rate`; and of the linearised
-        Euler steps `growth`, `frequency_predicted` and `onset`, `onset_frequency`, with those of the
-        equations themselves (`onset_equations`). Group ``noise`` is the spectrum in health that the
-        linearised steps predict; ``traces`` are rates with and without dopamine.
+        `peak_frequency`, `beta_power` (13 to 30 Hz), `deviation` and mean `rate`, the same power and mean
+        of GPe; and of the linearised Euler steps `growth`, `frequency_predicted` and `onset`,
+        `onset_frequency`, with those of the equations themselves (`onset_equations`) and, of what is
+        not dopamine, the onset in health (`onset_health`). Group ``noise`` is the spectrum in health that
+        the linearised steps predict; ``traces`` are rates with and without dopamine.
 
     Raises
     ------
@@ -176,7 +181,7 @@ def run(config):
             # Said once, of the first.
             programs[key] = load(config.backend, player.structure(), None if programs else say)
         rates = play(programs[key], player, config.seconds * 1000, config.seed)
-        found.setdefault(name, []).append(measure(rates[0]))
+        found.setdefault(name, []).append(measure(*rates))
         if name == "dopamine" and value in (0, 1):
             traces[float(value)] = rates[:, 0, :SHOWN]
     groups = {f"/{name}": _sweep(name, rows) for name, rows in found.items()}
@@ -219,8 +224,10 @@ def _sweep(name, rows):
         "density": ("spectral density of the rate of STN", "(spikes/s)^2/Hz"),
         "peak_frequency": ("frequency of the highest density", "Hz"),
         "beta_power": ("power from 13 to 30 Hz", "(spikes/s)^2"),
+        "beta_power_gpe": ("power of GPe from 13 to 30 Hz", "(spikes/s)^2"),
         "deviation": ("standard deviation of the rate of STN", "spikes/s"),
         "rate": ("mean rate of STN", "spikes/s"),
+        "rate_gpe": ("mean rate of GPe", "spikes/s"),
     }
     dims = ("value", "replicate", "frequency")
     variables = {
@@ -234,6 +241,9 @@ def _sweep(name, rows):
         "onset_frequency": ((), frequency, _units("predicted frequency there", "Hz")),
         "onset_equations": ((), onset(make, low, high)[0], _units("the same without Euler steps")),
     }
+    if name != "dopamine":
+        health = onset(lambda value: Loop(**{name: value}), 1.0, HEALTHY, model.DT)[0]
+        predicted["onset_health"] = ((), health, _units("where they would begin in health"))
     frequencies = np.arange(rows[0]["density"].shape[1]) * 1000 / model.STEP / SEGMENT
     return xr.Dataset(
         variables | predicted,

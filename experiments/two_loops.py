@@ -54,7 +54,7 @@ class Config(Basics):
     processes: int = option(0, "processes that share the replicates; 0: one for each core")
 
 
-def two_cues(step=STEP):
+def two_cues(step=STEP, chances=CHANCES, cues=4):
     """Choose one of two cues by its position.
 
     A trial is: nothing, two cues at two positions, a choice in their last step; then it is told which cue
@@ -65,6 +65,10 @@ def two_cues(step=STEP):
     ----------
     step : float
         Duration of a step (ms).
+    chances : sequence of float
+        Of reward, for each cue.
+    cues : int
+        Of how many of them, the first ones, two are shown.
 
     Returns
     -------
@@ -100,7 +104,7 @@ def two_cues(step=STEP):
             "asked_step": Parameter(start + whole_steps("deciding", DECIDING, step)),
             "cue_noise": Parameter(CUE_NOISE),
         }
-        | numbered("chance", CHANCES),
+        | numbered("chance", chances),
         step=f"""
             win = int(uniform(0) < {pick("chosen", [f"chance_{k}" for k in range(n)])})
             terminated = int(time == asked_step + 1)
@@ -117,9 +121,9 @@ def two_cues(step=STEP):
             time = 0
             chosen = -1
             best = 0
-            cue_1 = floor({n}*uniform(1))
-            cue_2 = cue_1 + 1 + floor({n - 1}*uniform(2))
-            cue_2 = cue_2 - {n}*int(cue_2 >= {n})
+            cue_1 = floor({cues}*uniform(1))
+            cue_2 = cue_1 + 1 + floor({cues - 1}*uniform(2))
+            cue_2 = cue_2 - {cues}*int(cue_2 >= {cues})
             place_1 = floor({n}*uniform(3))
             place_2 = place_1 + 1 + floor({n - 1}*uniform(4))
             place_2 = place_2 - {n}*int(place_2 >= {n})

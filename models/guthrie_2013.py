@@ -219,7 +219,7 @@ def _connect(projections, nucleus, other, part, target, spread=False):
     named = f"associative {nucleus}" if part == "associative" != target else nucleus
     onto = f"associative {other}" if target == "associative" != part else other
     gain = GAINS[f"{named}->{onto}"]
-    mask = _topography(part, target) if nucleus != "stn" else np.ones((CHANNELS, CHANNELS))
+    mask = topography(part, target) if nucleus != "stn" else np.ones((CHANNELS, CHANNELS))
     name = f"{nucleus}_{part}->{other}_{target}"
     weights = normal(SPREAD * gain, WEIGHT * gain) if spread else gain
     projections[name] = Projection(
@@ -231,7 +231,7 @@ def _connect(projections, nucleus, other, part, target, spread=False):
     )
 
 
-def _topography(part, target):
+def topography(part, target):
     """Which neurons of a part reach which of another, (target, source)."""
     one, every = np.eye(CHANNELS), np.ones((CHANNELS, 1))
     of_cue, of_position = np.kron(one, every), np.kron(every, one)

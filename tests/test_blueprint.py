@@ -38,6 +38,7 @@ AGENTS = {
     "pbwm": ("store_ignore_recall", "rflo"),
     "rtrrl": ("memory_chain", "rflo"),
     "rtu": ("memory_chain", "rflo"),
+    "topalidou_2016": (two_loops.two_cues(), "none"),
 }
 
 

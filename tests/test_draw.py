@@ -457,6 +457,16 @@ def test_a_reservoir_is_fixed():
     assert plastic == {"cortex->d2", "cortex->dorsal_striatum", "cortex->ventral_striatum"}
 
 
+def test_a_circuit_is_drawn_as_its_description(tmp_path):
+    circuit = models.circuit("basal_ganglia", tasks.make("bernoulli_bandit"), units=4)
+    assert read_circuit(circuit) == read_circuit(circuit.to_dict())
+    files = tmp_path / "one.svg", tmp_path / "other.svg"
+    for path, what in zip(files, (circuit, circuit.to_dict()), strict=True):
+        save_figure(plot_circuit(what).figure, path)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert read_circuit(circuit.lesion("gpe->stn")) != read_circuit(circuit)
+
+
 def test_what_is_no_circuit_is_refused(tmp_path, capsys):
     configuration = json.dumps({"names": ["memory_chain"]})
     data = xr.DataTree(xr.Dataset(attrs={"configuration": configuration, "schema_version": 1}))
@@ -467,8 +477,9 @@ def test_what_is_no_circuit_is_refused(tmp_path, capsys):
         "other.nc: the data hold no circuit: their configuration has no agent.circuit"
     )
     assert [p.name for p in tmp_path.iterdir()] == ["other.nc"]
-    with pytest.raises(ValueError, match="populations, projections and inputs"):
-        plot_circuit({"populations": {}})
+    for what in ({"populations": {}}, [basal_ganglia()], xr.Dataset()):
+        with pytest.raises(ValueError, match="populations, projections and inputs"):
+            plot_circuit(what)
     broken = basal_ganglia()
     del broken["populations"]["d1"]["size"]
     with pytest.raises(ValueError, match="lacks 'size'"):

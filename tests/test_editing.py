@@ -420,7 +420,7 @@ PATHWAYS = "action->cortex, cortex"
         (lambda c: c.connect("stn", "cortex"), "'stn->cortex' exists already; .* name="),
         (
             lambda c: c.connect("stn", "stn", strength=1),
-            "'strength'; valid: delay, drive, dynamics, lesioned, mask",
+            "'strength'; valid: delay, drive, dynamics, electrical, lesioned, mask",
         ),
         (lambda c: c.connect("stn", "stn", drive="gate"), "'gate'; valid: drive"),
         (lambda c: c.connect("stn", "stn", name="cortex"), "both a projection and a population"),

@@ -258,6 +258,14 @@ def test_it_is_edited_by_name_kept_in_json_and_shown():
             "unknown population, drive or project",
         ),
         (
+            lambda c: c.modulate("gpe", "dorsal_striatum", "gain", 1.0),
+            r"'dorsal_striatum' is the actor .* Learning\(modulated=\{'inverse_temperature'",
+        ),
+        (
+            lambda c: c.modulate("gpe", "cortex->ventral_striatum", "plasticity", 1.0),
+            "'cortex->ventral_striatum' is the critic or what it reads",
+        ),
+        (
             lambda c: c.modulate("gpe", "stn", "patience", 1.0),
             "unknown effect of a modulator 'patie",
         ),

@@ -10,6 +10,7 @@ from scipy.signal import welch
 
 import models
 from analysis import oscillations as analysis
+from analysis.verdicts import published
 from bgrl import tasks
 from bgrl.backends import load
 from bgrl.dataset import read, write
@@ -148,16 +149,81 @@ def data(tmp_path_factory):
 @pytest.mark.slow
 def test_simulations_are_what_linear_theory_says(data):
     found = analysis.verdicts(data)
-    assert len(found) == 11 and all(v.shown for v in found.values())
+    assert len(found) == 14 and all(v.shown for v in found.values())
     peak = found["peak without dopamine (Hz)"]
     assert peak.low > 20 and peak.high < 20.6
     begin = found["dopamine at which it begins"]
     assert begin.value == pytest.approx(0.7087, abs=0.02) and begin.high - begin.low < 0.02
+    assert found["   delay, of what it needs"].value == pytest.approx(1 / 0.2712, abs=0.05)
+    assert "in health 0.50" in found["   delay, of what it needs"].expected
     lines = analysis.summary(data)
-    assert lines[-1] == "11 of 11 shown" and "over 4 replicates" in lines[0]
+    assert lines[15] == "14 of 14 shown" and "over 4 replicates" in lines[0]
+    assert lines[27] == "4 of 10 met" and lines[29] == "   health: none"
     titles = [ax.get_title("left") for ax in analysis.figure(data).axes]
     assert "No dopamine: it oscillates, 20.3 Hz" in titles
     assert "Begins at 0.72, predicted 0.71" in titles
+
+
+PEAKS = {
+    "STN-GPe model, these equations": (13, 30, True),
+    "rats, cortex, peak of the spectrum": (17, 23, True),
+    "patients, STN, low beta": (17.11 - 1.96 * 1.46, 17.11 + 1.96 * 1.46, False),
+    "patients, STN, high beta": (26.43 - 1.96 * 1.12, 26.43 + 1.96 * 1.12, False),
+    "monkeys, GP, pairs of neurons": (13, 14, False),
+}
+
+
+def test_published_ranges_are_those_of_the_numbers_beside_them():
+    rows = {(row["quantity"], row["what"]): row for row in published(analysis.PUBLISHED)}
+    for what, (low, high, _) in PEAKS.items():
+        row = rows["frequency", what]
+        assert [float(row["low"]), float(row["high"])] == pytest.approx([low, high], abs=0.006)
+    # Differences of two means of 14 nuclei each.
+    for quantity, means, deviations, scale in (
+        ("stn_power", (0.74, 0.42), (0.34, 0.37), lambda x: 10**x),
+        ("frequency_change", (17.07, 17.11), (1.58, 1.46), lambda x: x),
+    ):
+        row = rows[quantity, "patients, STN, low beta"]
+        width = 1.96 * np.hypot(*deviations) / np.sqrt(14)
+        change = means[0] - means[1]
+        expected = [scale(change + k * width) for k in (-1, 0, 1)]
+        given = [float(row[k]) for k in ("low", "value", "high")]
+        assert given == pytest.approx(expected, abs=0.006)
+    assert all(row["read"] and row["citation"] for row in rows.values())
+
+
+@pytest.mark.slow
+def test_the_loop_without_dopamine_beside_published_values(data):
+    found = analysis.comparisons(data)
+    for what, (*_, met) in PEAKS.items():
+        v = found["frequency", what]
+        assert v.shown is met and 20 < v.low <= v.high < 20.6
+    young = data["dopamine"].to_dataset().sel(value=0.7)["peak_frequency"]
+    low, high = float(young.min()), float(young.max())
+    assert 26 < low <= high < 28
+    rise = found["frequency_change", "rats, apomorphine: rises"]
+    assert rise.shown and low - 20.6 < rise.low <= rise.high < high - 20
+    assert not found["frequency_change", "patients, STN, low beta"].shown
+    power = found["gpe_power", "rats, GP, units: almost 100"]
+    assert not power.shown and 900 < power.low < power.high < 1300
+    assert 0.8 < found["gpe_rate", "rats, GP: falls"].value < 0.9
+
+
+@pytest.mark.slow
+def test_a_loop_at_rest_has_neither_frequency_nor_power(data):
+    health = analysis.comparisons(data, "dopamine", 1.0)
+    assert not any(v.shown for v in health.values())
+    assert health["stn_power", "patients, STN, low beta"].value == 1
+    for name in ("coupling", "delay", "cortex"):
+        found = analysis.comparisons(data, name, float(data[name]["value"][0]))
+        assert not any(v.shown for (quantity, _), v in found.items() if "frequency" in quantity)
+        assert not found["gpe_power", "rats, GP, units: almost 100"].shown
+    assert analysis.at_rest(data)["health"] == []
+    # The same spectrum counts as soon as it is that of an oscillation.
+    louder = data.copy(deep=True)
+    level = louder["dopamine"].to_dataset()
+    louder["dopamine"] = xr.DataTree(level.assign(deviation=level["deviation"] * 0 + 5))
+    assert np.isfinite(analysis.quantities(louder, "dopamine", 1.0)["frequency"]).all()
 
 
 @pytest.mark.slow
@@ -181,6 +247,7 @@ def test_the_noise_alone_makes_the_spectrum_of_health(data):
         ("dopamine", "beta_power", lambda x: 0 * x + 1, "beta power in health"),
         ("dopamine", "deviation", lambda x: x[:, ::-1] * 0 + 0.5, "dopamine at which it begins"),
         ("coupling", "onset", lambda x: x + 0.1, "coupling at which it begins"),
+        ("cortex", "deviation", lambda x: x + 3 * (x < 2), "cortex, of what it needs"),
         ("delay", "onset_frequency", lambda x: 0.8 * x, "frequency there, delay (Hz)"),
     ],
 )

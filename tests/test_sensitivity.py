@@ -20,6 +20,7 @@ from bgrl.circuit import (
     Synapse,
     alpha,
     exponential,
+    failing,
     nmda,
     tsodyks_markram,
 )
@@ -70,7 +71,7 @@ def test_approximations_are_not_exact_in_a_loop(method):
 
 # Random circuits ----------------------------------------------------------------------------
 
-SYNAPSES = ("none", "filter", "alpha", "nmda", "facilitating", "noisy")
+SYNAPSES = ("none", "filter", "alpha", "nmda", "facilitating", "noisy", "failing", "unreliable")
 
 
 def random_population(generator, kind, size, activation):
@@ -126,6 +127,12 @@ def random_synapse(generator, kind, size):
         return nmda(tau, use, trained(3, 6))
     if kind == "facilitating":
         return tsodyks_markram(use, rec, tau, trained(3, 6))
+    if kind == "failing":
+        return failing(generator.uniform(0.2, 0.8, size))
+    if kind == "unreliable":
+        equations = "ds/dt = (released*source*(1 + failure) - s)/tau : 1\ntau : second"
+        parameters = {"tau": tau, "share": use, "failure": 0.4}
+        return Synapse(equations, parameters, "s*(share + released*source)")
     if kind == "noisy":
         equations = """
             ds/dt = (source*(1 + y) - s)/tau + share*source*xi/sqrt(tau) : 1
@@ -141,7 +148,7 @@ def random_synapse(generator, kind, size):
 
 @st.composite
 def circuits(draw):
-    """One to four populations of any kind, masks, sub-steps, delays, dynamics, modulators."""
+    """One to four populations, masks, sub-steps, delays, dynamics, modulators, gap junctions."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     names = ("cortex", "gpe", "stn", "thalamus")[: draw(st.integers(1, 4))]
     kinds = st.sampled_from(["rate", "adapting", "gated", "noisy", "map"])
@@ -160,10 +167,13 @@ def circuits(draw):
             for source in ("stimulus", *names):
                 if not draw(st.booleans()):
                     continue
-                variables = ["rate"] if source == "stimulus" else [*populations[source].dynamics]
+                electrical = source != "stimulus" and draw(st.integers(0, 4)) == 0
+                ends = [] if source == "stimulus" else [*populations[source].dynamics]
+                variables = [v for v in ends if not electrical or v in p.dynamics] or ["rate"]
                 shape = p.size, 2 if source == "stimulus" else populations[source].size
                 mask = generator.integers(0, 2, shape) if draw(st.booleans()) else np.ones(shape)
-                kind = synapse if source != "stimulus" and draw(st.booleans()) else "none"
+                chemical = source != "stimulus" and not electrical
+                kind = synapse if chemical and draw(st.booleans()) else "none"
                 projections[f"{source}->{target}.{drive}"] = Projection(
                     source,
                     target,
@@ -171,8 +181,10 @@ def circuits(draw):
                     reads=draw(st.sampled_from(variables)),
                     weights=generator.normal(size=shape) * 0.7 * mask,
                     mask=mask,
-                    delay=0.0 if source == "stimulus" else 0.5 * draw(st.integers(0, 3)),
+                    delay=0.5 * draw(st.integers(0, 3)) if chemical else 0.0,
                     dynamics=random_synapse(generator, kind, shape[1]),
+                    electrical=electrical,
+                    plastic=not electrical,
                 )
     circuit = Circuit(
         dt=0.5,

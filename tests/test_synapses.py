@@ -10,6 +10,7 @@ import pytest
 from brian2 import ms
 
 import models
+from analysis.pathways import read_circuit
 from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import load
@@ -20,6 +21,7 @@ from bgrl.circuit import (
     Synapse,
     alpha,
     exponential,
+    failing,
     nmda,
     tsodyks_markram,
 )
@@ -117,6 +119,86 @@ def test_resources_are_used_and_recover():
     np.testing.assert_allclose(last["stn.rate"][0], opened / (1 + opened), rtol=1e-9)
     # Nothing fires with a rate below zero.
     assert not np.any(arriving(sending(synapse, rate=-0.5), STEPS))
+
+
+def sent(failure, steps, rate=1.0, replicates=1, substeps=1, every=1, seed=3, backend="numpy"):
+    """What synapses that fail transmit to `stn`, (step, replicate, neuron), in one long trial."""
+    agent = replace(sending(failing(failure), rate, substeps), replicates=replicates)
+    program = load(backend, agent.structure())
+    state, found = initial_state(agent, program.layout, seed), []
+    state["task.restart"][...] = 0
+    for step in range(0, steps, every):
+        state = program.advance(state, step, every, learn=False)
+        found.append(state["gpe.output_at_gpe_to_stn"].copy())
+    return np.array(found)
+
+
+@pytest.mark.parametrize("substeps", [1, 3])
+def test_release_fails_as_often_as_is_said(substeps):
+    """All or nothing, each neuron by itself: mean, variance and correlations of Bernoulli draws."""
+    failure, replicates = [0.25, 0.7], 400
+    found = sent(failure, 60, 0.5, replicates, substeps)
+    released = found / [0.5, 1.0]
+    assert set(np.unique(released)) == {0.0, 1.0}
+    draws = len(found) * replicates
+    for k, p in enumerate(failure):
+        error = np.sqrt(p * (1 - p) / draws)
+        assert abs(released[..., k].mean() - (1 - p)) < 3 * error < 0.01
+    # Of neurons, replicates and successive steps.
+    centred = released - released.mean(axis=(0, 1))
+    pairs = {
+        "neurons": (centred[..., 0], centred[..., 1]),
+        "steps": (centred[1:, :, 1], centred[:-1, :, 1]),
+        "replicates": (centred[:, 1:, 1], centred[:, :-1, 1]),
+    }
+    for name, (a, b) in pairs.items():
+        assert abs(np.corrcoef(a.ravel(), b.ravel())[0, 1]) < 3 / np.sqrt(a.size), name
+    assert (sent(0.0, 5) == [1.0, 2.0]).all() and (sent(1.0, 5) == 0).all()
+
+
+def test_failures_follow_from_the_seed_and_go_on():
+    through = sent(0.5, 24, replicates=2)
+    np.testing.assert_array_equal(sent(0.5, 24, replicates=2, every=8), through[7::8])
+    np.testing.assert_array_equal(sent(0.5, 24, replicates=1), through[:, :1])
+    assert 0.2 < (sent(0.5, 24, replicates=2, seed=4) == through).mean() < 0.8
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["cpp", "cuda-emulated"])
+def test_backends_fail_in_the_same_steps(backend):
+    expected = sent(0.4, 40, 0.5, 3, 2)
+    np.testing.assert_array_equal(sent(0.4, 40, 0.5, 3, 2, 10, backend=backend), expected[9::10])
+    assert 0.3 < (expected > 0).mean() < 0.9
+
+
+def test_without_noise_release_is_what_it_is_on_average():
+    agent = sending(failing(0.3), 0.5)
+    program = load("numpy", agent.structure())
+    state = initial_state(agent, program.layout, 3)
+    assert state["gpe.gain_noise"] == 1
+    state["gpe.gain_noise"][...] = 0
+    state["task.restart"][...] = 0
+    for step in range(3):
+        state = program.advance(state, step, 1, learn=False)
+        expected = 0.7 * np.array([0.5, 1.0])
+        np.testing.assert_allclose(state["gpe.output_at_gpe_to_stn"][0], expected, rtol=1e-14)
+
+
+def test_failing_synapses_are_edited_by_name_kept_in_json_and_shown():
+    plain = models.circuit("cortex_thalamus", TASK, 4)
+    circuit = plain.set("thalamus->cortex.dynamics", "failing(0.4)")
+    assert "    transmits released*source\n    failure: 0.4\n" in str(circuit)
+    assert Circuit.from_json(circuit.to_json()) == circuit
+    assert circuit.set("thalamus->cortex.failure", 0.2) == plain.set(
+        "thalamus->cortex.dynamics", failing(0.2)
+    )
+    (arrow,) = [a for a in read_circuit(circuit)[1] if a.name == "thalamus->cortex"]
+    assert arrow.note == "(released)"
+    for value in (1.2, -0.1, np.array([0.2, 3.0])):
+        with pytest.raises(InputError, match="failure of 'thalamus->cortex' is .*; probabilities"):
+            circuit.set("thalamus->cortex.failure", value)
+    with pytest.raises(InputError, match=r"failure of 'thalamus->cortex' is drawn"):
+        circuit.set("thalamus->cortex.failure", "uniform(0, 1)")
 
 
 @pytest.mark.parametrize("model", ["cortex_thalamus", "lru"])
@@ -270,6 +352,17 @@ def test_another_projection_between_the_same_nuclei_has_its_own():
         (lambda: Synapse("ddelay/dt = 1/tau : 1", {"tau": 9}), "'delay' is no name for a variab"),
         (lambda: Synapse("dgain/dt = 1/tau : 1", {"tau": 9}), "'gain' is no name for a variable"),
         (lambda: Synapse("ds/dt = -s/tau : 1\ntau : 1", {"tau": 9 * ms}), "is a time, but the eq"),
+        (
+            lambda: Synapse("", output="released*source"),
+            "has 'released', but no parameter 'failure'",
+        ),
+        (lambda: Synapse("ds/dt = -s*released : 1"), "has 'released', but no parameter 'failure'"),
+        (
+            lambda: Synapse("", {"failure": Parameter(0.3, trainable=True)}, "released*source"),
+            "'failure' is trainable, but derivatives hold what was drawn",
+        ),
+        (lambda: Synapse(""), "have no line 'dx/dt = ... : 1'"),
+        (lambda: Synapse("dreleased/dt = 1/tau : 1", {"tau": 9}), "'released' is no name for a"),
         (lambda: Synapse("ds/dt = -s : 1", initial={"q": 1}), "unknown initial variable of syna"),
         (lambda: Synapse("ds/dt = -s : 1", initial={"s": "tau"}), "initial s: unknown symbol tau"),
     ],

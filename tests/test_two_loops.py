@@ -230,6 +230,10 @@ def test_the_experiment_refuses():
 def test_it_learns_which_cue_pays():
     data = experiment.run(experiment.Config(replicates=24))
     assert all(v[-1] for v in analysis.verdicts(data).values())
-    assert len(analysis.figure(data).axes) == 4
+    axes = analysis.figure(data).axes
+    legends = [ax.get_legend() for ax in axes]
+    told = [legend and [text.get_text() for text in legend.get_texts()] for legend in legends]
+    loops = ["cognitive", "motor"]
+    assert told == [loops, None, ["learning", "no learning"], loops]
     # An independent program of the published scheme has 0.97 to 0.73 in the first and third block.
     assert analysis.decided(data).mean(axis=0)[[0, 2]] == pytest.approx([0.97, 0.72], abs=0.1)

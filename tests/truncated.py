@@ -12,7 +12,7 @@ from zlib import crc32
 
 import numpy as np
 
-from bgrl.circuit.values import sample
+from bgrl.circuit.values import Parameter, sample
 from bgrl.random import STREAMS, counter_uniform
 
 FUNCTIONS = {name: getattr(np, name) for name in ("tanh", "exp", "log", "sqrt", "sin", "cos")}
@@ -44,7 +44,7 @@ def with_arrays(circuit, seed=0):
         shape = circuit.shape(p)
         mask = np.ones(shape) if p.mask is None else np.asarray(p.mask, float)
         projections[name] = replace(
-            p, weights=drawn(p.weights, shape, name) * mask, mask=mask, plastic=True
+            p, weights=drawn(p.weights, shape, name) * mask, mask=mask, plastic=not p.electrical
         )
     return replace(circuit, populations=populations, projections=projections)
 
@@ -73,6 +73,8 @@ class Oracle:
         populations = circuit.populations
         self.states = {(name, v): p.size for name, p in populations.items() for v in p.dynamics}
         self.values = {key: np.array(p.weights, float) for key, p in circuit.projections.items()}
+        #: What nothing is learned of.
+        self.fixed = {key for key, p in circuit.projections.items() if p.electrical}
         for name, p in populations.items():
             for key, parameter in p.parameters.items():
                 self.values[f"{name}.{key}"] = np.array(parameter.value, float)
@@ -80,6 +82,8 @@ class Oracle:
                 for key, parameter in q.dynamics.parameters.items():
                     value = np.broadcast_to(np.array(parameter.value, float), (p.size,))
                     self.values[f"{name}.{key}{end}"] = value.copy()
+                    if not parameter.trainable:
+                        self.fixed.add(f"{name}.{key}{end}")
 
     def synapses(self, population):
         """Projections with dynamics from a population, and how the names of their variables end."""
@@ -101,6 +105,7 @@ class Oracle:
                     v: evaluated(x, own) if isinstance(x, str) else x for v, x in start.items()
                 }
                 known |= {f"{v}{end}": np.broadcast_to(x, p.size) for v, x in start.items()}
+                own["released"] = 1 - own.get("failure", 0.0)
                 sent = evaluated(q.dynamics.output, own | start | {"source": known[q.reads]})
                 known[f"output{end}"] = np.broadcast_to(sent, p.size)
             for line in p.lines:
@@ -126,6 +131,12 @@ class Oracle:
                 index = 2 * (np.arange(p.size) + substep * p.size)
                 radius, angle = (counter_uniform(0, 0, stream, step, index + k) for k in range(2))
                 found[name, noise] = np.sqrt(-2 * np.log(radius)) * np.cos(2 * np.pi * angle)
+            for _, q, end in self.synapses(name):
+                release = f"drawn_release{end}"
+                stream = STREAMS["noise"] + 8 * (crc32(f"{name}.{release}".encode()) % 2**27)
+                draw = counter_uniform(0, 0, stream, step, np.arange(p.size) + substep * p.size)
+                failure = q.dynamics.parameters.get("failure", Parameter()).value
+                found[name, f"released{end}"] = (draw >= failure).astype(float)
         return found
 
     def step(self, vector, parameters, inputs, frozen=None, drawn=None):
@@ -138,7 +149,7 @@ class Oracle:
         for name, p in circuit.populations.items():
             known = {v: state[name, v] for v in p.dynamics}
             known |= {k: value[f"{name}.{k}"] for k in p.parameters}
-            known |= self.arriving(name, value, inputs, sources)
+            known |= self.arriving(name, value, inputs, sources, known)
             known |= {noise: drawn[name, noise] / np.sqrt(circuit.dt) for noise in p.noises}
             after = {}
             for v, text in p.described.items():
@@ -150,6 +161,7 @@ class Oracle:
                 own |= {k: drawn[name, f"{k}{end}"] / circuit.dt**0.5 for k in q.dynamics.noises}
                 now = {v: state[name, f"{v}{end}"] for v in q.dynamics.derivatives}
                 now |= own | {"source": state[name, q.reads]}
+                now["released"] = drawn[name, f"released{end}"]
                 for v, text in q.dynamics.derivatives.items():
                     after[v + end] = now[v] + circuit.dt * evaluated(text, now)
                 now |= {v: after[v + end] for v in q.dynamics.derivatives}
@@ -159,8 +171,8 @@ class Oracle:
             new += [after[v] for v in p.dynamics]
         return np.concatenate(new)
 
-    def arriving(self, name, value, inputs, sources):
-        """Drives of a population, multiplied by what modulates them."""
+    def arriving(self, name, value, inputs, sources, own):
+        """Drives of a population, multiplied by what modulates them, and currents of gap junctions."""
         brought, modulated = {}, {}
         for key, q in self.circuit.projections.items():
             if q.target == name:
@@ -168,6 +180,8 @@ class Oracle:
                 read = self.circuit.read_by(key)
                 x = inputs[q.source] if q.source in inputs else sources[q.source, read]
                 found = (value[key] * mask) @ x
+                if q.electrical:
+                    found = ((value[key] * mask) * (x - own[q.reads][:, None])).sum(axis=1)
                 if q.modulates == "gain":
                     whose = q.pathway or ("drive", q.drive)
                     modulated[whose] = modulated.get(whose, 0.0) + found
@@ -177,10 +191,14 @@ class Oracle:
         known = {}
         for drive in self.circuit.populations[name].drives:
             total = np.zeros(self.circuit.size(name), complex)
+            currents = total
             for key, found in brought.items():
-                if self.circuit.projections[key].drive == drive:
+                q = self.circuit.projections[key]
+                if q.drive == drive and q.electrical:
+                    currents = currents + factors.get(key, 1.0) * found
+                elif q.drive == drive:
                     total = total + factors.get(key, 1.0) * found
-            known[drive] = factors.get(("drive", drive), 1.0) * total
+            known[drive] = factors.get(("drive", drive), 1.0) * total + currents
         return known
 
     def owners(self):
@@ -249,6 +267,9 @@ class Oracle:
             offset = 0
             for key, shape in shapes.items():
                 width = int(np.prod(shape))
+                if key in self.fixed:
+                    offset += width
+                    continue
                 part = block[:, offset : offset + width].reshape(size, *shape)
                 found.setdefault(f"sensitivity:{name}.{v}:{key}", []).append(part)
                 offset += width

@@ -280,6 +280,7 @@ class Agent:
                 **({"direct": p.direct} if p.direct else {}),
                 **({"kept": p.kept} if p.kept else {}),
                 **({"with_units": p.synaptic} if p.terminals else {}),
+                **({"releases": p.releases} if p.releases else {}),
                 "has_units": p.equations is not None,
                 "parameters": {
                     k: {

@@ -29,6 +29,7 @@ def check_structure(structure):
             units = {key: parameter["unit"] for key, parameter in p["parameters"].items()}
             units |= dict.fromkeys([*dynamics(p), *p["drives"]], "1")
             units |= dict.fromkeys(noises(dynamics(p)), NOISE)
+            units |= dict.fromkeys(p.get("releases", ()), "1")
             check_units(rates, units, p["functions"])
 
 

@@ -6,7 +6,7 @@ Nothing here knows Brian2.
 from bgrl.circuit.circuit import Circuit
 from bgrl.circuit.nucleus import Function, Population
 from bgrl.circuit.pathway import Dopamine, Projection, Readout, Rule
-from bgrl.circuit.synapse import Synapse, alpha, exponential, nmda, tsodyks_markram
+from bgrl.circuit.synapse import Synapse, alpha, exponential, failing, nmda, tsodyks_markram
 from bgrl.circuit.values import (
     Distribution,
     Parameter,
@@ -29,6 +29,7 @@ __all__ = [
     "Synapse",
     "alpha",
     "exponential",
+    "failing",
     "glorot_normal",
     "nmda",
     "normal",

@@ -13,7 +13,7 @@ import numpy as np
 
 from bgrl.circuit.clock import agree, check_duration, check_time_constants
 from bgrl.circuit.editing import Editing
-from bgrl.circuit.modulators import KINDS, Factor, through
+from bgrl.circuit.modulators import KINDS, Factor, Junction, through
 from bgrl.circuit.nucleus import _NAME, Function, Population, delay_variable
 from bgrl.circuit.pathway import Dopamine, Projection, Readout, Rule, without
 from bgrl.circuit.synapse import Terminal, key_of
@@ -132,6 +132,7 @@ class Circuit(Editing):
         terminals = {name: {} for name in self.populations}
         delayed = {name: {} for name in self.populations}
         factors = {name: {} for name in self.populations}
+        junctions = {name: [] for name in self.populations}
         for name, p in self.projections.items():
             for what, there in (("a delay", p.delay), ("dynamics", p.dynamics)):
                 if there and p.source in self.inputs:
@@ -149,6 +150,8 @@ class Circuit(Editing):
                 terminals[p.source][key] = Terminal(key, p.reads, p.dynamics, self.dt)
             if p.modulates:
                 factors[p.target][self._factor(p)] = None
+            if p.electrical:
+                junctions[p.target].append(Junction(name, p.drive, p.reads))
             if steps := self._delay_steps(name, p):
                 variable, lines = self._transmitted(name), delayed[p.source]
                 lines[variable] = max(steps, lines.get(variable, 0))
@@ -157,6 +160,7 @@ class Circuit(Editing):
                 "delayed": delayed[name],
                 "terminals": tuple(terminals[name].values()),
                 "factors": tuple(factors[name]),
+                "junctions": tuple(junctions[name]),
             }
             if any(getattr(p, field) != value for field, value in brought.items()):
                 self.populations[name] = replace(p, **brought)
@@ -179,7 +183,8 @@ class Circuit(Editing):
         p = self.projections[name]
         if p.modulates:
             return self._factor(p).name
-        return through(key_of(name)) if self.modulated(name, "gain") else p.drive
+        alone = p.electrical or self.modulated(name, "gain")
+        return through(key_of(name)) if alone else p.drive
 
     def _transmitted(self, name):
         """The state variable of its source that a projection transmits, but for its delay."""
@@ -263,6 +268,17 @@ class Circuit(Editing):
                 f"variable of {projection.source!r}",
                 projection.reads,
                 self.populations[projection.source].described,
+            )
+        if projection.electrical:
+            choose(
+                f"population at the other end of {name!r}, which is electrical",
+                projection.source,
+                self.populations,
+            )
+            choose(
+                f"variable of {projection.target!r}, the other end of {name!r},",
+                projection.reads,
+                self.populations[projection.target].described,
             )
         if projection.sign not in (None, 1, -1):
             raise InputError(f"sign of {name!r} is {projection.sign!r}; valid: 1, -1, none")
@@ -437,7 +453,7 @@ class Circuit(Editing):
         """A projection as one line."""
         p = projection
         learns = ("plastic by a rule" if p.rule else "plastic") if p.plastic else "fixed"
-        parts = [" x ".join(map(str, self.shape(p))), learns]
+        parts = [" x ".join(map(str, self.shape(p))), "electrical" if p.electrical else learns]
         if p.modulates:
             alone = p.modulates == "plasticity" or len(self.populations[p.target].drives) == 1
             whose = p.pathway or (p.target if alone else f"{p.target}.{p.drive}")

@@ -134,6 +134,13 @@ class Editing:
             For an unknown target or effect, with those that exist.
         """
         choose("effect of a modulator", effect, ("excitability", *KINDS))
+        for kind, readout in self._readouts().items():
+            if target in (readout.name, f"{readout.reads}->{readout.name}"):
+                raise InputError(
+                    f"{target!r} is the {kind} or what it reads, which follow signals by settings of "
+                    "learning: Learning(modulated={'inverse_temperature': ..., 'rate_actor': ..., "
+                    "'rate_critic': ...})"
+                )
         drives = {
             f"{k}.{drive}": (k, drive) for k, p in self.populations.items() for drive in p.drives
         }
@@ -267,11 +274,11 @@ class Editing:
         ----------
         path : str
             "dt" (ms), "substeps"; of a population "cortex.size", "cortex.equations", a parameter
-            ("cortex.tau", in its unit), "cortex.tau.trainable", "cortex.tau.minimum" or the initial
-            value of a variable ("cortex.rate"); of a projection "cortex->cortex.plastic", "weights",
-            "mask", "sign", "drive", "reads", "delay" (ms), "dynamics" (a `Synapse`, None, or text such
-            as "exponential(20)"), and of its synapse what is of a population, "cortex->gpe.tau"; of a
-            readout "actor.weights", "feedback", "mask", "reads", "plastic"; of dopamine neurons
+            ("cortex.tau", in its unit), "cortex.tau.trainable", "cortex.tau.minimum" or the initial value
+            of a variable ("cortex.rate"); of a projection "cortex->cortex.plastic", "weights", "mask",
+            "sign", "drive", "reads", "electrical", "delay" (ms), "dynamics" (a `Synapse`, None, or text
+            such as "exponential(20)"), and of its synapse what is of a population, "cortex->gpe.tau"; of
+            a readout "actor.weights", "feedback", "mask", "reads", "plastic"; of dopamine neurons
             "dopamine.tonic", "dopamine.noise", "dopamine.baseline", "dopamine.gain".
         value : object
             Or text, as on the command line: "20", "False", "None", "uniform(20, 100)".

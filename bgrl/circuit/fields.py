@@ -119,6 +119,7 @@ PROJECTION = {
     "reads": read_text,
     "delay": lambda path, value: read_number(path, in_ms(path, value)),
     "dynamics": read_synapse,
+    "electrical": _bool,
 }
 READOUT = {
     "weights": _values,

@@ -12,6 +12,8 @@ that nobody has to declare, so a learned modulation has its sensitivities as eve
 
 from dataclasses import dataclass
 
+from bgrl.circuit.synapse import key_of
+
 #: What a projection may modulate.
 KINDS = ("gain", "plasticity")
 
@@ -47,8 +49,46 @@ class Factor:
 
 
 def through(key):
-    """The drive of its own that a pathway has whose gain is modulated."""
+    """The drive of its own that a pathway has whose gain is modulated, or that is electrical."""
     return f"through_{key}"
+
+
+@dataclass(frozen=True)
+class Junction:
+    """Gap junctions onto the neurons of a population: an electrical projection where it ends.
+
+    What arrives is the sum of weight times (what the source sends - the same of the neuron itself). The
+    part of the source is a drive of its own, that of the neuron its conductance, the sum of its weights,
+    which learning does not change.
+
+    Attributes
+    ----------
+    pathway : str
+        The projection.
+    drive : str
+        Which drive it adds to.
+    reads : str
+        The state variable of both ends.
+    """
+
+    pathway: str
+    drive: str
+    reads: str
+
+    @property
+    def key(self):
+        """See `bgrl.circuit.synapse.key_of`."""
+        return key_of(self.pathway)
+
+    @property
+    def conductance(self):
+        """The parameter of the population that is the sum of weights."""
+        return f"conductance_of_{self.key}"
+
+    @property
+    def current(self):
+        """What arrives, as an expression."""
+        return f"({through(self.key)} - {self.conductance}*{self.reads})"
 
 
 def factor(drive):
@@ -61,13 +101,15 @@ def factor_text(text):
     return f"clip({text}, 0, inf)"
 
 
-def arriving(drive, factors):
+def arriving(drive, factors, junctions=()):
     """What arrives at the equations in the place of a drive.
 
     Parameters
     ----------
     drive : str
     factors : sequence of Factor
+    junctions : sequence of Junction
+        What they let through is not multiplied by a gain of the drive, but by one of their own.
 
     Returns
     -------
@@ -75,8 +117,12 @@ def arriving(drive, factors):
         An expression of the drives of the population.
     """
     gains = [f for f in factors if f.kind == "gain"]
-    parts = [f"{through(f.of)}*{factor(f.name)}" for f in gains if f.drive == drive]
+    own = {f.of: factor(f.name) for f in gains if f.drive == drive}
+    currents = {j.key: j.current for j in junctions if j.drive == drive}
+    parts = [f"{through(key)}*{text}" for key, text in own.items() if key not in currents]
     found = " + ".join([drive, *parts])
     if any(f.drive is None and f.of == drive for f in gains):
         found = f"({found})*{factor(Factor('gain', drive).name)}"
+    for key, text in currents.items():
+        found += f" + {text}*{own[key]}" if key in own else f" + {text}"
     return found if found == drive else f"({found})"

@@ -5,7 +5,7 @@ from dataclasses import field
 from functools import cached_property
 
 from bgrl.circuit.equations import RESERVED, noises, parse_equations, with_units
-from bgrl.circuit.modulators import Factor, arriving
+from bgrl.circuit.modulators import Factor, Junction, arriving, through
 from bgrl.circuit.synapse import Terminal, after
 from bgrl.circuit.values import Parameter, check_binary, check_value, frozen
 from bgrl.description import description
@@ -110,6 +110,8 @@ class Population:
         The synapses with dynamics that its neurons have; a circuit sets them, by its projections.
     factors : tuple of bgrl.circuit.modulators.Factor
         What modulators multiply in it; a circuit sets them, by its projections.
+    junctions : tuple of bgrl.circuit.modulators.Junction
+        The gap junctions onto its neurons; a circuit sets them, by its projections.
     """
 
     size: int
@@ -124,6 +126,7 @@ class Population:
     delayed: dict[str, int] = field(default_factory=dict)
     terminals: tuple[Terminal, ...] = ()
     factors: tuple[Factor, ...] = ()
+    junctions: tuple[Junction, ...] = ()
 
     def __post_init__(self):
         derivatives, units = (
@@ -189,7 +192,7 @@ class Population:
 
     @property
     def _modulated(self):
-        """State variable to right-hand side, drives multiplied by what modulates them."""
+        """State variable to right-hand side, with what arrives in the place of drives."""
         if not self.arriving:
             return dict(self.described)
         return {
@@ -199,14 +202,16 @@ class Population:
 
     @property
     def arriving(self):
-        """Drive to what arrives in its place in the equations, where it is modulated."""
-        found = {drive: arriving(drive, self.factors) for drive in self.drives}
+        """Drive to what arrives in its place, where it is modulated or there are gap junctions."""
+        found = {drive: arriving(drive, self.factors, self.junctions) for drive in self.drives}
         return {drive: text for drive, text in found.items() if text != drive}
 
     @property
     def all_drives(self):
-        """Its drives and those of its modulators."""
-        return (*self.drives, *(drive for f in self.factors for drive in f.drives))
+        """Its drives, and those of its modulators and gap junctions."""
+        brought = [drive for f in self.factors for drive in f.drives]
+        brought += [through(junction.key) for junction in self.junctions]
+        return (*self.drives, *dict.fromkeys(brought))
 
     @property
     def direct(self):
@@ -227,11 +232,14 @@ class Population:
 
     @property
     def all_parameters(self):
-        """Its parameters and those of its synapses."""
+        """Its parameters, those of its synapses, and the conductances of its gap junctions.
+
+        The latter follow from weights, once these are drawn.
+        """
         found = dict(self.parameters)
         for terminal in self.terminals:
             found |= terminal.parameters
-        return found
+        return found | {junction.conductance: Parameter() for junction in self.junctions}
 
     def initial_of(self, variable):
         """Where a variable starts; a delay line as if its variable had been there before.
@@ -248,6 +256,11 @@ class Population:
         """Names of the noises in its equations and synapses (``xi``, ``xi_name``); a map has none."""
         own = {} if self.derivatives is None else self.derivatives
         return noises(own | {k: v for t in self.terminals for k, v in t.derivatives.items()})
+
+    @property
+    def releases(self):
+        """Variables that hold what was drawn of the release of its synapses, to how often it fails."""
+        return {k: v for terminal in self.terminals for k, v in terminal.release.items()}
 
     def _check_language(self, dynamics):
         """Refuse names and expressions that can be none in any circuit."""
@@ -295,6 +308,9 @@ class Population:
         """Raise `InputError` if what projections bring has a name that is the population's own."""
         own = {*self.described, *self.parameters, *self.drives, *self.functions}
         brought = dict.fromkeys(self.all_drives[len(self.drives) :], "a modulator")
+        for junction in self.junctions:
+            parts = through(junction.key), junction.conductance
+            brought |= dict.fromkeys(parts, "an electrical projection")
         for terminal in self.terminals:
             parts = (*terminal.derivatives, terminal.transmitted, *terminal.parameters)
             brought |= dict.fromkeys(parts, "a synapse with dynamics")

@@ -86,6 +86,9 @@ class Projection:
         every step that learning makes in the target.
     pathway : str, optional
         The projection to the target of which it modulates that, rather than of all.
+    electrical : bool
+        Gap junctions: it transmits weight times (source - target), the variable `reads` of both. They
+        are not learned, take no time and have no dynamics.
     """
 
     source: str
@@ -102,8 +105,17 @@ class Projection:
     dynamics: Synapse | None = None
     modulates: str | None = None
     pathway: str | None = None
+    electrical: bool = False
 
     def __post_init__(self):
+        if self.electrical:
+            for name in ("plastic", "rule", "delay", "dynamics", "modulates"):
+                if value := getattr(self, name):
+                    told = value if isinstance(value, bool | float | str) else "given"
+                    raise InputError(
+                        f"{name} of an electrical projection is {told}; gap junctions have none of "
+                        "plastic, rule, delay, dynamics, modulates"
+                    )
         if self.delay < 0:
             raise InputError(f"delay of a projection is {self.delay:g} ms; 0 or more is needed")
         for name in ("weights", "mask", "lesioned"):

@@ -10,18 +10,23 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
+
 from bgrl.circuit.equations import RESERVED, noises, parse_equations, with_units
-from bgrl.circuit.values import Parameter, check_value, frozen
+from bgrl.circuit.values import Distribution, Parameter, check_value, frozen, summary
 from bgrl.description import description
 from bgrl.errors import InputError, choose
-from bgrl.language import canonical, check_expression, check_name, check_names
+from bgrl.language import canonical, check_expression, check_name, check_names, symbols
 
 #: What a presynaptic neuron sends, in the equations of a synapse.
 SOURCE = "source"
+#: 1 where a presynaptic neuron releases in an Euler step, 0 where it fails to, and how often it fails.
+RELEASED, FAILURE = "released", "failure"
 #: Fields of a projection and of a synapse, which are set and printed by the same names.
 TAKEN = (
     *("weights", "mask", "sign", "plastic", "drive", "reads", "delay", "dynamics", "rule"),
-    *("equations", "parameters", "output", "initial", SOURCE),
+    "electrical",
+    *("equations", "parameters", "output", "initial", SOURCE, RELEASED),
 )
 
 
@@ -33,12 +38,14 @@ class Synapse:
     ----------
     equations : str
         As those of a `Population`, ``ds/dt = (source - s)/tau : 1``. `source` is what the presynaptic
-        neuron sends, ``xi`` is white noise of its own.
+        neuron sends, ``xi`` is white noise of its own. `released` is 0 with the probability that the
+        parameter `failure` says, else 1, drawn anew for every presynaptic neuron in each Euler step;
+        derivatives hold it. May be empty where there is an `output`.
     parameters : dict of str to float, quantity or Parameter
         One value for all presynaptic neurons, or one for each; a trainable one is learned.
     output : str, optional
-        What is transmitted, in place of `source`: an expression of variables, parameters and `source`,
-        all of the same time. The first variable, if nothing is said.
+        What is transmitted, in place of `source`: an expression of variables, parameters, `source` and
+        `released`, all of the same time. The first variable, if nothing is said.
     initial : dict of str to float, array or str
         Variables at the start of a trial, zero where nothing is said; text is an expression of the
         parameters.
@@ -50,7 +57,7 @@ class Synapse:
     'ms'
     """
 
-    MADE_BY = "exponential, alpha, tsodyks_markram or nmda of bgrl.circuit"
+    MADE_BY = "exponential, alpha, tsodyks_markram, nmda or failing of bgrl.circuit"
 
     equations: str
     parameters: dict = field(default_factory=dict)
@@ -58,16 +65,17 @@ class Synapse:
     initial: dict = field(default_factory=dict)
 
     #: As a population has them, for `bgrl.circuit.clock`.
-    drives = (SOURCE,)
+    drives = (SOURCE, RELEASED)
     functions = {}  # noqa: RUF012
 
     def __post_init__(self):
-        derivatives, units = parse_equations(self.equations)
+        alone = self.output and not self.equations.strip()
+        derivatives, units = ({}, {}) if alone else parse_equations(self.equations)
         parameters = {
             name: p if isinstance(p, Parameter) else Parameter(p)
             for name, p in self.parameters.items()
         }
-        where = f"synapse of {', '.join(derivatives)}"
+        where = f"synapse of {', '.join(derivatives) or self.output!r}"
         check_names(where, variables=derivatives, parameters=parameters)
         for name in (*derivatives, *parameters):
             taken = {name} if name in TAKEN or RESERVED.match(f"{name}_at_source") else ()
@@ -78,10 +86,19 @@ class Synapse:
         object.__setattr__(self, "output", self.output or next(iter(derivatives)))
         initial = {name: frozen(value) for name, value in self.initial.items()}
         object.__setattr__(self, "initial", initial)
-        known = {*derivatives, *parameters, SOURCE}
+        known = {*derivatives, *parameters, SOURCE, RELEASED}
         for variable, text in derivatives.items():
             check_expression(f"{where}, variable {variable!r}", text, known | set(self.noises))
         check_expression(f"{where}, output", self.output, known)
+        if self.fails and FAILURE not in parameters:
+            raise InputError(
+                f"{where} has {RELEASED!r}, but no parameter {FAILURE!r}, the probability that it is 0"
+            )
+        if self.fails and parameters[FAILURE].trainable:
+            raise InputError(
+                f"{where}: {FAILURE!r} is trainable, but derivatives hold what was drawn; nothing would "
+                "be learned of it"
+            )
         for variable, value in initial.items():
             choose(f"initial variable of {where}", variable, derivatives)
             if isinstance(value, str):
@@ -97,6 +114,12 @@ class Synapse:
         """Names of its noises (``xi``, ``xi_name``)."""
         return noises(self.derivatives)
 
+    @property
+    def fails(self):
+        """Whether release may fail."""
+        texts = (*self.derivatives.values(), self.output)
+        return any(RELEASED in symbols(text) for text in texts)
+
     def check(self, name, size):
         """Raise `InputError` for values that do not fit the neurons of a source."""
         for variable, value in self.initial.items():
@@ -104,6 +127,14 @@ class Synapse:
                 check_value(f"initial {variable} of {name!r}", value, (size,))
         for key, p in self.parameters.items():
             check_value(f"{key} of {name!r}", p.value, (size,))
+        if self.fails:
+            value = self.parameters[FAILURE].value
+            if isinstance(value, Distribution):
+                raise InputError(f"{FAILURE} of {name!r} is drawn; numbers from 0 to 1 are needed")
+            if not np.all((np.asarray(value) >= 0) & (np.asarray(value) <= 1)):
+                raise InputError(
+                    f"{FAILURE} of {name!r} is {summary(value)}; probabilities from 0 to 1 are needed"
+                )
 
 
 @dataclass(frozen=True)
@@ -130,7 +161,8 @@ class Terminal:
     def names(self):
         """What everything of the synapse is called in the source."""
         own = (*self.synapse.derivatives, *self.synapse.parameters, *self.synapse.noises)
-        return {name: f"{name}_at_{self.key}" for name in own} | {SOURCE: self.reads}
+        found = {name: f"{name}_at_{self.key}" for name in own} | {SOURCE: self.reads}
+        return found | {RELEASED: f"drawn_release_at_{self.key}"}
 
     @cached_property
     def derivatives(self):
@@ -144,6 +176,11 @@ class Terminal:
     def parameters(self):
         """Name to `Parameter`."""
         return {self.names[key]: p for key, p in self.synapse.parameters.items()}
+
+    @property
+    def release(self):
+        """Variable of the source that holds what was drawn of `released`, to the parameter `failure`."""
+        return {self.names[RELEASED]: self.names[FAILURE]} if self.synapse.fails else {}
 
     @property
     def transmitted(self):
@@ -172,6 +209,7 @@ class Terminal:
             return {}
         following = {v: after(v, text, self.dt) for v, text in self.derivatives.items()}
         following |= {self.names[key]: self.names[key] for key in self.synapse.parameters}
+        following[self.names[RELEASED]] = self.names[RELEASED]
         names = {name: following.get(called, source) for name, called in self.names.items()}
         return {self.transmitted: canonical(self.synapse.output, names, floats=False)}
 
@@ -183,7 +221,11 @@ class Terminal:
             text = isinstance(value, str)
             found[self.names[name]] = canonical(value, self.names) if text else value
         if self.transmitted not in self.derivatives:
-            found[self.transmitted] = canonical(self.synapse.output, self.names)
+            # A trial starts with what is transmitted on average.
+            names = self.names
+            if self.synapse.fails:
+                names = names | {RELEASED: f"(1 - {self.names[FAILURE]})"}
+            found[self.transmitted] = canonical(self.synapse.output, names)
         return found
 
 
@@ -277,13 +319,26 @@ def nmda(tau=100.0, share=0.64, interval=20.0):
     return Synapse(equations, parameters)
 
 
+def failing(failure=0.5):
+    """Release that fails: what is transmitted is that of the source, or nothing.
+
+    Each presynaptic neuron fails by itself in each Euler step, for all targets of the projection at once.
+
+    Parameters
+    ----------
+    failure : float
+        The probability.
+    """
+    return Synapse("", {FAILURE: failure}, f"{RELEASED}*{SOURCE}")
+
+
 def _time(value):
     """A number of ms, a quantity or a parameter as a parameter in ms."""
     return replace(value if isinstance(value, Parameter) else Parameter(value), unit="ms")
 
 
 #: Ready-made synapses by their names.
-READY = {f.__name__: f for f in (exponential, alpha, tsodyks_markram, nmda)}
+READY = {f.__name__: f for f in (exponential, alpha, tsodyks_markram, nmda, failing)}
 _CALL = re.compile(r"(\w+)\((.*)\)\Z")
 
 

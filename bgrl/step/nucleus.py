@@ -24,15 +24,19 @@ def write(b, plan):
         b.link(name, "task_done", "task", plan.agent_starts, 0)
         lines = [f"{v} = done*initial_{v} + (1 - done)*{v}" for v in states]
         b.code("reset", name, "\n".join(["done = task_done", *lines]))
-        if drawn := noises(states) if "derivatives" in p else ():
-            _draw(b, plan, name, drawn)
+        drawn, releases = noises(states) if "derivatives" in p else (), p.get("releases", {})
+        if drawn or releases:
+            _draw(b, plan, name, drawn, releases)
         b.code("cortex", name, local.code)
 
 
-def _draw(b, plan, name, drawn):
-    """A normal number for every noise of every neuron, anew in each Euler step."""
+def _draw(b, plan, name, drawn, releases):
+    """A normal number for every noise of every neuron, and whether it releases, anew in each Euler step.
+
+    Where noise is off, release is what it is on average.
+    """
     size, several = plan.populations[name]["size"], plan.structure["substeps"] > 1
-    b.variables(name, *(f"drawn_{noise}" for noise in drawn))
+    b.variables(name, *(f"drawn_{noise}" for noise in drawn), *releases)
     b.variables(name, "gain_noise", shared=True)
     b.constant(name, "own_neuron", range(size))
     b.link(name, "task_seed", "task", "seed")
@@ -45,6 +49,9 @@ def _draw(b, plan, name, drawn):
     lines = []
     for noise in drawn:
         lines.append(f"drawn_{noise} = gain_noise*{normal(f'{name}.{noise}', index)}")
+    for release, failure in releases.items():
+        happens = f"int({uniform(f'{name}.{release}', index)} >= {failure})"
+        lines.append(f"{release} = gain_noise*{happens} + (1 - gain_noise)*(1 - {failure})")
     if several:
         lines.append("next_euler_step = next_euler_step + 1")
     b.code("cortex", name, "\n".join(lines))
@@ -60,25 +67,30 @@ def normal(name, index):
     index : str
         Code of a whole number that is another one for every number of a step.
     """
-    stream = random.STREAMS["noise"] + 8 * (crc32(name.encode()) % 2**27)
-    radius, angle = (
-        f"counter_uniform(task_seed, task_replicate, {stream}, t_in_timesteps, {k} + 2*({index}))"
-        for k in range(2)
-    )
+    radius, angle = (uniform(name, f"{k} + 2*({index})") for k in range(2))
     # Box & Muller 1958.
     return f"sqrt(-2*log({radius}))*cos({2 * math.pi!r}*{angle})"
+
+
+def uniform(name, index):
+    """Code of a number that is uniform from 0 to 1, otherwise as `normal`."""
+    stream = random.STREAMS["noise"] + 8 * (crc32(name.encode()) % 2**27)
+    return f"counter_uniform(task_seed, task_replicate, {stream}, t_in_timesteps, {index})"
 
 
 def start(agent, plan, seed):
     """Initial states and parameters."""
     values = {}
     for name, p in agent.circuit.populations.items():
-        if p.noises:
+        if p.noises or p.releases:
             values[f"{name}.gain_noise"] = 1.0
         known = {
             key: replicated(agent, parameter.value, (p.size,), seed, f"{name}.{key}")
             for key, parameter in p.all_parameters.items()
         }
+        for junction in p.junctions:
+            weights = initial_weights(agent, junction.pathway, seed)
+            known[junction.conductance] = weights.sum(axis=-1)
         values |= {f"{name}.{key}": drawn for key, drawn in known.items()}
         check_time_constants(name, p, agent.circuit.dt, known)
         for terminal in p.terminals:
@@ -90,6 +102,15 @@ def start(agent, plan, seed):
             known[variable] = initial = np.broadcast_to(initial, (agent.replicates, p.size))
             values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
     return values
+
+
+def initial_weights(agent, name, seed):
+    """Initial weights of a projection, (replicate, target, source); 0 where there is no synapse."""
+    projection = agent.circuit.projections[name]
+    shape = agent.circuit.shape(projection)
+    mask = np.ones(shape) if projection.mask is None else projection.mask
+    weights = replicated(agent, projection.weights, shape, seed, name) * mask
+    return projection.sign * np.abs(weights) if projection.sign else weights
 
 
 def replicated(agent, value, shape, seed, name):

@@ -6,7 +6,7 @@ of its projections one after the other. A group ``<synapses>_afferents`` holds w
 
 import numpy as np
 
-from bgrl.step.nucleus import replicated
+from bgrl.step.nucleus import initial_weights
 from bgrl.step.operation import Gathering
 
 #: What a synapse adds to the drive of its target.
@@ -40,10 +40,7 @@ def start(agent, plan, seed):
             projection = agent.circuit.projections[key]
             shape = agent.circuit.shape(projection)
             mask = np.ones(shape) if projection.mask is None else projection.mask
-            weights = replicated(agent, projection.weights, shape, seed, key) * mask
-            if projection.sign:
-                weights = projection.sign * np.abs(weights)
-            parts["weight"].append(weights)
+            parts["weight"].append(initial_weights(agent, key, seed))
             full = (agent.replicates, *shape)
             parts["mask"].append(np.broadcast_to(np.asarray(mask, float), full))
             parts["weight_sign"].append(np.full(full, float(projection.sign or 0)))

@@ -13,8 +13,8 @@ from bgrl import models, tasks
 from bgrl.analysis.circuit import plot_circuit
 
 circuit = models.circuit("basal_ganglia", tasks.make("memory_chain"))
-intact = plot_circuit(circuit.to_dict()).figure
+intact = plot_circuit(circuit).figure
 
 # %%
 # The pathways of the nucleus are struck out by as much as is gone.
-lesioned = plot_circuit(circuit.lesion("stn", fraction=0.5, seed=1).to_dict()).figure
+lesioned = plot_circuit(circuit.lesion("stn", fraction=0.5, seed=1)).figure

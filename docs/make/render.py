@@ -92,7 +92,7 @@ def model_page(name):
     lines += [*_title("As text", "-"), "``print(circuit)``:", "", ".. code-block:: text", ""]
     lines += [f"   {line}" for line in str(circuit).splitlines()]
     lines += ["", *_title("In Python", "-"), f".. autofunction:: {module}.circuit", ""]
-    return "\n".join(lines), plot_circuit(circuit.to_dict()).figure
+    return "\n".join(lines), plot_circuit(circuit).figure
 
 
 def task_page(name):
