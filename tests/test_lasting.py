@@ -155,15 +155,15 @@ def test_entropy_counts_only_below_its_share_of_a_scale():
     assert 0 < below < 4 * len(always) and np.abs(expected).max() > 0
 
 
-def test_entropy_counts_as_much_at_any_age():
-    """Rates fall, but not the entropy's share of what they multiply."""
+def test_entropy_counts_less_with_age():
     settings = {"entropy_weight": 0.3, "rate_actor": 0.0, "rate_network": 0.0}
-    _, constant = played(agent("gaussian_bandit", **settings))
+    _, always = played(agent("gaussian_bandit", **settings))
     _, falling = played(agent("gaussian_bandit", rate_half_life=20, **settings))
-    assert falling[-1]["dopamine.youth"].max() < 0.3
-    for a, b in zip(constant, falling, strict=True):
-        np.testing.assert_array_equal(a["readout.entropy_signal"], b["readout.entropy_signal"])
-    assert np.abs(a["readout.entropy_signal"]).max() > 0
+    for step, (a, b) in enumerate(zip(always, falling, strict=True)):
+        # An update lies between two steps: the first of which an age is known is the second.
+        expected = a["readout.entropy_signal"] / (1 + max(step - 2, 0) / 20)
+        np.testing.assert_allclose(b["readout.entropy_signal"], expected, rtol=1e-12)
+    assert np.abs(expected).max() > 0
 
 
 @pytest.mark.long

@@ -67,9 +67,8 @@ class Learning:
         midbrain dopamine adapts its gain to the spread of reward (Tobler, Fiorillo & Schultz 2005,
         Science 307:1642).
     rate_half_life : float, optional
-        Rates fall as 1 / (1 + age / this), age in steps: they have halved at this age, and the noise of
-        single steps averages out (Robbins & Monro 1951). `entropy_weight` does not fall: what keeps an
-        action from being forgotten is then as strong beside what is learned of it as before. Local in
+        Rates and `entropy_weight` fall as 1 / (1 + age / this), age in steps: they have halved at this
+        age. Exploration ends, and the noise of single steps averages out (Robbins & Monro 1951). Local in
         time and space: a synapse knows its own age.
     entropy_share : float, optional
         `entropy_weight` acts only while a choice has less than this share of the entropy of guessing,

@@ -60,6 +60,7 @@ def start(agent, plan, seed):
     values["readout.learning_rate"] = [*rates, learning.rate_critic * circuit.critic.plastic]
     if plan.learning["rates_fall"]:
         values["dopamine.rate_half_life"] = learning.rate_half_life
+        values["readout.youth"] = 1.0  # the policy reads it before it is set
     if plan.learning["clip"]:
         values["dopamine.max_norm"] = learning.max_norm
     return values

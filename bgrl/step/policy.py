@@ -48,7 +48,9 @@ def start(agent, plan, seed):
 
 
 def _encouraged(b, plan, quantity, signal):
-    """The entropy's signal, as far as its share allows, see `Learning`."""
+    """The entropy's signal, as far as age and share allow, see `Learning`."""
+    if plan.learning["rates_fall"]:
+        signal = f"youth*({signal})"
     if plan.learning["entropy_bounded"]:
         b.variables("readout", f"least_{quantity}", shared=True)
         signal = f"int({quantity} < least_{quantity})*({signal})"
