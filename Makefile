@@ -23,11 +23,11 @@ test-long: $(VENV)/installed
 
 # Pages into docs/_build/html, warnings being errors; then every code block of them is run.
 docs: $(VENV)/documented
-	$(BIN)/python -m sphinx -W --keep-going -b html -c docs/make docs docs/_build/html
+	$(BIN)/python -m sphinx -j auto -W --keep-going -b html -c docs/make docs docs/_build/html
 	$(BIN)/python -m pytest docs/make
 
 $(VENV)/documented: $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .[docs]
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e .[docs]
 	touch $@
 
 # Into dist/; with what the virtual environment has, so that nothing is fetched but `build` itself.

@@ -27,6 +27,14 @@ def mean_and_error(values):
         return mean, np.where(count > 1, np.sqrt(square / (count - 1) / count), np.nan)
 
 
+def _known(x, y):
+    """Points of each replicate of which both coordinates are known."""
+    y = np.asarray(y, float)
+    for a, b in zip(np.broadcast_to(np.asarray(x, float), y.shape), y, strict=True):
+        known = ~(np.isnan(a) | np.isnan(b))
+        yield a[known], b[known]
+
+
 def line(x, y):
     """Least-squares line of each replicate.
 
@@ -40,12 +48,8 @@ def line(x, y):
     slope, intercept, correlation : arrays (replicate,)
         NaN where fewer than two different x are known; the correlation also where y does not vary.
     """
-    y = np.asarray(y, float)
-    x = np.broadcast_to(np.asarray(x, float), y.shape)
     found = []
-    for a, b in zip(x, y, strict=True):
-        known = ~(np.isnan(a) | np.isnan(b))
-        a, b = a[known], b[known]
+    for a, b in _known(x, y):
         if len(a) < 2 or np.ptp(a) == 0:
             found.append((np.nan, np.nan, np.nan))
             continue
@@ -72,12 +76,8 @@ def exponential(x, y, rates=None):
     end, change, rate : arrays (replicate,)
         NaN where fewer than four points are known.
     """
-    y = np.asarray(y, float)
-    x = np.broadcast_to(np.asarray(x, float), y.shape)
     found = []
-    for a, b in zip(x, y, strict=True):
-        known = ~(np.isnan(a) | np.isnan(b))
-        a, b = a[known], b[known]
+    for a, b in _known(x, y):
         if len(a) < 4 or np.ptp(a) == 0:
             found.append((np.nan, np.nan, np.nan))
             continue

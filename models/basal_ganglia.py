@@ -44,7 +44,7 @@ from bgrl.circuit import (
     truncated_normal,
     uniform,
 )
-from bgrl.circuit.ctrnn import EQUATIONS, meta_inputs
+from bgrl.circuit.ctrnn import meta_inputs, rate_population
 from bgrl.errors import check_count
 from bgrl.models.rtrrl import STEP, TAU_STEPS
 
@@ -101,16 +101,7 @@ def circuit(task, units=32):
     afferents = {"thalamus": size, **inputs, "cortex": units}
     weights = truncated_normal(1 / math.sqrt(sum(afferents.values()) + 1))
     tau = uniform(TAU_STEPS[0] * STEP, TAU_STEPS[1] * STEP)
-    populations = {
-        "cortex": Population(
-            units,
-            equations=EQUATIONS,
-            parameters={
-                "tau": Parameter(tau, unit="ms", trainable=True, minimum=STEP),
-                "bias": Parameter(weights, trainable=True),
-            },
-        )
-    }
+    populations = {"cortex": rate_population(units, tau, weights, STEP)}
     for name, bias in BIAS.items():
         striatum = name in ("d1", "d2")
         populations[name] = Population(

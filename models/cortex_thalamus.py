@@ -20,15 +20,13 @@ import math
 
 from bgrl.circuit import (
     Circuit,
-    Parameter,
-    Population,
     Projection,
     Readout,
     glorot_normal,
     truncated_normal,
     uniform,
 )
-from bgrl.circuit.ctrnn import EQUATIONS, meta_inputs
+from bgrl.circuit.ctrnn import EQUATIONS, meta_inputs, rate_population
 from bgrl.errors import check_count
 from bgrl.models.rtrrl import STEP, TAU_STEPS
 
@@ -65,14 +63,7 @@ def circuit(task, units=32):
     weights = {k: truncated_normal(1 / math.sqrt(sum(v.values()) + 1)) for k, v in sources.items()}
     tau = uniform(TAU_STEPS[0] * STEP, TAU_STEPS[1] * STEP)
     populations = {
-        name: Population(
-            size,
-            equations=equations,
-            parameters={
-                "tau": Parameter(tau, unit="ms", trainable=True, minimum=STEP),
-                "bias": Parameter(weights[name], trainable=True),
-            },
-        )
+        name: rate_population(size, tau, weights[name], STEP, equations)
         for name, size, equations in (("cortex", units, EQUATIONS), ("thalamus", relay, THALAMUS))
     }
     projections = {

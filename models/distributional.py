@@ -52,7 +52,7 @@ from bgrl.circuit import (
     truncated_normal,
     uniform,
 )
-from bgrl.circuit.ctrnn import EQUATIONS, meta_inputs
+from bgrl.circuit.ctrnn import meta_inputs, rate_population
 from bgrl.errors import InputError, check_count
 from bgrl.models.rtrrl import STEP, TAU_STEPS
 
@@ -92,14 +92,7 @@ def circuit(task, units=32, expectiles=EXPECTILES):
     weights = truncated_normal(1 / math.sqrt(sum(inputs.values()) + units + 1))
     tau = uniform(TAU_STEPS[0] * STEP, TAU_STEPS[1] * STEP)
     populations = {
-        "cortex": Population(
-            units,
-            equations=EQUATIONS,
-            parameters={
-                "tau": Parameter(tau, unit="ms", trainable=True, minimum=STEP),
-                "bias": Parameter(weights, trainable=True),
-            },
-        ),
+        "cortex": rate_population(units, tau, weights, STEP),
         "vta": Population(
             neurons,
             map=VTA,

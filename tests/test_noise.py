@@ -14,7 +14,7 @@ from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state
-from tests.test_sensitivity import random_population, replay
+from tests.test_sensitivity import random_population, replay, threes
 from tests.truncated import Oracle
 
 #: An Ornstein-Uhlenbeck process of standard deviation sigma and time constant tau.
@@ -140,18 +140,7 @@ def test_sensitivities_hold_the_sample_that_was_drawn(method, monkeypatch):
         for k, name in enumerate(("cortex", "gpe"))
     }
     pairs = ("stimulus", "cortex"), ("cortex", "cortex"), ("cortex", "gpe"), ("gpe", "cortex")
-    projections = {
-        f"{source}->{target}": Projection(
-            source,
-            target,
-            weights=generator.normal(size=(3, 2 if source == "stimulus" else 3)),
-            mask=np.ones((3, 2 if source == "stimulus" else 3)),
-        )
-        for source, target in pairs
-    }
-    circuit = Circuit(
-        dt=0.5, substeps=3, populations=nuclei, projections=projections, inputs={"stimulus": 2}
-    )
+    circuit = Circuit(0.5, 3, nuclei, threes(generator, pairs), {"stimulus": 2})
     assert max(replay(circuit, method).values()) < 1e-10
     drawn = Oracle.drawn
     monkeypatch.setattr(Oracle, "drawn", lambda *a: {k: 1.1 * v for k, v in drawn(*a).items()})

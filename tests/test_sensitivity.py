@@ -253,6 +253,20 @@ def test_many_random_circuits_on_compiled_backends(circuit, method):
         assert max(replay(circuit, method, backend=backend).values()) < 1e-10
 
 
+def threes(generator, pairs):
+    """Projections with random weights between nuclei of three neurons, and from two channels."""
+    width = {"stimulus": 2}
+    return {
+        f"{source}->{target}": Projection(
+            source,
+            target,
+            weights=generator.normal(size=(3, width.get(source, 3))),
+            mask=np.ones((3, width.get(source, 3))),
+        )
+        for source, target in pairs
+    }
+
+
 def loop(generator=None):
     """Three nuclei in a loop, one of which connects to itself."""
     generator = generator or np.random.default_rng(3)
@@ -263,15 +277,7 @@ def loop(generator=None):
         )
     }
     pairs = ("stimulus", "cortex"), ("cortex", "cortex"), ("cortex", "gpe"), ("gpe", "stn")
-    projections = {
-        f"{source}->{target}": Projection(
-            source,
-            target,
-            weights=generator.normal(size=(3, 2 if source == "stimulus" else 3)),
-            mask=np.ones((3, 2 if source == "stimulus" else 3)),
-        )
-        for source, target in (*pairs, ("stn", "cortex"))
-    }
+    projections = threes(generator, (*pairs, ("stn", "cortex")))
     return Circuit(0.5, 2, populations, projections, {"stimulus": 2})
 
 

@@ -69,28 +69,30 @@ def played(agent, steps, *names, learn=False):
 def published(cues, places, favoured, milliseconds):
     """Rates of cognitive and motor cortex in the scheme of the published programs, without noise.
 
-    Potentials follow the input, rates are cut from them or a sigmoid of them; in steps of 1 ms.
+    Potentials follow the input, rates are cut from them or a sigmoid of them; in steps of 1 ms. Cues and
+    places are of each replicate, (replicate, 2).
     """
     cognitive = np.full(4, 0.5)
     cognitive[favoured] += 0.05
     names = ("cc", "cm", "sc", "sm", "nc", "nm", "gc", "gm", "tc", "tm")
-    u = {k: np.zeros(4) for k in names} | {"ca": np.zeros((4, 4)), "sa": np.zeros((4, 4))}
+    one, pairs = (len(cues), 4), (len(cues), 4, 4)
+    u = {k: np.zeros(one) for k in names} | {k: np.zeros(pairs) for k in ("ca", "sa")}
     v = {k: x.copy() for k, x in u.items()}
-    seen = {"cc": np.zeros(4), "cm": np.zeros(4), "ca": np.zeros((4, 4))}
+    seen = {"cc": np.zeros(one), "cm": np.zeros(one), "ca": np.zeros(pairs)}
     rest = {"c": -3, "s": 0, "n": -10, "g": 10, "t": -40}
     for step in range(milliseconds):
         if step == 480:  # what is seen in a task step acts in it
-            for cue, place in zip(cues, places, strict=True):
-                seen["cc"][cue] = seen["cm"][place] = seen["ca"][cue, place] = 7
-        pair = 0.5 * v["ca"] + 0.1 * v["cc"][:, None] + 0.1 * v["cm"][None]
+            r = np.arange(len(cues))[:, None]
+            seen["cc"][r, cues] = seen["cm"][r, places] = seen["ca"][r, cues, places] = 7
+        pair = 0.5 * v["ca"] + 0.1 * v["cc"][:, :, None] + 0.1 * v["cm"][:, None]
         into = {
             "sc": cognitive * v["cc"],
             "sm": 0.5 * v["cm"],
             "sa": pair,
             "nc": v["cc"],
             "nm": v["cm"],
-            "gc": -2 * v["sc"] - 2 * v["sa"].sum(1) + v["nc"].sum(),
-            "gm": -2 * v["sm"] - 2 * v["sa"].sum(0) + v["nm"].sum(),
+            "gc": -2 * v["sc"] - 2 * v["sa"].sum(2) + v["nc"].sum(1, keepdims=True),
+            "gm": -2 * v["sm"] - 2 * v["sa"].sum(1) + v["nm"].sum(1, keepdims=True),
             "tc": -0.5 * v["gc"] + 0.4 * v["cc"],
             "tm": -0.5 * v["gm"] + 0.4 * v["cm"],
             "cc": v["tc"] + seen["cc"],
@@ -116,10 +118,8 @@ def test_rates_come_to_what_the_published_programs_have():
         np.stack([found[f"task.{kind}_{k}"][30].astype(int) for k in (1, 2)], axis=1)
         for kind in ("cue", "place")
     )
-    for r in range(REPLICATES):
-        expected = published(cues[r], places[r], 2, 3000)
-        for name, rates in zip(CORTEX, expected, strict=True):
-            np.testing.assert_allclose(found[name][150, r], rates, rtol=0, atol=0.05)
+    for name, rates in zip(CORTEX, published(cues, places, 2, 3000), strict=True):
+        np.testing.assert_allclose(found[name][150], rates, rtol=0, atol=0.05)
     # Where the favoured cue is shown it wins, and its position with it.
     there = np.flatnonzero((cues == 2).any(axis=1))
     assert there.size

@@ -14,6 +14,30 @@ def meta_inputs(task):
     return {"observation": len(task.observations), "action": len(task.actions), "reward": 1}
 
 
+def rate_population(units, tau, weights, step, equations=EQUATIONS):
+    """Rate neurons whose time constants and biases learn.
+
+    Parameters
+    ----------
+    units : int
+    tau, weights : float, array or Distribution
+        Initial time constants (ms), and biases.
+    step : float
+        Lowest time constant that learning may reach, in ms.
+    equations : str
+        With parameters `tau` and `bias`.
+
+    Returns
+    -------
+    Population
+    """
+    parameters = {
+        "tau": Parameter(tau, unit="ms", trainable=True, minimum=step),
+        "bias": Parameter(weights, trainable=True),
+    }
+    return Population(units, equations=equations, parameters=parameters)
+
+
 def ctrnn_circuit(inputs, actor_channels, units, step, substeps, tau, weights, readout):
     """One recurrent cortex that every input and its own rates project to, read by both striata.
 
@@ -38,18 +62,10 @@ def ctrnn_circuit(inputs, actor_channels, units, step, substeps, tau, weights, r
     -------
     Circuit
     """
-    cortex = Population(
-        size=units,
-        equations=EQUATIONS,
-        parameters={
-            "tau": Parameter(tau, unit="ms", trainable=True, minimum=step),
-            "bias": Parameter(weights, trainable=True),
-        },
-    )
     return Circuit(
         dt=step / substeps,
         substeps=substeps,
-        populations={"cortex": cortex},
+        populations={"cortex": rate_population(units, tau, weights, step)},
         projections={
             f"{source}->cortex": Projection(source, "cortex", weights=weights)
             for source in (*inputs, "cortex")

@@ -64,5 +64,7 @@ suppress_warnings = ["config.cache", "ref.python"]
 
 
 def setup(app):
-    """Write the pages that are made of circuits and tasks, before they are read."""
+    """Have the pages that are made of circuits and tasks written before they are read."""
+    # It copies files at the end, so pages can be read in parallel, which it does not say.
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True
     app.connect("builder-inited", lambda app: render.write(PAGES / "generated"), priority=1)

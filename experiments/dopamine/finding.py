@@ -270,7 +270,38 @@ def kinds_mean(session, values, kinds, tested=True, first=None, last=None):
     return trial_mean(values, session.chosen(tested=tested, kind=kinds), first, last)
 
 
+def free_response(session, arm):
+    """Mean response to a free reward of each replicate, the unit of other responses, (replicate,)."""
+    return kinds_mean(session, session.response("dopamine", "reward"), numbers(arm, ""))
+
+
+def cue_responses(session, arm, names, phase):
+    """Kinds of trial and mean responses to the cue (free rewards), by the cues that are shown."""
+    cue, free = session.response("dopamine", "cue"), free_response(session, arm)
+    kinds = {name: numbers(arm, name, phase=phase) for name in names}
+    return kinds, {name: kinds_mean(session, cue, own) / free for name, own in kinds.items()}
+
+
 def courses(session, kinds, signal="dopamine", event="cue", before=1000.0, after=3000.0, **chosen):
     """Mean time course around an event of each replicate, (replicate, lag), and lags in s."""
     table, lags = session.aligned(signal, event, before, after)
     return kinds_mean(session, table, kinds, **{"tested": True, **chosen}), lags / 1000
+
+
+def course_panel(session, kinds, after, **chosen):
+    """Panel of the mean TD error around the cue in some kinds of trial.
+
+    Parameters
+    ----------
+    session : bgrl.analysis.sessions.Session
+    kinds : dict of str to list of int
+        Name of a curve to numbers of its kinds of trial.
+    after : float
+        Time from the cue that is shown (ms).
+    **chosen : dict
+        Name of a curve to which of its trials count, see `kinds_mean`; without it all of the tests.
+    """
+    curves, lags = {}, None
+    for name, own in kinds.items():
+        curves[name], lags = courses(session, own, after=after, **chosen.get(name, {}))
+    return Panel("time from cue (s)", "TD error", lags, curves)

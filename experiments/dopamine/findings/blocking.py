@@ -8,16 +8,15 @@ from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
-    Panel,
-    courses,
-    kinds_mean,
-    numbers,
+    course_panel,
+    cue_responses,
     ratio,
 )
 from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, COMPOUNDS = 2000, 600
 DELAY = fixed(1600.0)
+WHAT = {"A": "trained", "X": "blocked", "Y": "control"}
 
 
 def trials(cues, probability):
@@ -40,10 +39,7 @@ ARM = Arm(
 def measure(sessions):
     """Measures and panel, see `Finding`."""
     session = sessions["trained"]
-    reward, cue = (session.response("dopamine", event) for event in ("reward", "cue"))
-    free = kinds_mean(session, reward, numbers(ARM, ""))
-    kinds = {name: numbers(ARM, name, phase=2) for name in "AXY"}
-    at = {name: kinds_mean(session, cue, own) / free for name, own in kinds.items()}
+    kinds, at = cue_responses(session, ARM, WHAT, phase=2)
     measures = {
         "difference": at["Y"] - at["X"],
         "ratio": ratio(at["X"], at["Y"].mean()),
@@ -51,10 +47,8 @@ def measure(sessions):
         "blocked": at["X"],
         "control": at["Y"],
     }
-    curves, lags = {}, None
-    for name, text in (("A", "A, trained"), ("X", "X, blocked"), ("Y", "Y, control")):
-        curves[text], lags = courses(session, kinds[name], before=1000, after=2600)
-    return measures, Panel("time from cue (s)", "TD error", lags, curves)
+    shown = {f"{name}, {what}": kinds[name] for name, what in WHAT.items()}
+    return measures, course_panel(session, shown, after=2600)
 
 
 FINDING = Finding(

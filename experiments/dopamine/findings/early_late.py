@@ -8,8 +8,7 @@ from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
-    Panel,
-    courses,
+    course_panel,
     kinds_mean,
     numbers,
 )
@@ -57,10 +56,7 @@ def responses(session):
 
 def panel(session, kinds):
     """Time course for each time of reward."""
-    curves, lags = {}, None
-    for name in ("early", "usual", "late", "omitted"):
-        curves[name], lags = courses(session, kinds[name], before=1000, after=2250)
-    return Panel("time from cue (s)", "TD error", lags, curves)
+    return course_panel(session, kinds, after=2250)
 
 
 def measure(sessions):

@@ -8,8 +8,8 @@ from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
-    Panel,
-    courses,
+    course_panel,
+    free_response,
     kinds_mean,
     numbers,
 )
@@ -31,18 +31,14 @@ ARM = Arm(
 def measure(sessions):
     """Measures and panel, see `Finding`."""
     session = sessions["trained"]
-    reward = session.response("dopamine", "reward")
-    free = kinds_mean(session, reward, numbers(ARM, ""))
+    reward, free = session.response("dopamine", "reward"), free_response(session, ARM)
     kinds = {
         name: [k for cues in group for k in numbers(ARM, cues, phase=1)]
         for name, group in (("as expected", SAME), ("swapped", SWAPPED))
     }
     at = {name: kinds_mean(session, reward, own) / free for name, own in kinds.items()}
     measures = {"identity": at["swapped"] - at["as expected"]}
-    curves, lags = {}, None
-    for name, own in kinds.items():
-        curves[name], lags = courses(session, own, before=1000, after=2600)
-    return measures, Panel("time from cue (s)", "TD error", lags, curves)
+    return measures, course_panel(session, kinds, after=2600)
 
 
 FINDING = Finding(

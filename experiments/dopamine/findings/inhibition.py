@@ -4,15 +4,7 @@ Tobler, Dickinson & Schultz 2003, J. Neurosci. 23:10402. A and C are rewarded, A
 is not either. Then X, Y and their summation with C are tested.
 """
 
-from bgrl.experiments.dopamine.finding import (
-    Arm,
-    Criterion,
-    Finding,
-    Panel,
-    courses,
-    kinds_mean,
-    numbers,
-)
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, course_panel, cue_responses
 from bgrl.tasks.pavlovian import Trials, fixed
 
 TRIALS, COMPOUNDS = 600, 2000
@@ -37,10 +29,8 @@ ARM = Arm(
 def measure(sessions):
     """Measures and panel, see `Finding`."""
     session = sessions["trained"]
-    reward, cue = (session.response("dopamine", event) for event in ("reward", "cue"))
-    free = kinds_mean(session, reward, numbers(ARM, ""))
-    kinds = {name: numbers(ARM, name, phase=2) for name in ("A", "AX", "C", "CX", "CY", "X", "Y")}
-    at = {name: kinds_mean(session, cue, own) / free for name, own in kinds.items()}
+    names = ("A", "AX", "C", "CX", "CY", "X", "Y")
+    kinds, at = cue_responses(session, ARM, names, phase=2)
     measures = {
         "inhibitor": at["X"],
         "below_control": at["X"] - at["Y"],
@@ -48,10 +38,8 @@ def measure(sessions):
         "excitor": at["A"],
         "compound": at["AX"],
     }
-    curves, lags = {}, None
-    for name in ("A", "AX", "X", "Y"):
-        curves[name], lags = courses(session, kinds[name], before=1000, after=2600)
-    return measures, Panel("time from cue (s)", "TD error", lags, curves)
+    shown = {name: kinds[name] for name in ("A", "AX", "X", "Y")}
+    return measures, course_panel(session, shown, after=2600)
 
 
 FINDING = Finding(

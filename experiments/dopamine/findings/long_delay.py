@@ -8,8 +8,7 @@ from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
-    Panel,
-    courses,
+    course_panel,
     kinds_mean,
     numbers,
 )
@@ -34,13 +33,10 @@ def measure(sessions):
     session = sessions["trained"]
     cue = session.response("dopamine", "cue")
     short, long = (numbers(ARM, "A", phase=phase) for phase in (0, 1))
-    before = kinds_mean(session, cue, short, tested=False, last=100)
-    measures = {"ratio": kinds_mean(session, cue, long) / before}
-    curves = {}
-    chosen = {"3 s": (short, {"tested": False, "last": 100}), "9 s": (long, {})}
-    for name, (kinds, which) in chosen.items():
-        curves[name], lags = courses(session, kinds, before=1000, after=9600, **which)
-    return measures, Panel("time from cue (s)", "TD error", lags, curves)
+    last = {"tested": False, "last": 100}
+    measures = {"ratio": kinds_mean(session, cue, long) / kinds_mean(session, cue, short, **last)}
+    kinds = {"3 s": short, "9 s": long}
+    return measures, course_panel(session, kinds, after=9600, **{"3 s": last})
 
 
 FINDING = Finding(

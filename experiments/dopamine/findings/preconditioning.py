@@ -4,15 +4,7 @@ Sadacca, Jones & Schoenbaum 2016, eLife 5:e13665: n = 52, A more than C, t(51) =
 followed by B nothing had value, so a TD error that is only about value cannot show it.
 """
 
-from bgrl.experiments.dopamine.finding import (
-    Arm,
-    Criterion,
-    Finding,
-    Panel,
-    courses,
-    kinds_mean,
-    numbers,
-)
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, course_panel, cue_responses
 from bgrl.tasks.pavlovian import Trials, fixed
 
 PAIRED, TRIALS = 300, 1000
@@ -30,15 +22,9 @@ ARM = Arm(
 def measure(sessions):
     """Measures and panel, see `Finding`."""
     session = sessions["trained"]
-    cue, reward = session.response("dopamine", "cue"), session.response("dopamine", "reward")
-    free = kinds_mean(session, reward, numbers(ARM, ""))
-    kinds = {name: numbers(ARM, name, phase=2) for name in "ABCD"}
-    at = {name: kinds_mean(session, cue, own) / free for name, own in kinds.items()}
+    kinds, at = cue_responses(session, ARM, "ABCD", phase=2)
     measures = {"preconditioned": at["A"] - at["C"], "conditioned": at["B"] - at["D"]}
-    curves, lags = {}, None
-    for name in "ABCD":
-        curves[name], lags = courses(session, kinds[name], before=1000, after=1800)
-    return measures, Panel("time from cue (s)", "TD error", lags, curves)
+    return measures, course_panel(session, kinds, after=1800)
 
 
 FINDING = Finding(

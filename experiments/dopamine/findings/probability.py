@@ -7,7 +7,15 @@ Fiorillo, Tobler & Schultz 2003, Science 299:1898: cues of 2 s for probabilities
 import numpy as np
 
 from bgrl.analysis.statistics import line
-from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, kinds_mean, numbers
+from bgrl.experiments.dopamine.finding import (
+    Arm,
+    Criterion,
+    Finding,
+    Panel,
+    free_response,
+    kinds_mean,
+    numbers,
+)
 from bgrl.tasks.pavlovian import PRESETS, Trials
 
 TRIALS = 2500
@@ -24,9 +32,7 @@ ARM = Arm(
 
 def responses(session):
     """Responses to cue, reward and its absence by probability, (replicate, probability)."""
-    reward = session.response("dopamine", "reward")
-    free = kinds_mean(session, reward, numbers(ARM, ""))
-    found = {}
+    free, found = free_response(session, ARM), {}
     for event, rewarded in (("cue", None), ("reward", True), ("omission", False)):
         values = session.response("dopamine", event)
         columns = [kinds_mean(session, values, numbers(ARM, c, rewarded, phase=1)) for c in CUES]

@@ -14,6 +14,7 @@ from bgrl.experiments.dopamine.finding import (
     Finding,
     Panel,
     courses,
+    free_response,
     kinds_mean,
     numbers,
 )
@@ -35,7 +36,7 @@ ARM = Arm(
 def measure(sessions):
     """Measures and panel, see `Finding`."""
     session = sessions["trained"]
-    free = kinds_mean(session, session.response("dopamine", "reward"), numbers(ARM, ""))
+    free = free_response(session, ARM)
     walk, jump = numbers(ARM, WALK, phase=1), numbers(ARM, JUMP, phase=1)
     course, lags = courses(session, walk, before=1000, after=8800)
     jumped, _ = courses(session, jump, before=1000, after=8800)

@@ -8,8 +8,8 @@ from bgrl.experiments.dopamine.finding import (
     Arm,
     Criterion,
     Finding,
-    Panel,
-    courses,
+    course_panel,
+    free_response,
     kinds_mean,
     numbers,
 )
@@ -30,7 +30,7 @@ def measure(sessions):
         session.response("dopamine", event) for event in ("cue", "reward", "omission")
     )
     paired, omitted = numbers(ARM, "A", True), numbers(ARM, "A", False)
-    free = kinds_mean(session, reward, numbers(ARM, ""))
+    free = free_response(session, ARM)
     first = {"tested": False, "first": 5}
     cue_late = kinds_mean(session, cue, paired)
     measures = {
@@ -39,14 +39,8 @@ def measure(sessions):
         "cue_rise": (cue_late - kinds_mean(session, cue, paired, **first)) / free,
         "omission": kinds_mean(session, omission, omitted) / free,
     }
-    curves, lags = {}, None
-    for name, kinds, chosen in (
-        ("first 5 trials", paired, first),
-        ("after learning", paired, {}),
-        ("reward left out", omitted, {}),
-    ):
-        curves[name], lags = courses(session, kinds, before=1000, after=2000, **chosen)
-    return measures, Panel("time from cue (s)", "TD error", lags, curves)
+    kinds = {"first 5 trials": paired, "after learning": paired, "reward left out": omitted}
+    return measures, course_panel(session, kinds, after=2000, **{"first 5 trials": first})
 
 
 FINDING = Finding(

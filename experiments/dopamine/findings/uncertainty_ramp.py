@@ -13,7 +13,7 @@ from bgrl.experiments.dopamine.finding import (
     Finding,
     Panel,
     courses,
-    kinds_mean,
+    free_response,
     numbers,
 )
 from bgrl.experiments.dopamine.findings.probability import ARM, CHANCES, CUES
@@ -22,7 +22,7 @@ from bgrl.experiments.dopamine.findings.probability import ARM, CHANCES, CUES
 def measure(sessions):
     """Measures and panel, see `Finding`."""
     session = sessions["trained"]
-    free = kinds_mean(session, session.response("dopamine", "reward"), numbers(ARM, ""))
+    free = free_response(session, ARM)
     curves, slopes = {}, []
     for cue, chance in zip(CUES, CHANCES, strict=True):
         course, lags = courses(session, numbers(ARM, cue, phase=1), before=1000, after=1800)
