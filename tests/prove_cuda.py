@@ -13,8 +13,8 @@ kernel is compiled by a C++ compiler with a stand-in for CUDA (backend `cuda-emu
 With ``--nvcc`` it is compiled by NVIDIA's compiler too, in single precision, which tells registers,
 spilled bytes and the time it takes. ``--cases WORD,...`` chooses the cases whose name has one of the
 words. All take half an hour on a core; ``--keep FILE.json`` keeps what is done, and what is kept there of
-the same source is not done again. ``--table FILE.md`` writes the table. Nothing of this needs a card, and
-nothing of it says how fast one is.
+the same sources and commands is not done again. ``--table FILE.md`` writes the table. Nothing of this
+needs a card, and nothing of it says how fast one is.
 """
 
 import argparse
@@ -220,6 +220,8 @@ def same(found, expected):
     return all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
+#: The parts of every program's source that are the same for all.
+TEMPLATES = [(cuda.TEMPLATES / name).read_text() for name in cuda._SOURCES]
 #: What is recorded: one number for all, one and several of each replicate.
 RECORDED = ("dopamine.td_error", "policy.action", "task.reward", "task.seed")
 
@@ -327,12 +329,16 @@ def raced(case, structure, threads):
     }
 
 
+def nvcc_command():
+    """What compiles for compute capability 9.0, and tells registers."""
+    return cuda.nvcc_command(cuda.nvcc(), (9, 0), "-Xptxas", "-v")
+
+
 def compiled(case, work):
     """What nvcc makes of a case in single precision, as much as can be said without running it."""
-    folder = work / "nvcc"
+    folder, command = work / "nvcc", nvcc_command()
     folder.mkdir()
     kernel = cuda.write_sources(case.structure(dtype="float32"), folder)
-    command = cuda.nvcc_command(cuda.nvcc(), (9, 0), "-Xptxas", "-v")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -447,14 +453,16 @@ def main(arguments=None):
     words = options.cases.split(",") if options.cases else [""]
     kept = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
     results = []
+    parts = {prove: cuda.emulated_command(cpp.compiler())}
+    parts |= {compiled: nvcc_command()} if options.nvcc else {}
     for case, source in cases(words):
-        key = cpp.digest(str(case), source)
-        result = kept.setdefault(key, {})
-        with tempfile.TemporaryDirectory(prefix="bgrl-prove-") as folder:
-            if "difference" not in result:
-                result |= prove(case, Path(folder))
-            if options.nvcc and "nvcc" not in result:
-                result |= compiled(case, Path(folder))
+        result = {}
+        for part, command in parts.items():
+            key = cpp.digest(str(case), source, *TEMPLATES, *command)
+            if key not in kept:
+                with tempfile.TemporaryDirectory(prefix="bgrl-prove-") as folder:
+                    kept[key] = part(case, Path(folder))
+            result |= kept[key]
         results.append(result)
         print(line(result), flush=True)
         if options.keep:
