@@ -25,7 +25,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,16 +35,23 @@ if __name__ == "__main__":
 
 import bgrl.experiments._slip
 from bgrl import models, tasks
+from bgrl.agent import Agent
 from bgrl.backends import cpp, cuda, load
-from bgrl.errors import InputError
-from bgrl.experiments import action_selection
+from bgrl.circuit import Parameter, Synapse
+from bgrl.circuit.modulators import KINDS
+from bgrl.circuit.synapse import READY
 from bgrl.interventions import Intervention
-from bgrl.learning import LASTING
+from bgrl.language import FUNCTIONS
+from bgrl.learning import LASTING, Learning
 from bgrl.learning.methods import METHODS
 from bgrl.learning.optimizers import OPTIMIZERS
+from bgrl.learning.settings import MODULATED
 from bgrl.recording import Sink
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
+from bgrl.tasks.stimulus import stimulus
+from tests.generator import Generator
+from tests.test_blueprint import AGENTS, NEURONS, UNITS
 
 REPLICATES, STEPS = 3, 200
 #: Steps of the search for races, and of each run without a barrier; trials end within them.
@@ -70,13 +77,27 @@ INTERVENTIONS = (
 
 @dataclass(frozen=True)
 class Case:
-    """An agent in a task."""
+    """An agent in a task.
+
+    Attributes
+    ----------
+    model : str
+    task : str or bgrl.tasks.Task
+    units : int
+        Neurons in the cortex.
+    learning : dict
+        Settings.
+    interventions : tuple of str
+    edit : callable, optional
+        Takes the model's circuit and returns another.
+    """
 
     model: str
     task: object = "memory_chain"
     units: int = 12
     learning: dict = field(default_factory=dict)
     interventions: tuple = ()
+    edit: object = None
 
     def __str__(self):
         task = self.task if isinstance(self.task, str) else self.task.name
@@ -84,13 +105,16 @@ class Case:
             f"{k}={v if isinstance(v, str | int | float) else '...'}"
             for k, v in self.learning.items()
         ]
-        what = ["interventions"] if self.interventions else []
+        what = [self.edit.__name__.replace("_", " ")] if self.edit else []
+        what += ["interventions"] if self.interventions else []
         return " ".join([self.model, task, f"n={self.units}", *settings, *what])
 
     def agent(self, replicates=REPLICATES, dtype="float64"):
-        """The agent; an `InputError` where there can be none."""
+        """The agent."""
         task = tasks.make(self.task) if isinstance(self.task, str) else self.task
-        return models.agent(self.model, task, self.units, replicates, dtype, **self.learning)
+        circuit = models.circuit(self.model, task, self.units)
+        circuit = self.edit(circuit) if self.edit else circuit
+        return Agent(circuit, task, Learning(**self.learning), replicates, dtype)
 
     def structure(self, **settings):
         """What its program depends on."""
@@ -102,29 +126,120 @@ def memory(**settings):
     return tasks.make("memory_chain", length=3, **settings)
 
 
-def cases(words=("",)):
-    """Those whose names have one of the words, each kernel once.
+# Edits of circuits ----------------------------------------------------------------------------
 
-    Yields
-    ------
-    case : Case
-        Those that cannot be are left out, with a line that says why.
-    source : str
-        Of its kernel.
+#: How each of the ready-made synapses is written.
+SYNAPSES = {
+    "exponential": "exponential(60)",
+    "alpha": "alpha(50)",
+    "tsodyks_markram": "tsodyks_markram(0.4, 300, 200, 40)",
+    "nmda": "nmda(100)",
+}
+
+
+def transmitting(name):
+    """An edit that makes recurrent synapses those of a kind that is ready-made."""
+
+    def edit(circuit):
+        return circuit.set("cortex->cortex.dynamics", SYNAPSES[name])
+
+    edit.__name__ = name
+    return edit
+
+
+def modulating(effect, target):
+    """An edit that lets the cortex itself, and reward, modulate what it does."""
+
+    def edit(circuit):
+        circuit = circuit.modulate("cortex", target, effect, 0.3, "own", plastic=True)
+        return circuit.modulate("reward", target, effect, 0.5, "rewarded")
+
+    edit.__name__ = f"{effect} of {target}"
+    return edit
+
+
+def delayed(circuit):
+    """A loop that takes two steps more, one way."""
+    return circuit.set("thalamus->cortex.delay", 40)
+
+
+def noisy_neurons(circuit):
+    """White noise in the cortex, as large as its time constant says."""
+    leak = circuit.populations["cortex"].dynamics["rate"]
+    return following(circuit, f"{leak} + 0.1*sqrt(2/tau)*xi")
+
+
+def noisy_dopamine(circuit):
+    """A TD error with noise."""
+    return circuit.set("dopamine.noise", 0.1)
+
+
+def sub_steps(circuit):
+    """Four Euler steps in a step of the task."""
+    return circuit.with_step(circuit.dt * circuit.substeps, 4)
+
+
+def all_at_once(circuit):
+    """Depression behind a delay, noise in a filter whose time constant is learned, modulators."""
+    noisy = Synapse(
+        "ds/dt = (source - s)/tau + share*source*xi/sqrt(tau) : 1\ntau : second",
+        {"tau": Parameter(60, trainable=True), "share": Parameter(0.3, trainable=True)},
+    )
+    circuit = noisy_dopamine(delayed(circuit)).set("cortex->thalamus.dynamics", noisy)
+    circuit = circuit.set("thalamus->cortex.dynamics", SYNAPSES["tsodyks_markram"])
+    circuit = circuit.modulate("thalamus", "cortex->cortex", "gain", 0.5, plastic=True)
+    return circuit.modulate("reward", "cortex", "plasticity", 2.0)
+
+
+def every_derivative(circuit, *more):
+    """Neurons whose equation has all that has a derivative, of arguments from .1 to .7."""
+    x = "(0.4 + 0.3*tanh(drive + bias))"
+    terms = [
+        f"{name}({x})" if n == 1 else f"{name}({x}, 0.2, 0.6)" for name, n in FUNCTIONS.items()
+    ]
+    terms += [f"{x}**2", f"{x}**3", f"{x}**2.5", f"{x} // 0.25", f"int({x} < 0.4)"]
+    terms += [text.format(x) for text in more]
+    return following(circuit, f"(-rate + tanh(0.1*({' + '.join(terms)})))/tau")
+
+
+def every_function(circuit):
+    """With a remainder too."""
+    return every_derivative(circuit, "{} % 0.25")
+
+
+def following(circuit, derivative):
+    """The circuit with another equation of its cortex."""
+    cortex = circuit.populations["cortex"]
+    cortex = replace(cortex, equations=None, derivatives={"rate": derivative})
+    return replace(circuit, populations=circuit.populations | {"cortex": cortex})
+
+
+# Cases ----------------------------------------------------------------------------------------
+
+
+def everything():
+    """All cases, of which some are the same program.
+
+    Models, methods, tasks, optimizers, synapses and what signals modulate are all that there are.
+
+    Returns
+    -------
+    list of Case
     """
     slip = bgrl.experiments._slip.NAME
     found = [
-        Case(model, memory(), 6 if model == "gpr" else 12, {"sensitivity": method, **models.STEADY})
+        Case(model, memory(), UNITS["gpr"] if model == "gpr" else 12, settings)
         for model in models.names()
-        for method in METHODS
-        if method != slip
+        for settings in ({"sensitivity": method, **models.STEADY} for method in _methods())
+    ]
+    found += [
+        Case(model, task, UNITS.get(model, NEURONS), {"sensitivity": method, **models.STEADY})
+        for model, (task, method) in AGENTS.items()
     ]
     found += [Case("rtrrl", name, 6) for name in tasks.names()]
     found += [
-        Case("gpr", action_selection.agent((0.4, 0.6), 0.2).task, 6, {"sensitivity": "none"}),
-        Case("opal", "probabilistic_selection"),
-        Case("distributional", "pavlovian"),
         Case("basal_ganglia", "two_step", learning={"sensitivity": "rtrl"}),
+        Case("pbwm", "store_ignore_recall", 8, {"sensitivity": "rtrl"}),
         Case("lru", "stateless_cartpole", learning={"sensitivity": "snap1"}),
         Case("cortex_thalamus", "pendulum", learning={"sensitivity": "nucleus"}),
         # More neurons than a warp has threads.
@@ -148,7 +263,25 @@ def cases(words=("",)):
             {"rate_half_life": 50.0, "entropy_share": 0.5, "entropy_weight": 0.1},
             {"first_input": "action_0"},
             {"overrides": {"cortex->cortex": "snap1", "cortex.tau": "none"}},
+            {"modulated": dict.fromkeys(MODULATED, "1 + reward**2")},
         )
+    ]
+    rtrl = {"sensitivity": "rtrl"}
+    edits = [transmitting(name) for name in READY]
+    edits += [
+        modulating(effect, target)
+        for effect in ("excitability", *KINDS)
+        for target in ("cortex", "cortex->cortex")
+        if (effect, target) != ("excitability", "cortex->cortex")
+    ]
+    edits += [noisy_neurons, noisy_dopamine, sub_steps, every_derivative]
+    found += [Case("rtrrl", memory(), 8, rtrl, edit=edit) for edit in edits]
+    found += [Case("rtrrl", memory(), 8, {"sensitivity": "none"}, edit=every_function)]
+    longer = tasks.make("memory_chain", length=12)
+    found += [Case("cortex_thalamus", longer, 6, rtrl, edit=delayed)]
+    found += [
+        Case("cortex_thalamus", longer, 6, {"sensitivity": method}, edit=all_at_once)
+        for method in _methods()
     ]
     rows = np.random.default_rng(0).normal(size=(50, 3))
     script = scripted(
@@ -156,6 +289,7 @@ def cases(words=("",)):
     )
     found += [
         Case("rtrrl", script),
+        Case("rtrrl", stimulus(rows, 20.0)),
         Case("rtrrl", memory(), interventions=INTERVENTIONS),
         Case("rtrrl", memory(), learning={"sensitivity": "rtrl"}, interventions=INTERVENTIONS),
         Case(
@@ -165,19 +299,43 @@ def cases(words=("",)):
             {"sensitivity": "rtrl"},
             ("inactivate gpe from 5 for 30", "gain dopamine 0.5 from reward for 3"),
         ),
+        Case(
+            "cortex_thalamus",
+            longer,
+            6,
+            rtrl,
+            (
+                "inactivate thalamus neurons 1 from 3 for 9",
+                "gain cortex->cortex 0.5 from 20 for 30",
+                "block_plasticity cortex.tau_at_cortex_to_thalamus from 60 for 50",
+            ),
+            all_at_once,
+        ),
     ]
+    return found
+
+
+def _methods():
+    """All but the one that is a mistake of another program, which another case has."""
+    return [name for name in METHODS if name != bgrl.experiments._slip.NAME]
+
+
+def cases(words=("",)):
+    """Those whose names have one of the words, each kernel once.
+
+    Yields
+    ------
+    case : Case
+    source : str
+        Of its kernel.
+    """
     sources = set()
-    for case in found:
-        if not any(word in str(case) for word in words):
-            continue
-        try:
+    for case in everything():
+        if any(word in str(case) for word in words):
             source = cuda.kernel(case.structure()).source()
-        except InputError as error:
-            print(f"no case: {case}: {error}", file=sys.stderr)
-            continue
-        if source not in sources:
-            yield case, source
-        sources.add(source)
+            if source not in sources:
+                yield case, source
+            sources.add(source)
 
 
 class Built(cuda.CudaProgram):
@@ -452,6 +610,8 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     words = options.cases.split(",") if options.cases else [""]
     kept = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
+    # Brian2, which makes the sources of `cpp`, is imported once.
+    cpp.run_generator = Generator()
     results = []
     parts = {prove: cuda.emulated_command(cpp.compiler())}
     parts |= {compiled: nvcc_command()} if options.nvcc else {}

@@ -24,9 +24,6 @@ from bgrl.step.assemble import blueprint
 
 #: Threads of a block.
 THREADS = 128
-#: Blocks for which a multiprocessor has registers: 80 for each thread, of the 65,536 that it has. Where
-#: nothing is said nvcc takes 40 to 64 and spills.
-BLOCKS = 6
 #: Bytes of shared memory that a block may have, on cards of compute capability 9.0; elsewhere the driver
 #: is asked.
 SHARED_MEMORY = 232_448
@@ -195,7 +192,7 @@ def emulated_command(cxx, *flags):
 
 def nvcc_command(path, capability, *flags):
     """What compiles the sources for cards of a compute capability."""
-    flags = (*_NVCC_FLAGS, *flags, f"-DTHREADS={THREADS}", f"-DBLOCKS={BLOCKS}")
+    flags = (*_NVCC_FLAGS, *flags, f"-DTHREADS={THREADS}")
     return [path, *flags, f"-arch=sm_{capability[0]}{capability[1]}", "main.cu", "-o", "main"]
 
 
