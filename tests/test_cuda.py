@@ -10,13 +10,23 @@ import subprocess
 import numpy as np
 import pytest
 
-from bgrl.backends import cuda, load
+from bgrl import interventions, models, tasks
+from bgrl.backends import cpp, cuda, load
 from bgrl.backends.barriers import Access, Piece, barriers, ordered
 from bgrl.backends.expressions import Translator
 from bgrl.backends.kernel import Kernel
+from bgrl.circuit.modulators import KINDS
+from bgrl.circuit.synapse import READY
 from bgrl.errors import BlueprintError, InputError
+from bgrl.experiments import _slip
+from bgrl.interventions import Intervention
+from bgrl.learning import Learning
+from bgrl.learning.methods import METHODS
+from bgrl.learning.optimizers import OPTIMIZERS
+from bgrl.learning.settings import MODULATED
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
+from bgrl.step import propagation
 from bgrl.step.assemble import blueprint, initial_state
 from bgrl.step.loops import Loop, Loops, Totals
 from tests import prove_cuda
@@ -173,6 +183,18 @@ def test_what_fits_is_in_shared_memory_the_smallest_first(small_agent):
     assert "cortex_drive" in little.placement()
 
 
+def test_nvcc_is_told_how_many_blocks_have_room(small_agent):
+    structure = small_agent().structure()
+    taken = cuda.kernel(structure).shared_bytes
+
+    def blocks(room):
+        return int(re.search(r"int BLOCKS = (\d+);", cuda.kernel(structure, room).source())[1])
+
+    # The card keeps a KB of every block for itself.
+    assert [blocks(k * taken + (k - 1) * 1024) for k in (1, 2, 5, 6, 9)] == [1, 2, 5, 6, 6]
+    assert blocks(2 * taken + 1023) == blocks(taken // 2) == 1
+
+
 def test_one_program_serves_any_number_of_replicates(small_agent):
     one, many = (cuda.kernel(small_agent(replicates=r).structure()).source() for r in (1, 7))
     assert one == many
@@ -227,6 +249,23 @@ def test_threads_and_their_order_make_no_difference(agent, threads):
 
 
 @pytest.mark.slow
+def test_sensitivities_of_more_states_than_registers_are_summed_in_strips(tmp_path, monkeypatch):
+    """As those of fewer, which `test_synapses.py` compares."""
+    edit = prove_cuda.transmitting("alpha")
+    case = prove_cuda.Case("rtrrl", units=3, learning={"sensitivity": "rtrl"}, edit=edit)
+    structure = case.structure()
+    assert "real column[" not in cuda.kernel(structure).source()
+    monkeypatch.setattr(propagation, "IN_REGISTERS", 0)
+    assert "real column[" in cuda.write_sources(structure, tmp_path).source()
+    cpp.call(cuda.emulated_command(cpp.compiler(), "-DTHREADS=1"), tmp_path)
+    strips, expected = prove_cuda.Built(tmp_path, structure), load("numpy", structure)
+    start = prove_cuda.started(case, expected)
+    expected, found = (program.advance(start, 0, 9) for program in (expected, strips))
+    assert np.abs(expected["cortex_by_cortex_drive.sensitivity_rate_weight"]).max() > 0.01
+    assert prove_cuda.difference(found, expected) < 1e-12
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("names", "every"), [(prove_cuda.RECORDED, 3), (("cortex.rate",), 1)])
 def test_what_is_recorded_does_not_depend_on_how_much_is_held_back(
     agent, threads, tmp_path, names, every
@@ -262,6 +301,31 @@ def test_a_state_of_another_size_and_an_unknown_array_are_refused(agent):
         result = subprocess.run([*command, *more], capture_output=True, text=True)
         assert (result.returncode, part in result.stderr) == (code, True)
     assert state["task.discount" if "task.discount" in state else "dopamine.discount"].shape == ()
+
+
+# The proof ----------------------------------------------------------------------------------
+
+
+def test_the_proof_has_a_case_of_everything():
+    found = prove_cuda.everything()
+    assert {(c.model, c.learning.get("sensitivity")) for c in found} >= {
+        (model, method) for model in models.names() for method in METHODS
+    } - {(model, _slip.NAME) for model in models.names()}
+    assert {c.learning.get("sensitivity", "rflo") for c in found} == {*METHODS, _slip.NAME}
+    shown = {c.task if isinstance(c.task, str) else c.task.name for c in found}
+    assert shown >= {*tasks._factories(), "scripted"}
+    assert {c.learning.get("optimizer", "adam") for c in found} == {*OPTIMIZERS}
+    kinds = {Intervention.parse(text).kind for c in found for text in c.interventions}
+    assert kinds == {*interventions.KINDS}
+    assert {*prove_cuda.SYNAPSES} == {*READY}
+    edits = [c.edit.__name__ for c in found if c.edit]
+    assert {*READY} <= {*edits}
+    assert all(any(edit.startswith(kind) for edit in edits) for kind in KINDS)
+    assert any({*c.learning.get("modulated", {})} == {*MODULATED} for c in found)
+    usual = Learning().structure() | {"modulated": None}
+    others = [Learning(**c.learning).structure() for c in found]
+    same = [k for k, v in usual.items() if all(o.get(k, v) == v for o in others)]
+    assert same == []
 
 
 # What is missing ----------------------------------------------------------------------------
