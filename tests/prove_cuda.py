@@ -40,6 +40,7 @@ from bgrl.backends import cpp, cuda, load
 from bgrl.circuit import Parameter, Synapse
 from bgrl.circuit.modulators import KINDS
 from bgrl.circuit.synapse import READY
+from bgrl.errors import InputError
 from bgrl.interventions import Intervention
 from bgrl.language import FUNCTIONS
 from bgrl.learning import LASTING, Learning
@@ -613,8 +614,11 @@ def main(arguments=None):
     # Brian2, which makes the sources of `cpp`, is imported once.
     cpp.run_generator = Generator()
     results = []
-    parts = {prove: cuda.emulated_command(cpp.compiler())}
-    parts |= {compiled: nvcc_command()} if options.nvcc else {}
+    try:
+        parts = {prove: cuda.emulated_command(cpp.compiler())}
+        parts |= {compiled: nvcc_command()} if options.nvcc else {}
+    except InputError as error:
+        parser.error(str(error))
     for case, source in cases(words):
         result = {}
         for part, command in parts.items():

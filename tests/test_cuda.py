@@ -31,22 +31,20 @@ from bgrl.step.assemble import blueprint, initial_state
 from bgrl.step.loops import Loop, Loops, Totals
 from tests import prove_cuda
 
-HAS_NVCC = pytest.mark.skipif(
-    subprocess.run(["sh", "-c", "command -v nvcc"], capture_output=True).returncode != 0,
-    reason="needs nvcc, of the CUDA toolkit",
-)
 
-
-def card():
-    """Why there is no card, or nothing."""
+def missing(*needed):
+    """Why one of the functions finds nothing, or nothing."""
     try:
-        cuda.nvcc(), cuda.card()
+        for function in needed:
+            function()
     except InputError as error:
         return str(error)
     return ""
 
 
-HAS_CARD = pytest.mark.skipif(bool(card()), reason=card() or "there is one")
+HAS_NVCC = pytest.mark.skipif(bool(missing(cuda.nvcc)), reason=missing(cuda.nvcc) or "there is one")
+CARD = missing(cuda.nvcc, cuda.card)
+HAS_CARD = pytest.mark.skipif(bool(CARD), reason=CARD or "there is one")
 
 
 # The source ---------------------------------------------------------------------------------
@@ -369,6 +367,15 @@ def test_gymnasium_environments_are_refused(small_agent, backend):
 def test_the_card_is_driven_by_one_process(small_agent):
     with pytest.raises(InputError, match="processes is 2; backend 'cuda' runs in one only"):
         load("cuda", small_agent().structure(), processes=2)
+
+
+def test_the_proof_without_a_compiler_is_one_line_too(monkeypatch, capsys):
+    found = cuda.shutil.which
+    monkeypatch.setattr(cuda.shutil, "which", lambda n: None if "nvcc" in n else found(n))
+    with pytest.raises(SystemExit) as ended:
+        prove_cuda.main(["--nvcc"])
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2 and "needs NVIDIA's compiler (looked for $NVCC" in message
 
 
 @pytest.mark.long
