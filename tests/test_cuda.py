@@ -32,18 +32,18 @@ from bgrl.step.loops import Loop, Loops, Totals
 from tests import prove_cuda
 
 
-def missing(*needed):
-    """Why one of the functions finds nothing, or nothing."""
+def missing(needed):
+    """Why a function finds nothing, or nothing."""
     try:
-        for function in needed:
-            function()
+        needed()
     except InputError as error:
         return str(error)
     return ""
 
 
-HAS_NVCC = pytest.mark.skipif(bool(missing(cuda.nvcc)), reason=missing(cuda.nvcc) or "there is one")
-CARD = missing(cuda.nvcc, cuda.card)
+NVCC = missing(cuda.nvcc)
+HAS_NVCC = pytest.mark.skipif(bool(NVCC), reason=NVCC or "there is one")
+CARD = missing(cuda.compiler_and_card)
 HAS_CARD = pytest.mark.skipif(bool(CARD), reason=CARD or "there is one")
 
 
