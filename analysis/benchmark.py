@@ -316,7 +316,7 @@ def plot_backends(data, *, ax=None):
     own = _rate(data).median("repeat").sel(units=units)
     found = {name: _compared(data, name) for name in BACKENDS}
     found = {name: rate.sel(units=units) for name, rate in found.items() if rate is not None}
-    rates = {"cpp": own.sel(method=next(iter(found.values()))["method"])} | found
+    rates = {"cpp": own.sel({"method": next(iter(found.values()))["method"].values})} | found
     for name, values in rates.items():
         line, filled = ("-", True) if name == "cpp" else BACKENDS[name]
         for method in values["method"].values:

@@ -56,6 +56,7 @@ def by_hand(skipped=(), others=False):
     }
     if others:
         rows |= {
+            ("", "none", 32, 4): measured(1e6, 1e3, 1e3, 1e3),
             ("float64", "rflo", 8, 1): measured(2e5, 2e3, 0, 0),
             ("float64", "rflo", 32, 1): measured(1e5, 2e4, 0, 0),
             ("float64", "rtrl", 32, 1): measured(4e3, 2e5, 0, 0),
@@ -167,7 +168,7 @@ def test_figure_compares_precisions_and_backends():
 def test_summary_says_what_others_are_of_cpp():
     lines = benchmark.summary(by_hand(["cuda: no card"], others=True))
     assert lines[-4].split() == ["cuda-emulated", "rflo", "32", "1", "50,000", "0.500"]
-    assert lines[-1] == "skipped: cuda: no card" and len(lines) == 3 + 6 + 1 + 6 + 1
+    assert lines[-1] == "skipped: cuda: no card" and len(lines) == 3 + 7 + 1 + 6 + 1
 
 
 def test_summary_has_a_line_for_each_program():
@@ -274,7 +275,7 @@ def test_command(tmp_path):
     others = data["compared"]["steps_per_second"].median("repeat").squeeze()
     assert others["program"].values.tolist() == ["float64", "cuda-emulated"]
     assert ((others > 1e3) & (others < 1e8)).all()
-    found = data["benchmark"].to_dataset().sel(method="none").squeeze()
+    found = data["benchmark"].to_dataset().sel({"method": "none"}).squeeze()
     assert found.sizes["repeat"] == _measure.REPEATS
     rate = float(found["steps_per_second"].median())
     assert 1e4 < rate < 1e8
