@@ -54,6 +54,8 @@ from bgrl.tasks.stimulus import stimulus
 from tests.generator import Generator
 from tests.test_blueprint import AGENTS, NEURONS, UNITS
 
+#: What writes the page of the documentation.
+COMMAND = "python tests/prove_cuda.py --nvcc --keep proof.json --table docs/gpu_proof.md"
 REPLICATES, STEPS = 3, 200
 #: Steps of the search for races, and of each run without a barrier; trials end within them.
 SEARCHED = 12
@@ -565,38 +567,52 @@ def summary(results):
         lines.append(
             f"nvcc, float32, sm_90: {len(made)} compiled, at most "
             f"{max(r['registers'] for r in made)} registers, "
-            f"{max(r['spilled'] for r in made)} bytes spilled, "
-            f"{max(r['seconds'] for r in made)} s of processor time"
+            f"{max(r['spilled'] for r in made)} bytes spilled, {max(r['stack'] for r in made)} bytes of "
+            f"stack, {max(r['seconds'] for r in made)} s of processor time"
         )
     return lines
 
 
 def table(results):
     """A page of all results, as lines of Markdown."""
+    columns = (
+        *("case", "difference", "trials", "barriers", "of the block", "found when left out"),
+        *("shared memory, KB", "registers", "bytes spilled", "nvcc, s"),
+    )
     lines = [
         "# What was shown of the backend `cuda` without a card",
         "",
-        "Written by `python tests/prove_cuda.py --table`, which says what each column means.",
+        f"`{COMMAND}` wrote this page; [On a GPU](gpu.md) says what it means.",
         "",
         *(f"* {line}" for line in summary(results)),
         "",
-        "| case | difference | trials | barriers left out, found | shared memory, KB | registers "
-        "| spilled |",
-        "|---|---|---|---|---|---|---|",
+        "Difference is the largest from `cpp`, over the largest value of an array. Shared memory is",
+        "that of a replicate in float64; a `+` stands where the rest is in global memory. Registers",
+        "are those of a thread, in float32, and seconds are of processor time.",
+        "",
+        f"| {' | '.join(columns)} |",
+        f"|{'---|' * len(columns)}",
     ]
     for r in results:
-        found = r["barriers"] - len(r["missed"])
         cells = (
-            r["case"],
+            shortened(r["case"]),
             f"{r['difference']:.1e}",
             r["trials"],
-            f"{r['barriers']}, {found}",
+            r["barriers"],
+            r["of the block"],
+            r["barriers"] - len(r["missed"]),
             f"{r['shared'] / 1024:.0f}{' +' if r['global'] else ''}",
-            r.get("registers", ""),
-            r.get("spilled", ""),
+            *(r.get(name, "") for name in ("registers", "spilled", "seconds")),
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return [*lines, "", "A `+` stands where the rest of the state is in global memory.", ""]
+    return [*lines, ""]
+
+
+def shortened(name):
+    """A case's name in a table: as much of its settings as has room."""
+    steady = " ".join(f"{k}={v}" for k, v in models.STEADY.items())
+    name = name.replace(f" {steady}", "")
+    return name if len(name) <= 80 else f"{name[:80].rpartition(' ')[0]} ..."
 
 
 def main(arguments=None):

@@ -87,12 +87,19 @@ def test_a_name_given_an_integer_and_then_a_number_is_a_number():
 
 
 def piece(name, size, *accesses):
-    """`accesses` are (array, index, whether it is written); ``k`` is an element of the own turn."""
+    """`accesses` are (array, index, whether it is written); ``k`` is an element of the own turn.
+
+    With a fourth, whether only the first thread does it, unless there is no other.
+    """
     made = [
         Access(
-            array, "k" if index == "k" else None, index if isinstance(index, int) else None, written
+            array,
+            "k" if index == "k" else None,
+            index if isinstance(index, int) else None,
+            written,
+            size == 1 or alone == [True],
         )
-        for array, index, written in accesses
+        for array, index, written, *alone in accesses
     ]
     return Piece(name, "", size, frozenset(made))
 
@@ -107,6 +114,10 @@ def piece(name, size, *accesses):
         ((32, ("a", "k", True)), (8, ("a", None, False)), "__syncwarp"),
         ((33, ("a", "k", True)), (8, ("a", None, False)), "__syncthreads"),
         ((1, ("a", "k", True)), (1, ("a", 3, False)), None),
+        # A sum with one target, which its first lane writes.
+        ((8, ("a", None, True, True)), (1, ("a", "k", False)), None),
+        ((8, ("a", None, False)), (1, ("a", "k", True)), "__syncwarp"),
+        ((8, ("a", None, True, True)), (8, ("a", "k", False)), "__syncwarp"),
         ((24, ("a", 0, True)), (24, ("a", 1, True)), None),
         ((24, ("a", 1, True)), (24, ("a", 1, False)), "__syncwarp"),
     ],
@@ -114,6 +125,41 @@ def piece(name, size, *accesses):
 def test_which_accesses_need_a_barrier(first, second, barrier):
     pieces = [piece("one", *first), piece("two", *second)]
     assert barriers(pieces)[1] == barrier
+
+
+class Faulty:
+    """An operation, as far as its loops go."""
+
+    def __init__(self, *items):
+        self.items = items
+
+    def loops(self, array):
+        return Loops(tuple(item(array) for item in self.items))
+
+
+@pytest.mark.parametrize(
+    ("targets", "sources", "threads", "read", "alone"),
+    [
+        # Of one target, source and thread are the same number, up to eight of them.
+        (1, 8, 8, "k", True),
+        (1, 1, 1, "k", True),
+        (1, 9, 8, None, True),
+        (2, 3, 11, None, False),
+    ],
+)
+def test_who_reads_and_writes_in_a_sum(small_agent, targets, sources, threads, read, alone):
+    made = Kernel(blueprint(small_agent(replicates=1).structure()), cuda.SHARED_MEMORY)
+
+    def item(array):
+        value = f"{array('cortex.rate')}[source]"
+        return Totals(targets, sources, {f"{array('cortex.drive')}[target]": value})
+
+    (found,) = made._operation("name", Faulty(item))
+    assert found.threads == threads
+    assert {(a.written, a.turn, a.alone) for a in found.accesses} == {
+        (False, read, threads == 1),
+        (True, None, alone),
+    }
 
 
 def test_one_barrier_is_enough_for_all_before_it_and_the_step_begins_again():
@@ -137,16 +183,6 @@ def test_an_order_with_fewer_barriers_keeps_what_depends():
     names = ["write a", "write b", "write c", "read a", "read b", "read c"]
     assert [p.name for p in found] == names
     assert barriers(found).count("__syncthreads") == 2
-
-
-class Faulty:
-    """An operation, as far as its loops go."""
-
-    def __init__(self, *items):
-        self.items = items
-
-    def loops(self, array):
-        return Loops(tuple(item(array) for item in self.items))
 
 
 @pytest.mark.parametrize(
