@@ -12,7 +12,7 @@ kernel is compiled by a C++ compiler with a stand-in for CUDA (backend `cuda-emu
 
 With ``--nvcc`` it is compiled by NVIDIA's compiler too, in single precision, which tells registers,
 spilled bytes and the time it takes. ``--cases WORD,...`` chooses the cases whose name has one of the
-words. All take half an hour on a core; ``--keep FILE.json`` keeps what is done, and what is kept there of
+words. All take some 25 minutes of a core; ``--keep FILE.json`` keeps what is done, and what is kept there of
 the same sources and commands is not done again. ``--table FILE.md`` writes the table. Nothing of this
 needs a card, and nothing of it says how fast one is.
 """
@@ -627,14 +627,13 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     words = options.cases.split(",") if options.cases else [""]
     kept = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
-    # Brian2, which makes the sources of `cpp`, is imported once.
-    cpp.run_generator = Generator()
-    results = []
     try:
         parts = {prove: cuda.emulated_command(cpp.compiler())}
         parts |= {compiled: nvcc_command()} if options.nvcc else {}
     except InputError as error:
         parser.error(str(error))
+    # Brian2, which makes the sources of `cpp`, is imported once.
+    cpp.run_generator, results = Generator(), []
     for case, source in cases(words):
         result = {}
         for part, command in parts.items():
