@@ -13,7 +13,7 @@ kernel is compiled by a C++ compiler with a stand-in for CUDA (backend `cuda-emu
 With ``--nvcc`` it is compiled by NVIDIA's compiler too, in single precision, which tells registers,
 spilled bytes and the time it takes. ``--cases WORD,...`` chooses the cases whose name has one of the
 words. All take half an hour of a core; ``--keep FILE.json`` keeps what is done, and what is kept there of
-the same sources and commands is not done again. ``--table FILE.md`` writes the table. Nothing of this
+the same source for a card is not done again. ``--table FILE.md`` writes the table. Nothing of this
 needs a card, and nothing of it says how fast one is.
 """
 
