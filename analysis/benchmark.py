@@ -339,7 +339,11 @@ def plot_backends(data, *, ax=None):
     ax.set_xlabel(f"replicates in one program ({units} neurons)")
     styles = {"cpp": "-"} | {name: BACKENDS[name][0] for name in found}
     handles = [Line2D([], [], color="black", linestyle=line) for line in styles.values()]
-    ax.legend(handles, styles, loc="best", handlelength=2.6)
+    legend = ax.legend(
+        handles, styles, loc="upper left", bbox_to_anchor=(1.02, 1), handlelength=2.6
+    )
+    # In the figure there is no panel beside this one.
+    legend.set_in_layout(ax.figure.axes == [ax])
     name, values = next(iter(found.items()))
     ratio = values / own
     last = max(at for _, _, at in _entries(ratio))
