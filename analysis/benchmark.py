@@ -35,6 +35,8 @@ SLOTS = {
     "eligibility": COLOURS["sky"],
 }
 _OTHERS = "#D0D0D0"
+#: Backend that `cpp` is compared with to its line, and whether its markers are filled.
+BACKENDS = {"cuda": ("--", True), "cuda-emulated": (":", False)}
 _TITLE = 8.5
 #: How a limit is drawn, and the size of the state.
 _DASHED = {"linestyle": (0, (4, 2)), "linewidth": 0.9}
@@ -123,6 +125,15 @@ def summary(data):
             f"{float(row['peak_memory']) / 1e6:12.0f}  "
             f"{row['slot'].values[share.argmax()]} ({share.max():.0%})"
         )
+    if "compared" in data.children:
+        lines.append("compared with  method  neurons  replicates       steps/s  of cpp in float32")
+        rates = data["compared"]["steps_per_second"].median("repeat")
+        for rate, program, method, units, replicates in _entries(rates):
+            at = {"method": method, "units": units, "replicates": replicates}
+            ratio = rate / float(_rate(data).median("repeat").sel(at))
+            lines.append(
+                f"{program:<14} {method:<6} {units:8d} {replicates:11d} {rate:13,.0f} {ratio:18.3f}"
+            )
     if skipped := data.attrs["skipped"]:
         lines.append(f"skipped: {skipped}")
     return lines
@@ -153,6 +164,16 @@ def _plot_lines(values, dimension, ax, low=None, high=None):
     ax.xaxis.set_minor_locator(NullLocator())
     label = {"units": "neurons in the cortex", "replicates": "replicates in one program"}
     ax.set_xlabel(label[dimension])
+
+
+def _compared(data, program):
+    """Steps per second of what is compared, the median over repeats; None where it was not measured."""
+    if "compared" not in data.children:
+        return None
+    rate = data["compared"]["steps_per_second"].median("repeat")
+    return (
+        rate.sel(program=program).dropna("method", how="all") if program in rate.program else None
+    )
 
 
 def _plot_dashed(values, dimension, ax):
@@ -273,18 +294,84 @@ def plot_memory(data, *, ax=None):
 
 
 @styled
+def plot_precision(data, *, ax=None):
+    """How many times as fast single precision is as double, against the number of neurons."""
+    ax = axes_or_new(ax)
+    double, (replicates, _) = _compared(data, "float64"), _sweeps(data)
+    ratio = _rate(data).median("repeat") / double
+    ratio = ratio.sel(replicates=replicates).dropna("method", how="all")
+    _plot_lines(ratio, "units", ax)
+    ax.axhline(1, color="black", linewidth=0.8)
+    ax.set(ylabel="rate in float32 / float64", ylim=(0, 1.1 * float(ratio.max())))
+    ends = [f"{v:.2f} ({m} at {n})" for v, m, n in (min(_entries(ratio)), max(_entries(ratio)))]
+    ax.set_title(f"float32 is {' to '.join(ends)} times as fast", fontsize=_TITLE)
+    return ax
+
+
+@styled
+def plot_backends(data, *, ax=None):
+    """Steps per second of other backends and of `cpp`, against the number of replicates."""
+    ax = axes_or_new(ax)
+    _, units = _sweeps(data)
+    own = _rate(data).median("repeat").sel(units=units)
+    found = {name: _compared(data, name) for name in BACKENDS}
+    found = {name: rate.sel(units=units) for name, rate in found.items() if rate is not None}
+    rates = {"cpp": own.sel({"method": next(iter(found.values()))["method"].values})} | found
+    for name, values in rates.items():
+        line, filled = ("-", True) if name == "cpp" else BACKENDS[name]
+        for method in values["method"].values:
+            colour, marker = METHODS[method]
+            row = values.sel({"method": method}).dropna("replicates")
+            ax.plot(
+                row["replicates"],
+                row,
+                linestyle=line,
+                color=colour,
+                marker=marker,
+                markersize=4,
+                markerfacecolor=colour if filled else "white",
+            )
+    ax.set(xscale="log", yscale="log", ylabel="task steps per second")
+    sizes = own["replicates"].values
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(sizes, [str(n) for n in sizes])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel(f"replicates in one program ({units} neurons)")
+    styles = {"cpp": "-"} | {name: BACKENDS[name][0] for name in found}
+    handles = [Line2D([], [], color="black", linestyle=line) for line in styles.values()]
+    legend = ax.legend(
+        handles, styles, loc="upper left", bbox_to_anchor=(1.02, 1), handlelength=2.6
+    )
+    # In the figure there is no panel beside this one.
+    legend.set_in_layout(ax.figure.axes == [ax])
+    name, values = next(iter(found.items()))
+    ratio = values / own
+    last = max(at for _, _, at in _entries(ratio))
+    (low, worst), (high, best) = _extremes(ratio, last)
+    title = f"With {last} replicates {name} has {low:.2g} ({worst}) to {high:.2g} ({best}) of cpp"
+    ax.set_title(title, fontsize=_TITLE)
+    return ax
+
+
+@styled
 def figure(data):
-    """Rates, fraction of the limit, where the time goes, build and memory."""
-    result = new_figure(12.4, 6.8)
-    axes = result.subplots(2, 3)
+    """Rates, fraction of the limit, where the time goes, build, memory, precision and backends."""
+    more = [plot_precision] if _compared(data, "float64") is not None else []
+    more += [plot_backends] if any(_compared(data, name) is not None for name in BACKENDS) else []
+    result = new_figure(12.4, 10.2 if more else 6.8)
+    axes = result.subplots(3 if more else 2, 3)
+    for plot, ax in zip(more, axes[2] if more else (), strict=False):
+        plot(data, ax=ax)
+    for ax in axes[2, len(more) :] if more else ():
+        ax.set_axis_off()
     plot_rate(data, "units", ax=axes[0, 0])
     plot_fraction(data, ax=axes[0, 1])
     plot_rate(data, "replicates", ax=axes[0, 2])
     plot_slots(data, ax=axes[1, 0])
     plot_build(data, ax=axes[1, 1])
     plot_memory(data, ax=axes[1, 2])
-    for k, ax in enumerate(axes.flat):
-        letter(ax, "abcdef"[k])
+    for k, ax in enumerate([*axes[:2].flat, *(axes[2, : len(more)] if more else ())]):
+        letter(ax, "abcdefgh"[k])
     handles, labels = axes[0, 0].get_legend_handles_labels()
     handles.append(Line2D([], [], color="black", **_DASHED))
     labels.append("limit (a, b, c), size of the state (f)")

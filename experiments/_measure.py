@@ -3,7 +3,8 @@
 ``python -m experiments._measure NAME SETTINGS`` prints what the function of that name returns; both are
 JSON. A process of its own because the peak of memory is that of a whole process, and because the
 libraries of linear algebra read how many threads they may use when they are loaded. Rates are per second
-of processor time, in which a program of one thread gets about as far as on an idle machine.
+of processor time, in which a program of one thread gets about as far as on an idle machine; on a card
+they are by the clock on the wall.
 """
 
 import json
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from bgrl import models, tasks
-from bgrl.backends import load
+from bgrl.backends import BACKENDS, load
 from bgrl.step.assemble import initial_state
 
 #: Times everything is measured.
@@ -29,24 +30,26 @@ _SGEMM_SIZES = (256, 512, 1024, 2048)
 _WORKING_SETS = [2**k for k in range(15, 30)]
 
 
-def agent(model, sensitivity, units, replicates):
-    """The agent of a configuration, in single precision."""
-    return models.agent(model, tasks.make(TASK), units, replicates, sensitivity=sensitivity)
+def agent(model, sensitivity, units, replicates, dtype="float32"):
+    """The agent of a configuration."""
+    return models.agent(model, tasks.make(TASK), units, replicates, dtype, sensitivity=sensitivity)
 
 
-def build(**configuration):
+def build(backend="cpp", **configuration):
     """Put the program into the cache; `build_seconds`."""
-    program = load("cpp", agent(**configuration).structure())
+    program = load(backend, agent(**configuration).structure())
     return {"build_seconds": program.build_seconds}
 
 
-def measure(seconds, **configuration):
+def measure(seconds, backend="cpp", **configuration):
     """Run the program, which is in the cache.
 
     Parameters
     ----------
     seconds : float
         How long all repeats together run, longer where reading and writing the state takes long.
+    backend : str
+        What runs the program.
     **configuration
         Of `agent`.
 
@@ -56,16 +59,17 @@ def measure(seconds, **configuration):
         `steps_per_second` of processor time (one for each repeat, all replicates together; starting,
         reading and writing the state is subtracted), `timed_steps`, `state_size` and `peak_memory`
         in bytes (the latter of the program or of the Python process that started it, whichever is
-        larger), and for each slot of a step `slot_seconds`, `slot_bytes`, `slot_operations`.
+        larger), and of `cpp` for each slot of a step `slot_seconds`, `slot_bytes`, `slot_operations`.
     """
     learner = agent(**configuration)
-    program = load("cpp", learner.structure())
+    program = load(backend, learner.structure())
+    clock = time.perf_counter if BACKENDS[backend].card else _used
     state = program.advance(initial_state(learner, program.layout, 0), 0, 1, learn=False)
 
     def elapsed(steps):
-        started = _used()
+        started = clock()
         program.advance(state, 1, steps)
-        return _used() - started
+        return clock() - started
 
     fixed = median(elapsed(1) for _ in range(REPEATS))
     wanted = max(seconds / REPEATS, 3 * fixed)
@@ -78,12 +82,16 @@ def measure(seconds, **configuration):
     peak = max(
         resource.getrusage(w).ru_maxrss for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
-    moved, operations = zip(*program.work.values(), strict=True)
-    return {
+    found = {
         "steps_per_second": [configuration["replicates"] / d for d in durations],
         "timed_steps": steps,
         "state_size": sum(value.nbytes for value in state.values()),
         "peak_memory": peak * 1024,
+    }
+    if program.work is None:  # of a card's source nothing is counted
+        return found
+    moved, operations = zip(*program.work.values(), strict=True)
+    return found | {
         "slot_seconds": list(program.profile(state, 1, steps).values()),
         "slot_bytes": moved,
         "slot_operations": operations,

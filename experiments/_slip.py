@@ -53,7 +53,7 @@ class PostsynapticContraction(Contraction):
             f"real* const out[] = {{{out}}};\n"
             f"const real* const weights[] = {{{weights}}};\n"
             f"contract<{len(self.gradients)}>(out, weights, {pointer(sensitivity)} + "
-            f"(r*{n} + k)*{self.size}, {n}, {columns}, 0);\n}}"
+            f"(r*{n} + k)*{self.size}, {n}, {columns}, {columns}, 0);\n}}"
         )
 
     def loops(self, array):

@@ -9,7 +9,9 @@ processor spent on the process, so that other processes disturb them little; bui
 clock on the wall, the latter to be read as shares.
 
 The sizes are measured with one replicate, the replicates with 32 neurons. `nucleus` is left out: in a
-cortex of one nucleus it is the same program as `rtrl`.
+cortex of one nucleus it is the same program as `rtrl`. All this is of `cpp` in single precision; `rtrl`
+and `rflo` are compared with double precision at every size, and with `cuda` and `cuda-emulated` at every
+number of replicates. Without a card, `cuda` is named among what was skipped.
 """
 
 import json
@@ -27,6 +29,7 @@ import numpy as np
 from tqdm import tqdm
 
 from bgrl.agent import describe
+from bgrl.backends import BACKENDS
 from bgrl.backends.cpp import compiler
 from bgrl.errors import InputError, RunError, check_count, choose
 from bgrl.experiment import command
@@ -46,6 +49,14 @@ METHODS = {
     "none": ("rtrrl", "none"),
     "lru": ("lru", "snap1"),
 }
+#: What `cpp` in single precision is compared with: name to backend, precision and what varies.
+PROGRAMS = {
+    "float64": ("cpp", "float64", "units"),
+    "cuda": ("cuda", "float32", "replicates"),
+    "cuda-emulated": ("cuda-emulated", "float32", "replicates"),
+}
+#: The methods that are compared.
+COMPARED = ("rtrl", "rflo")
 #: Neurons with which replicates are varied; the largest number if this one is not asked for.
 _COMMON_UNITS = 32
 #: What is measured: name to dimensions after those of the grid, units, what it is.
@@ -73,6 +84,9 @@ class Config:
     methods: str = option(",".join(METHODS), f"methods, separated by commas: {', '.join(METHODS)}")
     units: str = option("8,16,32,64,128,256", "neurons in the cortex, separated by commas")
     replicates: str = option("1,4,16,64,256", "independent agents, separated by commas")
+    programs: str = option(
+        ",".join(PROGRAMS), f"what cpp is compared with: {', '.join(PROGRAMS)}; or none"
+    )
     seconds: float = option(1.0, "how long each program runs to be timed")
     output: str = option("", "data file, results/benchmark.nc by default")
     #: Whether to show progress; set by the command line.
@@ -93,11 +107,25 @@ class Config:
         if not 0 < self.seconds < math.inf:
             raise InputError(f"seconds is {self.seconds:g}; a positive number is needed")
         methods = [choose("method", m, METHODS) for m in self.methods.split(",")]
+        sizes = dict.fromkeys([*self._sizes("units"), *self._sizes("replicates")])
+        return [(m, n, r) for m in dict.fromkeys(methods) for n, r in sizes]
+
+    def compared(self):
+        """What to compare with, as `grid`: (program, method, units, replicates)."""
+        words = [] if self.programs == "none" else self.programs.split(",")
+        programs = dict.fromkeys(choose("program", word, PROGRAMS) for word in words)
+        methods = [m for m in COMPARED if m in self.methods.split(",")]
+        return [
+            (p, m, n, r) for p in programs for m in methods for n, r in self._sizes(PROGRAMS[p][2])
+        ]
+
+    def _sizes(self, varied):
+        """(units, replicates) where one of them varies."""
         units, replicates = _counts("units", self.units), _counts("replicates", self.replicates)
         common = _COMMON_UNITS if _COMMON_UNITS in units else units[-1]
-        sizes = [(n, replicates[0]) for n in units]
-        sizes += [(common, r) for r in replicates[1:]]
-        return [(m, n, r) for m in dict.fromkeys(methods) for n, r in sizes]
+        if varied == "units":
+            return [(n, replicates[0]) for n in units]
+        return [(common, r) for r in replicates]
 
 
 def _counts(name, text):
@@ -123,23 +151,25 @@ def run(config):
     -------
     xarray.DataTree
         Groups ``benchmark``, over `method`, `units` and `replicates`, NaN where nothing was measured;
-        and ``machine``. The root attribute `skipped` names what did not fit.
+        ``compared``, over `program` too; and ``machine``. The root attribute `skipped` names what did
+        not fit, or has no card.
     """
     grid, compiler_path = config.grid(), compiler()
-    rows, skipped, load_before = {}, [], os.getloadavg()[0]
+    skipped = []
+    compared = [row for row in config.compared() if _is_here(row[0], skipped)]
+    rows, load_before = {}, os.getloadavg()[0]
     peaks = {}
+    grid = [("", *row) for row in grid] + compared
     with tqdm(grid, unit="program", disable=None if config.progress else True) as bar:
-        for method, units, replicates in bar:
-            bar.set_postfix_str(_name(method, units, replicates))
-            if method not in peaks:
-                peaks[method] = _measured("peak")
+        for row in bar:
+            bar.set_postfix_str(_name(*row))
+            if row[1] not in peaks:
+                peaks[row[1]] = _measured("peak")
             try:
-                rows[method, units, replicates] = _configuration(
-                    method, units, replicates, config.seconds
-                )
+                rows[row] = _configuration(*row, config.seconds)
             except (InputError, RunError) as error:  # too large for the memory, or killed for it
-                skipped.append(f"{_name(method, units, replicates)}: {error}")
-    if not rows:
+                skipped.append(f"{_name(*row)}: {error}")
+    if all(program for program, *_ in rows):
         raise RunError(f"nothing could be measured: {skipped[0]}")
     attributes = {
         "processor": _processor(),
@@ -151,20 +181,35 @@ def run(config):
     return dataset(config, rows, skipped, list(peaks.values()), attributes)
 
 
-def _name(method, units, replicates):
-    return f"{method} (units {units}, replicates {replicates})"
+def _is_here(program, skipped):
+    """Whether this machine has what a program needs; if not, that is added to what is skipped."""
+    try:
+        BACKENDS[PROGRAMS[program][0]].check()
+    except InputError as error:
+        if f"{program}: {error}" not in skipped:
+            skipped.append(f"{program}: {error}")
+        return False
+    return True
 
 
-def _configuration(method, units, replicates, seconds):
+def _name(program, method, units, replicates):
+    words = f"{program} {method}".strip()
+    return f"{words} (units {units}, replicates {replicates})"
+
+
+def _configuration(program, method, units, replicates, seconds):
     """Build a program from nothing and measure it, in two processes."""
     model, sensitivity = METHODS[method]
-    configuration = {
+    backend, dtype, _ = PROGRAMS.get(program, ("cpp", "float32", None))
+    agent = {
         "model": model,
         "sensitivity": sensitivity,
         "units": units,
         "replicates": replicates,
+        "dtype": dtype,
     }
-    check_cost(_measure.agent(**configuration).structure())
+    check_cost(_measure.agent(**agent).structure())
+    configuration = agent | {"backend": backend}
     with tempfile.TemporaryDirectory(prefix="bgrl-suite-") as cache:
         built = _measured("build", configuration, cache)
         return built | _measured("measure", configuration | {"seconds": seconds}, cache)
@@ -213,8 +258,9 @@ def dataset(config, rows, skipped, peaks, machine):
     Parameters
     ----------
     config : Config
-    rows : dict of (str, int, int) to dict
-        Method, units and replicates to what `experiments._measure` found.
+    rows : dict of (str, str, int, int) to dict
+        Program (nothing for `cpp` in single precision), method, units and replicates to what
+        `experiments._measure` found.
     skipped : list of str
     peaks : list of dict
         What one core can do, measured several times; the best counts.
@@ -227,28 +273,39 @@ def dataset(config, rows, skipped, peaks, machine):
     """
     import xarray as xr  # not needed to measure
 
-    axes = [list(dict.fromkeys(row[k] for row in rows)) for k in range(3)]
-    axes[1:] = [sorted(axis) for axis in axes[1:]]
-    sizes = {"repeat": _measure.REPEATS, "slot": len(SLOTS)}
-    variables = {}
-    for name, (dims, units, long_name) in _MEASURED.items():
-        values = np.full([len(axis) for axis in axes] + [sizes[d] for d in dims], np.nan)
-        for key, row in rows.items():
-            values[tuple(axis.index(k) for axis, k in zip(axes, key, strict=True))] = row[name]
-        variables[name] = ((*_GRID, *dims), values, {"units": units, "long_name": long_name})
     coordinates = {
-        "method": ("method", axes[0], {"units": "1", "long_name": "gradient through time"}),
-        "units": ("units", axes[1], {"units": "1", "long_name": "neurons in the cortex"}),
-        "replicates": ("replicates", axes[2], {"units": "1", "long_name": "independent agents"}),
-        "slot": ("slot", list(SLOTS), {"units": "1", "long_name": "slot of a step"}),
+        "program": {"units": "1", "long_name": "backend or precision"},
+        "method": {"units": "1", "long_name": "gradient through time"},
+        "units": {"units": "1", "long_name": "neurons in the cortex"},
+        "replicates": {"units": "1", "long_name": "independent agents"},
     }
+
+    def labelled(rows, names, dims):
+        """Variables of some rows, over the dimensions of their keys."""
+        axes = [list(dict.fromkeys(key[k] for key in rows)) for k in range(len(dims))]
+        axes[-2:] = [sorted(axis) for axis in axes[-2:]]
+        sizes = {"repeat": _measure.REPEATS, "slot": len(SLOTS)}
+        variables = {}
+        for name in names:
+            more, units, long_name = _MEASURED[name]
+            values = np.full([len(axis) for axis in axes] + [sizes[d] for d in more], np.nan)
+            for key, row in rows.items():
+                place = tuple(axis.index(k) for axis, k in zip(axes, key, strict=True))
+                values[place] = row[name]
+            variables[name] = ((*dims, *more), values, {"units": units, "long_name": long_name})
+        found = {d: (d, axis, coordinates[d]) for d, axis in zip(dims, axes, strict=True)}
+        return xr.Dataset(variables, found)
+
+    own = {key[1:]: row for key, row in rows.items() if not key[0]}
+    compared = {key: row for key, row in rows.items() if key[0]}
+    slot = ("slot", list(SLOTS), {"units": "1", "long_name": "slot of a step"})
     best = {name: np.max([peak[name] for peak in peaks], axis=0) for name in peaks[0]}
     bandwidth = {"units": "bytes/s", "long_name": "bandwidth of c = a + b in float32, one core"}
     size = {"units": "bytes", "long_name": "memory that the loop goes through"}
     sgemm = {"units": "1/s", "long_name": "operations of the fastest float32 matrix product"}
     groups = {
         "/": xr.Dataset(attrs=_attributes(config, skipped)),
-        "/benchmark": xr.Dataset(variables, coordinates),
+        "/benchmark": labelled(own, _MEASURED, _GRID).assign_coords(slot=slot),
         "/machine": xr.Dataset(
             {
                 "bandwidth": ("working_set", best["bandwidth"], bandwidth),
@@ -258,6 +315,9 @@ def dataset(config, rows, skipped, peaks, machine):
             machine,
         ),
     }
+    if compared:
+        names = ("steps_per_second", "timed_steps", "build_seconds", "state_size")
+        groups["/compared"] = labelled(compared, names, ("program", *_GRID))
     return xr.DataTree.from_dict(groups)
 
 
@@ -269,7 +329,7 @@ def _attributes(config, skipped):
         "title": "bgrl: benchmark",
         "experiment": "benchmark",
         "task": _measure.TASK,
-        "configuration": describe({"suite": settings, "methods": METHODS}),
+        "configuration": describe({"suite": settings, "methods": METHODS, "programs": PROGRAMS}),
         "backend": "cpp",
         "dtype": "float32",
         "skipped": "; ".join(skipped),

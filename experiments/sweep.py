@@ -626,6 +626,11 @@ def finish(experiment, points, progress=False, workers=None, scheduler=None, her
     -------
     dict of str to str
         File of each point that failed to why.
+
+    Raises
+    ------
+    InputError
+        If this machine, where it runs the points, lacks what their backend needs.
     """
     todo = [point for point in points if not Path(point.output).exists()]
     for point in points:
@@ -633,6 +638,9 @@ def finish(experiment, points, progress=False, workers=None, scheduler=None, her
             read_attributes(point.output)  # one that is damaged is refused before others are run
     if not todo:
         return {}
+    if scheduler is None:  # whose workers are on other machines
+        for backend in dict.fromkeys(point.backend for point in todo):
+            BACKENDS[backend].check()
     shown = {"total": len(points), "initial": len(points) - len(todo), "unit": "point"}
     with tqdm(**shown, disable=None if progress else True) as bar:
         if here:

@@ -12,9 +12,9 @@ kernel is compiled by a C++ compiler with a stand-in for CUDA (backend `cuda-emu
 
 With ``--nvcc`` it is compiled by NVIDIA's compiler too, in single precision, which tells registers,
 spilled bytes and the time it takes. ``--cases WORD,...`` chooses the cases whose name has one of the
-words. All take half an hour on a core; ``--keep FILE.json`` keeps what is done, and what is kept there of
-the same source is not done again. ``--table FILE.md`` writes the table. Nothing of this needs a card, and
-nothing of it says how fast one is.
+words. All take half an hour of a core; ``--keep FILE.json`` keeps what is done, and what is kept there of
+the same source for a card is not done again. ``--table FILE.md`` writes the table. Nothing of this
+needs a card, and nothing of it says how fast one is.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,17 +35,27 @@ if __name__ == "__main__":
 
 import bgrl.experiments._slip
 from bgrl import models, tasks
+from bgrl.agent import Agent
 from bgrl.backends import cpp, cuda, load
+from bgrl.circuit import Parameter, Synapse
+from bgrl.circuit.modulators import KINDS
+from bgrl.circuit.synapse import READY
 from bgrl.errors import InputError
-from bgrl.experiments import action_selection
 from bgrl.interventions import Intervention
-from bgrl.learning import LASTING
+from bgrl.language import FUNCTIONS
+from bgrl.learning import LASTING, Learning
 from bgrl.learning.methods import METHODS
 from bgrl.learning.optimizers import OPTIMIZERS
+from bgrl.learning.settings import MODULATED
 from bgrl.recording import Sink
 from bgrl.step.assemble import initial_state
 from bgrl.tasks.scripted import scripted
+from bgrl.tasks.stimulus import stimulus
+from tests.generator import Generator
+from tests.test_blueprint import AGENTS, NEURONS, UNITS
 
+#: What writes the page of the documentation.
+COMMAND = "python tests/prove_cuda.py --nvcc --keep proof.json --table docs/gpu_proof.md"
 REPLICATES, STEPS = 3, 200
 #: Steps of the search for races, and of each run without a barrier; trials end within them.
 SEARCHED = 12
@@ -70,13 +80,27 @@ INTERVENTIONS = (
 
 @dataclass(frozen=True)
 class Case:
-    """An agent in a task."""
+    """An agent in a task.
+
+    Attributes
+    ----------
+    model : str
+    task : str or bgrl.tasks.Task
+    units : int
+        Neurons in the cortex.
+    learning : dict
+        Settings.
+    interventions : tuple of str
+    edit : callable, optional
+        Takes the model's circuit and returns another.
+    """
 
     model: str
     task: object = "memory_chain"
     units: int = 12
     learning: dict = field(default_factory=dict)
     interventions: tuple = ()
+    edit: object = None
 
     def __str__(self):
         task = self.task if isinstance(self.task, str) else self.task.name
@@ -84,13 +108,16 @@ class Case:
             f"{k}={v if isinstance(v, str | int | float) else '...'}"
             for k, v in self.learning.items()
         ]
-        what = ["interventions"] if self.interventions else []
+        what = [self.edit.__name__.replace("_", " ")] if self.edit else []
+        what += ["interventions"] if self.interventions else []
         return " ".join([self.model, task, f"n={self.units}", *settings, *what])
 
     def agent(self, replicates=REPLICATES, dtype="float64"):
-        """The agent; an `InputError` where there can be none."""
+        """The agent."""
         task = tasks.make(self.task) if isinstance(self.task, str) else self.task
-        return models.agent(self.model, task, self.units, replicates, dtype, **self.learning)
+        circuit = models.circuit(self.model, task, self.units)
+        circuit = self.edit(circuit) if self.edit else circuit
+        return Agent(circuit, task, Learning(**self.learning), replicates, dtype)
 
     def structure(self, **settings):
         """What its program depends on."""
@@ -102,29 +129,120 @@ def memory(**settings):
     return tasks.make("memory_chain", length=3, **settings)
 
 
-def cases(words=("",)):
-    """Those whose names have one of the words, each kernel once.
+# Edits of circuits ----------------------------------------------------------------------------
 
-    Yields
-    ------
-    case : Case
-        Those that cannot be are left out, with a line that says why.
-    source : str
-        Of its kernel.
+#: How each of the ready-made synapses is written.
+SYNAPSES = {
+    "exponential": "exponential(60)",
+    "alpha": "alpha(50)",
+    "tsodyks_markram": "tsodyks_markram(0.4, 300, 200, 40)",
+    "nmda": "nmda(100)",
+}
+
+
+def transmitting(name):
+    """An edit that makes recurrent synapses those of a kind that is ready-made."""
+
+    def edit(circuit):
+        return circuit.set("cortex->cortex.dynamics", SYNAPSES[name])
+
+    edit.__name__ = name
+    return edit
+
+
+def modulating(effect, target):
+    """An edit that lets the cortex itself, and reward, modulate what it does."""
+
+    def edit(circuit):
+        circuit = circuit.modulate("cortex", target, effect, 0.3, "own", plastic=True)
+        return circuit.modulate("reward", target, effect, 0.5, "rewarded")
+
+    edit.__name__ = f"{effect} of {target}"
+    return edit
+
+
+def delayed(circuit):
+    """A loop that takes two steps more, one way."""
+    return circuit.set("thalamus->cortex.delay", 40)
+
+
+def noisy_neurons(circuit):
+    """White noise in the cortex, as large as its time constant says."""
+    leak = circuit.populations["cortex"].dynamics["rate"]
+    return following(circuit, f"{leak} + 0.1*sqrt(2/tau)*xi")
+
+
+def noisy_dopamine(circuit):
+    """A TD error with noise."""
+    return circuit.set("dopamine.noise", 0.1)
+
+
+def sub_steps(circuit):
+    """Four Euler steps in a step of the task."""
+    return circuit.with_step(circuit.dt * circuit.substeps, 4)
+
+
+def all_at_once(circuit):
+    """Depression behind a delay, noise in a filter whose time constant is learned, modulators."""
+    noisy = Synapse(
+        "ds/dt = (source - s)/tau + share*source*xi/sqrt(tau) : 1\ntau : second",
+        {"tau": Parameter(60, trainable=True), "share": Parameter(0.3, trainable=True)},
+    )
+    circuit = noisy_dopamine(delayed(circuit)).set("cortex->thalamus.dynamics", noisy)
+    circuit = circuit.set("thalamus->cortex.dynamics", SYNAPSES["tsodyks_markram"])
+    circuit = circuit.modulate("thalamus", "cortex->cortex", "gain", 0.5, plastic=True)
+    return circuit.modulate("reward", "cortex", "plasticity", 2.0)
+
+
+def every_derivative(circuit, *more):
+    """Neurons whose equation has all that has a derivative, of arguments from .1 to .7."""
+    x = "(0.4 + 0.3*tanh(drive + bias))"
+    terms = [
+        f"{name}({x})" if n == 1 else f"{name}({x}, 0.2, 0.6)" for name, n in FUNCTIONS.items()
+    ]
+    terms += [f"{x}**2", f"{x}**3", f"{x}**2.5", f"{x} // 0.25", f"int({x} < 0.4)"]
+    terms += [text.format(x) for text in more]
+    return following(circuit, f"(-rate + tanh(0.1*({' + '.join(terms)})))/tau")
+
+
+def every_function(circuit):
+    """With a remainder too."""
+    return every_derivative(circuit, "{} % 0.25")
+
+
+def following(circuit, derivative):
+    """The circuit with another equation of its cortex."""
+    cortex = circuit.populations["cortex"]
+    cortex = replace(cortex, equations=None, derivatives={"rate": derivative})
+    return replace(circuit, populations=circuit.populations | {"cortex": cortex})
+
+
+# Cases ----------------------------------------------------------------------------------------
+
+
+def everything():
+    """All cases, of which some are the same program.
+
+    Models, methods, tasks, optimizers, synapses and what signals modulate are all that there are.
+
+    Returns
+    -------
+    list of Case
     """
     slip = bgrl.experiments._slip.NAME
     found = [
-        Case(model, memory(), 6 if model == "gpr" else 12, {"sensitivity": method, **models.STEADY})
+        Case(model, memory(), UNITS["gpr"] if model == "gpr" else 12, settings)
         for model in models.names()
-        for method in METHODS
-        if method != slip
+        for settings in ({"sensitivity": method, **models.STEADY} for method in _methods())
+    ]
+    found += [
+        Case(model, task, UNITS.get(model, NEURONS), {"sensitivity": method, **models.STEADY})
+        for model, (task, method) in AGENTS.items()
     ]
     found += [Case("rtrrl", name, 6) for name in tasks.names()]
     found += [
-        Case("gpr", action_selection.agent((0.4, 0.6), 0.2).task, 6, {"sensitivity": "none"}),
-        Case("opal", "probabilistic_selection"),
-        Case("distributional", "pavlovian"),
         Case("basal_ganglia", "two_step", learning={"sensitivity": "rtrl"}),
+        Case("pbwm", "store_ignore_recall", 8, {"sensitivity": "rtrl"}),
         Case("lru", "stateless_cartpole", learning={"sensitivity": "snap1"}),
         Case("cortex_thalamus", "pendulum", learning={"sensitivity": "nucleus"}),
         # More neurons than a warp has threads.
@@ -148,7 +266,25 @@ def cases(words=("",)):
             {"rate_half_life": 50.0, "entropy_share": 0.5, "entropy_weight": 0.1},
             {"first_input": "action_0"},
             {"overrides": {"cortex->cortex": "snap1", "cortex.tau": "none"}},
+            {"modulated": dict.fromkeys(MODULATED, "1 + reward**2")},
         )
+    ]
+    rtrl = {"sensitivity": "rtrl"}
+    edits = [transmitting(name) for name in READY]
+    edits += [
+        modulating(effect, target)
+        for effect in ("excitability", *KINDS)
+        for target in ("cortex", "cortex->cortex")
+        if (effect, target) != ("excitability", "cortex->cortex")
+    ]
+    edits += [noisy_neurons, noisy_dopamine, sub_steps, every_derivative]
+    found += [Case("rtrrl", memory(), 8, rtrl, edit=edit) for edit in edits]
+    found += [Case("rtrrl", memory(), 8, {"sensitivity": "none"}, edit=every_function)]
+    longer = tasks.make("memory_chain", length=12)
+    found += [Case("cortex_thalamus", longer, 6, rtrl, edit=delayed)]
+    found += [
+        Case("cortex_thalamus", longer, 6, {"sensitivity": method}, edit=all_at_once)
+        for method in _methods()
     ]
     rows = np.random.default_rng(0).normal(size=(50, 3))
     script = scripted(
@@ -156,6 +292,7 @@ def cases(words=("",)):
     )
     found += [
         Case("rtrrl", script),
+        Case("rtrrl", stimulus(rows, 20.0)),
         Case("rtrrl", memory(), interventions=INTERVENTIONS),
         Case("rtrrl", memory(), learning={"sensitivity": "rtrl"}, interventions=INTERVENTIONS),
         Case(
@@ -165,19 +302,43 @@ def cases(words=("",)):
             {"sensitivity": "rtrl"},
             ("inactivate gpe from 5 for 30", "gain dopamine 0.5 from reward for 3"),
         ),
+        Case(
+            "cortex_thalamus",
+            longer,
+            6,
+            rtrl,
+            (
+                "inactivate thalamus neurons 1 from 3 for 9",
+                "gain cortex->cortex 0.5 from 20 for 30",
+                "block_plasticity cortex.tau_at_cortex_to_thalamus from 60 for 50",
+            ),
+            all_at_once,
+        ),
     ]
+    return found
+
+
+def _methods():
+    """All but the one that is a mistake of another program, which another case has."""
+    return [name for name in METHODS if name != bgrl.experiments._slip.NAME]
+
+
+def cases(words=("",)):
+    """Those whose names have one of the words, each kernel once.
+
+    Yields
+    ------
+    case : Case
+    source : str
+        Of its kernel.
+    """
     sources = set()
-    for case in found:
-        if not any(word in str(case) for word in words):
-            continue
-        try:
+    for case in everything():
+        if any(word in str(case) for word in words):
             source = cuda.kernel(case.structure()).source()
-        except InputError as error:
-            print(f"no case: {case}: {error}", file=sys.stderr)
-            continue
-        if source not in sources:
-            yield case, source
-        sources.add(source)
+            if source not in sources:
+                yield case, source
+            sources.add(source)
 
 
 class Built(cuda.CudaProgram):
@@ -220,6 +381,8 @@ def same(found, expected):
     return all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
+#: The parts of every program's source that are the same for all.
+TEMPLATES = [(cuda.TEMPLATES / name).read_text() for name in cuda._SOURCES]
 #: What is recorded: one number for all, one and several of each replicate.
 RECORDED = ("dopamine.td_error", "policy.action", "task.reward", "task.seed")
 
@@ -327,12 +490,16 @@ def raced(case, structure, threads):
     }
 
 
+def nvcc_command():
+    """What compiles for compute capability 9.0, and tells registers."""
+    return cuda.nvcc_command(cuda.nvcc(), (9, 0), "-Xptxas", "-v")
+
+
 def compiled(case, work):
     """What nvcc makes of a case in single precision, as much as can be said without running it."""
-    folder = work / "nvcc"
+    folder, command = work / "nvcc", nvcc_command()
     folder.mkdir()
     kernel = cuda.write_sources(case.structure(dtype="float32"), folder)
-    command = cuda.nvcc_command(cuda.nvcc(), (9, 0), "-Xptxas", "-v")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -400,38 +567,52 @@ def summary(results):
         lines.append(
             f"nvcc, float32, sm_90: {len(made)} compiled, at most "
             f"{max(r['registers'] for r in made)} registers, "
-            f"{max(r['spilled'] for r in made)} bytes spilled, "
-            f"{max(r['seconds'] for r in made)} s of processor time"
+            f"{max(r['spilled'] for r in made)} bytes spilled, {max(r['stack'] for r in made)} bytes of "
+            f"stack, {max(r['seconds'] for r in made)} s of processor time"
         )
     return lines
 
 
 def table(results):
     """A page of all results, as lines of Markdown."""
+    columns = (
+        *("case", "difference", "trials", "barriers", "of the block", "found when left out"),
+        *("shared memory, KB", "registers", "bytes spilled", "nvcc, s"),
+    )
     lines = [
         "# What was shown of the backend `cuda` without a card",
         "",
-        "Written by `python tests/prove_cuda.py --table`, which says what each column means.",
+        f"`{COMMAND}` wrote this page; [On a GPU](gpu.md) says what it means.",
         "",
         *(f"* {line}" for line in summary(results)),
         "",
-        "| case | difference | trials | barriers left out, found | shared memory, KB | registers "
-        "| spilled |",
-        "|---|---|---|---|---|---|---|",
+        "Difference is the largest from `cpp`, over the largest value of an array. Shared memory is",
+        "that of a replicate in float64; a `+` stands where the rest is in global memory. Registers",
+        "are those of a thread, in float32, and seconds are of processor time.",
+        "",
+        f"| {' | '.join(columns)} |",
+        f"|{'---|' * len(columns)}",
     ]
     for r in results:
-        found = r["barriers"] - len(r["missed"])
         cells = (
-            r["case"],
+            shortened(r["case"]),
             f"{r['difference']:.1e}",
             r["trials"],
-            f"{r['barriers']}, {found}",
+            r["barriers"],
+            r["of the block"],
+            r["barriers"] - len(r["missed"]),
             f"{r['shared'] / 1024:.0f}{' +' if r['global'] else ''}",
-            r.get("registers", ""),
-            r.get("spilled", ""),
+            *(r.get(name, "") for name in ("registers", "spilled", "seconds")),
         )
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return [*lines, "", "A `+` stands where the rest of the state is in global memory.", ""]
+    return [*lines, ""]
+
+
+def shortened(name):
+    """A case's name in a table: as much of its settings as has room."""
+    steady = " ".join(f"{k}={v}" for k, v in models.STEADY.items())
+    name = name.replace(f" {steady}", "")
+    return name if len(name) <= 80 else f"{name[:80].rpartition(' ')[0]} ..."
 
 
 def main(arguments=None):
@@ -446,15 +627,21 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     words = options.cases.split(",") if options.cases else [""]
     kept = json.loads(options.keep.read_text()) if options.keep and options.keep.exists() else {}
-    results = []
+    try:
+        parts = {prove: cuda.emulated_command(cpp.compiler())}
+        parts |= {compiled: nvcc_command()} if options.nvcc else {}
+    except InputError as error:
+        parser.error(str(error))
+    # Brian2, which makes the sources of `cpp`, is imported once.
+    cpp.run_generator, results = Generator(), []
     for case, source in cases(words):
-        key = cpp.digest(str(case), source)
-        result = kept.setdefault(key, {})
-        with tempfile.TemporaryDirectory(prefix="bgrl-prove-") as folder:
-            if "difference" not in result:
-                result |= prove(case, Path(folder))
-            if options.nvcc and "nvcc" not in result:
-                result |= compiled(case, Path(folder))
+        result = {}
+        for part, command in parts.items():
+            key = cpp.digest(str(case), source, *TEMPLATES, *command)
+            if key not in kept:
+                with tempfile.TemporaryDirectory(prefix="bgrl-prove-") as folder:
+                    kept[key] = part(case, Path(folder))
+            result |= kept[key]
         results.append(result)
         print(line(result), flush=True)
         if options.keep:

@@ -40,14 +40,15 @@ AGENTS = {
     "rtu": ("memory_chain", "rflo"),
     "topalidou_2016": (two_loops.two_cues(), "none"),
 }
+#: Neurons of those that have another number than `NEURONS`.
+UNITS, NEURONS = {"gpr": 6, "holgado_2010": 1, "accumulator": 1}, 8
 
 
 def text(model, interventions=False):
     task, method = AGENTS[model]
     task = tasks.make(task) if isinstance(task, str) else task
-    units = {"gpr": 6, "holgado_2010": 1, "accumulator": 1}.get(model, 8)
     settings = asdict(LASTING) if model == "rtu" else {"sensitivity": method, **models.STEADY}
-    agent = models.agent(model, task, units, **settings)
+    agent = models.agent(model, task, UNITS.get(model, NEURONS), **settings)
     return f"{blueprint(agent.structure(interventions))}\n"
 
 

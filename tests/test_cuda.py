@@ -10,33 +10,41 @@ import subprocess
 import numpy as np
 import pytest
 
-from bgrl.backends import cuda, load
+from bgrl import interventions, models, tasks
+from bgrl.backends import cpp, cuda, load
 from bgrl.backends.barriers import Access, Piece, barriers, ordered
 from bgrl.backends.expressions import Translator
 from bgrl.backends.kernel import Kernel
+from bgrl.circuit.modulators import KINDS
+from bgrl.circuit.synapse import READY
 from bgrl.errors import BlueprintError, InputError
+from bgrl.experiments import _slip
+from bgrl.interventions import Intervention
+from bgrl.learning import Learning
+from bgrl.learning.methods import METHODS
+from bgrl.learning.optimizers import OPTIMIZERS
+from bgrl.learning.settings import MODULATED
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
+from bgrl.step import propagation
 from bgrl.step.assemble import blueprint, initial_state
 from bgrl.step.loops import Loop, Loops, Totals
 from tests import prove_cuda
 
-HAS_NVCC = pytest.mark.skipif(
-    subprocess.run(["sh", "-c", "command -v nvcc"], capture_output=True).returncode != 0,
-    reason="needs nvcc, of the CUDA toolkit",
-)
 
-
-def card():
-    """Why there is no card, or nothing."""
+def missing(needed):
+    """Why a function finds nothing, or nothing."""
     try:
-        cuda.nvcc(), cuda.card()
+        needed()
     except InputError as error:
         return str(error)
     return ""
 
 
-HAS_CARD = pytest.mark.skipif(bool(card()), reason=card() or "there is one")
+NVCC = missing(cuda.nvcc)
+HAS_NVCC = pytest.mark.skipif(bool(NVCC), reason=NVCC or "there is one")
+CARD = missing(cuda.compiler_and_card)
+HAS_CARD = pytest.mark.skipif(bool(CARD), reason=CARD or "there is one")
 
 
 # The source ---------------------------------------------------------------------------------
@@ -79,12 +87,19 @@ def test_a_name_given_an_integer_and_then_a_number_is_a_number():
 
 
 def piece(name, size, *accesses):
-    """`accesses` are (array, index, whether it is written); ``k`` is an element of the own turn."""
+    """`accesses` are (array, index, whether it is written); ``k`` is an element of the own turn.
+
+    With a fourth, whether only the first thread does it, unless there is no other.
+    """
     made = [
         Access(
-            array, "k" if index == "k" else None, index if isinstance(index, int) else None, written
+            array,
+            "k" if index == "k" else None,
+            index if isinstance(index, int) else None,
+            written,
+            size == 1 or alone == [True],
         )
-        for array, index, written in accesses
+        for array, index, written, *alone in accesses
     ]
     return Piece(name, "", size, frozenset(made))
 
@@ -99,6 +114,10 @@ def piece(name, size, *accesses):
         ((32, ("a", "k", True)), (8, ("a", None, False)), "__syncwarp"),
         ((33, ("a", "k", True)), (8, ("a", None, False)), "__syncthreads"),
         ((1, ("a", "k", True)), (1, ("a", 3, False)), None),
+        # A sum with one target, which its first lane writes.
+        ((8, ("a", None, True, True)), (1, ("a", "k", False)), None),
+        ((8, ("a", None, False)), (1, ("a", "k", True)), "__syncwarp"),
+        ((8, ("a", None, True, True)), (8, ("a", "k", False)), "__syncwarp"),
         ((24, ("a", 0, True)), (24, ("a", 1, True)), None),
         ((24, ("a", 1, True)), (24, ("a", 1, False)), "__syncwarp"),
     ],
@@ -106,6 +125,41 @@ def piece(name, size, *accesses):
 def test_which_accesses_need_a_barrier(first, second, barrier):
     pieces = [piece("one", *first), piece("two", *second)]
     assert barriers(pieces)[1] == barrier
+
+
+class Faulty:
+    """An operation, as far as its loops go."""
+
+    def __init__(self, *items):
+        self.items = items
+
+    def loops(self, array):
+        return Loops(tuple(item(array) for item in self.items))
+
+
+@pytest.mark.parametrize(
+    ("targets", "sources", "threads", "read", "alone"),
+    [
+        # Of one target, source and thread are the same number, up to eight of them.
+        (1, 8, 8, "k", True),
+        (1, 1, 1, "k", True),
+        (1, 9, 8, None, True),
+        (2, 3, 11, None, False),
+    ],
+)
+def test_who_reads_and_writes_in_a_sum(small_agent, targets, sources, threads, read, alone):
+    made = Kernel(blueprint(small_agent(replicates=1).structure()), cuda.SHARED_MEMORY)
+
+    def item(array):
+        value = f"{array('cortex.rate')}[source]"
+        return Totals(targets, sources, {f"{array('cortex.drive')}[target]": value})
+
+    (found,) = made._operation("name", Faulty(item))
+    assert found.threads == threads
+    assert {(a.written, a.turn, a.alone) for a in found.accesses} == {
+        (False, read, threads == 1),
+        (True, None, alone),
+    }
 
 
 def test_one_barrier_is_enough_for_all_before_it_and_the_step_begins_again():
@@ -129,16 +183,6 @@ def test_an_order_with_fewer_barriers_keeps_what_depends():
     names = ["write a", "write b", "write c", "read a", "read b", "read c"]
     assert [p.name for p in found] == names
     assert barriers(found).count("__syncthreads") == 2
-
-
-class Faulty:
-    """An operation, as far as its loops go."""
-
-    def __init__(self, *items):
-        self.items = items
-
-    def loops(self, array):
-        return Loops(tuple(item(array) for item in self.items))
 
 
 @pytest.mark.parametrize(
@@ -171,6 +215,18 @@ def test_what_fits_is_in_shared_memory_the_smallest_first(small_agent):
     }
     assert max(sizes[1]) <= min(sizes[0])
     assert "cortex_drive" in little.placement()
+
+
+def test_nvcc_is_told_how_many_blocks_have_room(small_agent):
+    structure = small_agent().structure()
+    taken = cuda.kernel(structure).shared_bytes
+
+    def blocks(room):
+        return int(re.search(r"int BLOCKS = (\d+);", cuda.kernel(structure, room).source())[1])
+
+    # The card keeps a KB of every block for itself.
+    assert [blocks(k * taken + (k - 1) * 1024) for k in (1, 2, 5, 6, 9)] == [1, 2, 5, 6, 6]
+    assert blocks(2 * taken + 1023) == blocks(taken // 2) == 1
 
 
 def test_one_program_serves_any_number_of_replicates(small_agent):
@@ -227,6 +283,23 @@ def test_threads_and_their_order_make_no_difference(agent, threads):
 
 
 @pytest.mark.slow
+def test_sensitivities_of_more_states_than_registers_are_summed_in_strips(tmp_path, monkeypatch):
+    """As those of fewer, which `test_synapses.py` compares."""
+    edit = prove_cuda.transmitting("alpha")
+    case = prove_cuda.Case("rtrrl", units=3, learning={"sensitivity": "rtrl"}, edit=edit)
+    structure = case.structure()
+    assert "real column[" not in cuda.kernel(structure).source()
+    monkeypatch.setattr(propagation, "IN_REGISTERS", 0)
+    assert "real column[" in cuda.write_sources(structure, tmp_path).source()
+    cpp.call(cuda.emulated_command(cpp.compiler(), "-DTHREADS=1"), tmp_path)
+    strips, expected = prove_cuda.Built(tmp_path, structure), load("numpy", structure)
+    start = prove_cuda.started(case, expected)
+    expected, found = (program.advance(start, 0, 9) for program in (expected, strips))
+    assert np.abs(expected["cortex_by_cortex_drive.sensitivity_rate_weight"]).max() > 0.01
+    assert prove_cuda.difference(found, expected) < 1e-12
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("names", "every"), [(prove_cuda.RECORDED, 3), (("cortex.rate",), 1)])
 def test_what_is_recorded_does_not_depend_on_how_much_is_held_back(
     agent, threads, tmp_path, names, every
@@ -262,6 +335,31 @@ def test_a_state_of_another_size_and_an_unknown_array_are_refused(agent):
         result = subprocess.run([*command, *more], capture_output=True, text=True)
         assert (result.returncode, part in result.stderr) == (code, True)
     assert state["task.discount" if "task.discount" in state else "dopamine.discount"].shape == ()
+
+
+# The proof ----------------------------------------------------------------------------------
+
+
+def test_the_proof_has_a_case_of_everything():
+    found = prove_cuda.everything()
+    assert {(c.model, c.learning.get("sensitivity")) for c in found} >= {
+        (model, method) for model in models.names() for method in METHODS
+    } - {(model, _slip.NAME) for model in models.names()}
+    assert {c.learning.get("sensitivity", "rflo") for c in found} == {*METHODS, _slip.NAME}
+    shown = {c.task if isinstance(c.task, str) else c.task.name for c in found}
+    assert shown >= {*tasks._factories(), "scripted"}
+    assert {c.learning.get("optimizer", "adam") for c in found} == {*OPTIMIZERS}
+    kinds = {Intervention.parse(text).kind for c in found for text in c.interventions}
+    assert kinds == {*interventions.KINDS}
+    assert {*prove_cuda.SYNAPSES} == {*READY}
+    edits = [c.edit.__name__ for c in found if c.edit]
+    assert {*READY} <= {*edits}
+    assert all(any(edit.startswith(kind) for edit in edits) for kind in KINDS)
+    assert any({*c.learning.get("modulated", {})} == {*MODULATED} for c in found)
+    usual = Learning().structure() | {"modulated": None}
+    others = [Learning(**c.learning).structure() for c in found]
+    same = [k for k, v in usual.items() if all(o.get(k, v) == v for o in others)]
+    assert same == []
 
 
 # What is missing ----------------------------------------------------------------------------
@@ -305,6 +403,15 @@ def test_gymnasium_environments_are_refused(small_agent, backend):
 def test_the_card_is_driven_by_one_process(small_agent):
     with pytest.raises(InputError, match="processes is 2; backend 'cuda' runs in one only"):
         load("cuda", small_agent().structure(), processes=2)
+
+
+def test_the_proof_without_a_compiler_is_one_line_too(monkeypatch, capsys):
+    found = cuda.shutil.which
+    monkeypatch.setattr(cuda.shutil, "which", lambda n: None if "nvcc" in n else found(n))
+    with pytest.raises(SystemExit) as ended:
+        prove_cuda.main(["--nvcc"])
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert ended.value.code == 2 and "needs NVIDIA's compiler (looked for $NVCC" in message
 
 
 @pytest.mark.long

@@ -5,6 +5,7 @@ import pytest
 
 from bgrl.backends import fusing, runtime
 from bgrl.backends.fusing import fused
+from bgrl.experiments import _slip
 from bgrl.slots import SLOTS
 from bgrl.step.assemble import blueprint, initial_state
 from bgrl.step.blueprint import Blueprint, Code, Sum
@@ -145,6 +146,12 @@ def test_sensitivities_are_contracted_as_they_are_made(small_agent):
     assert slot == "plasticity"
     assert len(item.contractions) == 3
     assert item.work()[1] == sum(i.work()[1] for i in b.operations())
+
+
+def test_a_method_keeps_a_contraction_of_its_own(small_agent):
+    b = blueprint(small_agent(sensitivity=_slip.NAME).structure())
+    assert operations(b) == ["Clearing", "Propagation", *["PostsynapticContraction"] * 3]
+    assert operations(fused(b)) == operations(b)
 
 
 @pytest.mark.parametrize("change", ["weights", "substeps"])

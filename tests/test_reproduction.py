@@ -511,10 +511,10 @@ def test_slip_sums_over_the_postsynaptic_neuron():
         assert np.allclose(expected, right) == (key == "tau")
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_slip_is_the_same_in_cpp():
     agent = paper.agent(dataclasses.replace(_short(task="MemoryChain-4"), sensitivity=_slip.NAME))
     agent = dataclasses.replace(agent, dtype="float64")
-    a, b = (_slipped(agent, backend, 200) for backend in ("numpy", "cpp"))
+    a, b = (_slipped(agent, backend, 60) for backend in ("numpy", "cpp"))
     for name in ("cortex_drive.weight", "cortex.tau", "cortex.bias"):
         assert np.allclose(a[name], b[name], rtol=0, atol=1e-12)

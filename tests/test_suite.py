@@ -1,8 +1,10 @@
 """The benchmark's suite: the arithmetic of the limit, the form of the file, the figure, the command."""
 
 import os
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 
 from analysis import benchmark, plot
 from bgrl import dataset
+from bgrl.backends import cuda
 from bgrl.errors import InputError, RunError
 from bgrl.slots import SLOTS
 from experiments import _measure, suite
@@ -40,17 +43,27 @@ def measured(rate, state_size, moved, operations, share=0.9):
     }
 
 
-def by_hand(skipped=()):
+def by_hand(skipped=(), others=False):
     """Two methods; `rtrl` is bound by its operations, `rflo` by memory."""
     config = suite.Config(methods="rflo,rtrl", units="8,32", replicates="1,4")
     rows = {
-        ("rflo", 8, 1): measured(4e5, 1e3, 1e3, 1e3),
-        ("rflo", 32, 1): measured(1e5, 1e4, 1e4, 1e3),
-        ("rflo", 32, 4): measured(2e5, 1e5, 4e4, 4e3),
-        ("rtrl", 8, 1): measured(1e5, 1e3, 1e3, 1e5),
-        ("rtrl", 32, 1): measured(1e4, 1e5, 1e3, 5e6, share=0.6),
-        ("rtrl", 32, 4): measured(1e4, 1e5, 4e3, 2e7),
+        ("", "rflo", 8, 1): measured(4e5, 1e3, 1e3, 1e3),
+        ("", "rflo", 32, 1): measured(1e5, 1e4, 1e4, 1e3),
+        ("", "rflo", 32, 4): measured(2e5, 1e5, 4e4, 4e3),
+        ("", "rtrl", 8, 1): measured(1e5, 1e3, 1e3, 1e5),
+        ("", "rtrl", 32, 1): measured(1e4, 1e5, 1e3, 5e6, share=0.6),
+        ("", "rtrl", 32, 4): measured(1e4, 1e5, 4e3, 2e7),
     }
+    if others:
+        rows |= {
+            ("", "none", 32, 4): measured(1e6, 1e3, 1e3, 1e3),
+            ("float64", "rflo", 8, 1): measured(2e5, 2e3, 0, 0),
+            ("float64", "rflo", 32, 1): measured(1e5, 2e4, 0, 0),
+            ("float64", "rtrl", 32, 1): measured(4e3, 2e5, 0, 0),
+            ("cuda-emulated", "rflo", 32, 1): measured(5e4, 1e4, 0, 0),
+            ("cuda-emulated", "rflo", 32, 4): measured(6e4, 4e4, 0, 0),
+            ("cuda-emulated", "rtrl", 32, 4): measured(1e3, 4e5, 0, 0),
+        }
     slower = PEAK | {"sgemm": 5e10, "bandwidth": [5e9, 2e8]}
     return suite.dataset(config, rows, list(skipped), [slower, PEAK], MACHINE)
 
@@ -136,6 +149,28 @@ def test_figure_says_what_was_found():
     assert [text.get_text() for text in lines][:2] == ["rflo", "rtrl"]
 
 
+def test_figure_compares_precisions_and_backends():
+    figure = benchmark.figure(by_hand(others=True))
+    precision, backends, empty = figure.axes[6:]
+    assert precision.get_title(loc="left") == (
+        "float32 is 1.00 (rflo at 32) to 2.50 (rtrl at 32) times as fast"
+    )
+    np.testing.assert_allclose(precision.lines[0].get_ydata(), [2, 1])
+    assert backends.get_title(loc="left") == (
+        "With 4 replicates cuda-emulated has 0.1 (rtrl) to 0.3 (rflo) of cpp"
+    )
+    drawn = [line.get_ydata().tolist() for line in backends.lines]
+    assert drawn == [[1e5, 2e5], [1e4, 1e4], [5e4, 6e4], [1e3]]
+    legend = [text.get_text() for text in backends.get_legend().get_texts()]
+    assert legend == ["cpp", "cuda-emulated"] and not empty.axison
+
+
+def test_summary_says_what_others_are_of_cpp():
+    lines = benchmark.summary(by_hand(["cuda: no card"], others=True))
+    assert lines[-4].split() == ["cuda-emulated", "rflo", "32", "1", "50,000", "0.500"]
+    assert lines[-1] == "skipped: cuda: no card" and len(lines) == 3 + 7 + 1 + 6 + 1
+
+
 def test_summary_has_a_line_for_each_program():
     lines = benchmark.summary(by_hand(["rtrl (units 9999, replicates 1): too large"]))
     assert "abacus" in lines[0] and "100 billion operations/s" in lines[1]
@@ -150,6 +185,11 @@ def test_grid():
     assert grid == [("rtrl", 8, 1), ("rtrl", 32, 1), ("rtrl", 64, 1), ("rtrl", 32, 4)]
     assert len(suite.Config().grid()) == 50
     assert suite.Config(methods="none", units="3", replicates="1,2").grid()[-1] == ("none", 3, 2)
+    config = suite.Config(methods="rflo,lru", units="64,8,32", replicates="4,1")
+    double = [("float64", "rflo", 8, 1), ("float64", "rflo", 32, 1), ("float64", "rflo", 64, 1)]
+    card = [("cuda", "rflo", 32, 1), ("cuda", "rflo", 32, 4)]
+    assert config.compared() == double + card + [("cuda-emulated", *c[1:]) for c in card]
+    assert replace(config, programs="none").compared() == []
 
 
 @pytest.mark.parametrize(
@@ -157,6 +197,7 @@ def test_grid():
     [
         ({"methods": "rtrl,bptt"}, "unknown method 'bptt'; valid: lru, none, rflo, rtrl, snap1"),
         ({"units": "8,many"}, "units is '8,many'; positive integers"),
+        ({"programs": "float16"}, "unknown program 'float16'; valid: cuda, cuda-emulated, float64"),
         ({"replicates": "0,4"}, "replicates is 0; a positive integer"),
         ({"seconds": 0}, "seconds is 0; a positive number"),
         ({"seconds": float("inf")}, "seconds is inf; a positive number"),
@@ -164,7 +205,7 @@ def test_grid():
 )
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(InputError, match=message):
-        suite.Config(**settings).grid()
+        suite.run(suite.Config(**settings))
 
 
 def _measured(name, settings=None, cache=""):
@@ -178,14 +219,35 @@ def _measured(name, settings=None, cache=""):
 
 def test_what_does_not_fit_is_skipped_and_named(monkeypatch):
     monkeypatch.setattr(suite, "_measured", _measured)
-    data = suite.run(suite.Config(methods="rtrl", units="4,5,3000", replicates="1"))
+    config = suite.Config(methods="rtrl", units="4,5,3000", replicates="1", programs="none")
+    data = suite.run(config)
+    assert "compared" not in data.children
     assert data["benchmark"]["units"].values.tolist() == [4]
     skipped = data.attrs["skipped"].split("; rtrl")
     assert skipped[0].startswith("rtrl (units 5, replicates 1): measure failed")
     assert " (units 3000, replicates 1): the agent would need" in skipped[1]
     assert skipped[1] in benchmark.summary(data)[-1]
     with pytest.raises(RunError, match="nothing could be measured: rtrl .units 5"):
-        suite.run(suite.Config(methods="rtrl", units="5", replicates="1"))
+        suite.run(replace(config, units="5"))
+
+
+def test_what_is_compared_and_what_is_not_here(monkeypatch):
+    monkeypatch.setattr(suite, "_measured", _measured)
+    monkeypatch.setattr(
+        cuda.shutil,
+        "which",
+        lambda name, found=shutil.which: None if "nvcc" in name else found(name),
+    )
+    data = suite.run(suite.Config(methods="rtrl", units="4,8", replicates="1,2"))
+    compared = data["compared"]["steps_per_second"]
+    assert compared.dims == ("program", *suite._GRID, "repeat")
+    assert compared["program"].values.tolist() == ["float64", "cuda-emulated"]
+    assert compared.isel(repeat=0).notnull().sum(("units", "replicates")).values.tolist() == [
+        [2],
+        [2],
+    ]
+    assert data.attrs["skipped"].startswith("cuda: backend cuda needs NVIDIA's compiler")
+    assert data.attrs["skipped"].count("cuda: ") == 1
 
 
 def test_a_measurement_that_fails_says_why():
@@ -197,7 +259,8 @@ def test_a_measurement_that_fails_says_why():
 
 @pytest.mark.long
 def test_command(tmp_path):
-    grid = ["--methods", "none", "--units", "3", "--replicates", "1", "--seconds", "0.03"]
+    grid = ["--methods", "none,rflo", "--units", "3", "--replicates", "1", "--seconds", "0.03"]
+    grid += ["--programs", "float64,cuda-emulated"]
     words = ["experiments.benchmark", "--suite", *grid, "--output", tmp_path / "a.nc"]
     result = subprocess.run(
         [sys.executable, "-m", *words],
@@ -208,7 +271,11 @@ def test_command(tmp_path):
     )
     assert (result.returncode, result.stderr) == (0, "")  # no progress where there is no terminal
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.nc", "a.png"]
-    found = dataset.read(tmp_path / "a.nc")["benchmark"].to_dataset().squeeze()
+    data = dataset.read(tmp_path / "a.nc")
+    others = data["compared"]["steps_per_second"].median("repeat").squeeze()
+    assert others["program"].values.tolist() == ["float64", "cuda-emulated"]
+    assert ((others > 1e3) & (others < 1e8)).all()
+    found = data["benchmark"].to_dataset().sel({"method": "none"}).squeeze()
     assert found.sizes["repeat"] == _measure.REPEATS
     rate = float(found["steps_per_second"].median())
     assert 1e4 < rate < 1e8

@@ -20,6 +20,7 @@ from distributed.client import default_client
 from analysis import style
 from analysis import sweep as analysis
 from bgrl import dataset
+from bgrl.backends import cuda
 from bgrl.checkpoints import Work
 from bgrl.errors import InputError, RunError
 from experiments import memory_chain, sweep
@@ -205,6 +206,21 @@ def test_a_sweep_with_one_value_more_computes_only_that(tmp_path, in_this_proces
     assert [steps for _, steps in in_this_process] == [7, 7, 7]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.nc", "a.nc.points", "a.png"]
     assert len(list((tmp_path / "a.nc.points").iterdir())) == 6
+
+
+def test_a_sweep_whose_backend_is_missing_here_is_refused_before_its_points(
+    tmp_path, in_this_process, monkeypatch
+):
+    monkeypatch.setattr(cuda.shutil, "which", lambda name: None)
+    config = replace(BASE, backend="cuda", output=str(tmp_path / "a.nc"))
+    variations = {"discount": ["0.5", "0.9"]}
+    with pytest.raises(InputError, match="backend cuda needs NVIDIA's compiler"):
+        sweep.sweep("memory_chain", config, variations)
+    assert in_this_process == [] and list(tmp_path.iterdir()) == []
+    # What workers of a scheduler elsewhere have is not known here.
+    with pytest.raises(RunError, match="all points failed"):
+        sweep.sweep("memory_chain", config, variations, scheduler="tcp://elsewhere:1")
+    assert len(in_this_process) == 2
 
 
 def test_another_sweep_is_refused_and_overwrites_no_points(tmp_path, in_this_process):

@@ -35,6 +35,9 @@ class Backend:
         ``shared``, which are one number in the program of a run. Its ``advance`` takes the state of any
         number of replicates up to that of the structure, and trials tell their place in the state instead
         of their replicate.
+    needs : str
+        "module:function" of what raises `InputError` where this machine lacks what programs need;
+        nothing where that is always there.
     """
 
     loader: object
@@ -43,6 +46,12 @@ class Backend:
     imports_brian2: bool = True
     card: bool = False
     joint: str = ""
+    needs: str = ""
+
+    def check(self):
+        """Raise `InputError`, in one line, if this machine lacks what programs need."""
+        if self.needs:
+            _imported(self.needs)()
 
     def program(self, structure, name, progress):
         """A program, see `load`."""
@@ -72,24 +81,28 @@ BACKENDS = {
         "C++ standalone with dense kernels; the default",
         separate=True,
         imports_brian2=False,
+        needs="bgrl.backends.cpp:compiler",
     ),
     "cpp-plain": Backend(
         "bgrl.backends.cpp:load",
         "C++ standalone as Brian2 writes it, to compare with",
         separate=True,
         imports_brian2=False,
+        needs="bgrl.backends.cpp:compiler",
     ),
     "cuda": Backend(
         "bgrl.backends.cuda:load",
         "one kernel on an NVIDIA card",
         card=True,
         joint="bgrl.backends.cuda:load_joint",
+        needs="bgrl.backends.cuda:compiler_and_card",
     ),
     "cuda-emulated": Backend(
         "bgrl.backends.cuda:load",
         "the source of cuda, compiled by a C++ compiler",
         separate=True,
         joint="bgrl.backends.cuda:load_joint",
+        needs="bgrl.backends.cpp:compiler",
     ),
 }
 

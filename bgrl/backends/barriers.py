@@ -24,12 +24,15 @@ class Access:
     element : int or None
         The one that is touched, if it is always the same.
     written : bool
+    alone : bool
+        Whether only the first thread does it.
     """
 
     array: str
     turn: str | None
     element: int | None
     written: bool
+    alone: bool = False
 
     def meets(self, other):
         """Whether two accesses may touch one element from different threads, and one of them writes."""
@@ -144,9 +147,10 @@ def _barrier(earlier, piece):
 
 def _needed(before, piece, followed):
     """The barrier between two pieces, between which there is one of the warp or none."""
-    if before.threads == piece.threads == 1 or not before.precedes(piece):
+    if not before.precedes(piece):
         return None
-    if not any(a.meets(b) for a in before.accesses for b in piece.accesses):
+    pairs = itertools.product(before.accesses, piece.accesses)
+    if not any(a.meets(b) and not (a.alone and b.alone) for a, b in pairs):
         return None
     if max(before.threads, piece.threads) > WARP:
         return "__syncthreads"

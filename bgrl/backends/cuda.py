@@ -115,6 +115,17 @@ def nvcc():
     )
 
 
+def compiler_and_card():
+    """Path of the compiler, and the card.
+
+    Raises
+    ------
+    InputError
+        If one of them is missing.
+    """
+    return nvcc(), card()
+
+
 class CudaProgram(cpp.CppProgram):
     """A compiled program, see `bgrl.backends.load`; it has no `work` and no `profile`."""
 
@@ -210,8 +221,8 @@ def load(structure, name="cuda", progress=None, program_class=CudaProgram):
             "use --backend cpp"
         )
     if name == "cuda":
-        path, found = nvcc(), card()
-        command, shared_memory = nvcc_command(path, found.capability), found.shared_memory
+        path, here = compiler_and_card()
+        command, shared_memory = nvcc_command(path, here.capability), here.shared_memory
         toolchain, kind = _version(path), "CUDA compiler"
     else:
         path = cpp.compiler()

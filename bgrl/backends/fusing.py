@@ -73,7 +73,8 @@ def _pieces(pieces, slot, item):
 
 def _place(blueprint, placed, new):
     """Add an item to those before it, joined with one of them if that may be."""
-    if isinstance(new.item, Contraction) and _contracted(blueprint, placed, new):
+    # One of another class contracts in another way.
+    if type(new.item) is Contraction and _contracted(blueprint, placed, new):
         return
     for k in reversed(range(len(placed))):
         old, between = placed[k], placed[k + 1 :]

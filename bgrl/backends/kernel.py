@@ -16,6 +16,10 @@ from bgrl.recording import EVENT
 
 #: Bytes to which arrays are aligned.
 _ALIGNED = 16
+#: Bytes of shared memory that a card keeps for itself of every block.
+_RESERVED = 1024
+#: The most blocks for which a multiprocessor shall have registers: 80 for each of 128 threads.
+_BLOCKS = 6
 _TYPES = {"float32": "float", "float64": "double", "int32": "int32_t"}
 
 
@@ -86,6 +90,14 @@ class Kernel(Pieces):
         self.shared_bytes, self.global_bytes = shared, used
         return found
 
+    def _blocks(self):
+        """How many blocks a multiprocessor has room for, which tells nvcc how many registers it may use.
+
+        Where nothing is said it takes 40 to 64 for a thread, and spills.
+        """
+        room = self._shared_memory + _RESERVED
+        return max(1, min(_BLOCKS, room // (self.shared_bytes + _RESERVED)))
+
     def placement(self):
         """Where the state of a replicate is, in words."""
         shared, used = self.shared_bytes / 1024, self.global_bytes / 1024
@@ -118,6 +130,7 @@ class Kernel(Pieces):
             '#include "block.h"',
             f"static constexpr int SHARED_BYTES = {self.shared_bytes};",
             f"static constexpr size_t GLOBAL_BYTES = {self.global_bytes};",
+            f"static constexpr int BLOCKS = {self._blocks()};",
         ]
         for array in self.arrays.values():
             where = "SHARED" if array.shared else "GLOBAL"

@@ -198,19 +198,38 @@ class Pieces:
         lines.append("if (sources && THREAD%LANES == 0) {")
         lines += [f"{result} = sum_{k};" for k, result in enumerate(totals.values)]
         lines += ["}", "}"]
-        return self._piece(name, "\n".join(lines), totals.targets * LANES, None)
+        # The first lane of each target writes, and as many read as there are sources.
+        threads = (totals.targets - 1) * LANES + min(totals.sources, LANES)
+        single = totals.targets == 1
+        own = ("source", "pre", "k") if single and totals.sources <= LANES else ()
+        return self._piece(name, "\n".join(lines), threads, None, own, single)
 
-    def _piece(self, name, body, threads, turns):
-        """Find the accesses of a body, and refuse turns that touch what others write."""
+    def _piece(self, name, body, threads, turns, own=("k",), writes_alone=False):
+        """Find the accesses of a body, and refuse turns that touch what others write.
+
+        Parameters
+        ----------
+        name, body : str
+        threads : int
+            How many of the first, at most, touch arrays.
+        turns : int or None
+            Of the loop; None for sums.
+        own : sequence of str
+            Indices that are the number of the thread, or the turn of a loop.
+        writes_alone : bool
+            Whether only the first thread writes.
+        """
         found = set()
         for array, index, rest in self._accesses(body):
             turn = None
-            if (turns and index == "k") or (turns == 1 and index == "0"):
+            if index in own or (turns == 1 and index == "0"):
                 turn = "k"
             elif turns and index == f"i*{turns} + k":
                 turn = index
             element = int(index) if index.isdigit() else None
-            found.add(Access(array, turn, element, bool(_WRITTEN.match(rest))))
+            written = bool(_WRITTEN.match(rest))
+            alone = threads == 1 or (written and writes_alone)
+            found.add(Access(array, turn, element, written, alone))
         for access in found if threads > 1 else ():
             # The results of sums are written where all has been read.
             others = found if turns else [a for a in found if not a.written]

@@ -148,7 +148,7 @@ class Propagation(Operation):
 
     def cpp(self, pointer):
         """See `Operation`."""
-        start = dict(zip(self.rows, np.cumsum([0, *self.rows.values()]).tolist(), strict=False))
+        start = self._starts()
         lines = [f"static real in[{sum(self.rows.values())}*TILE];"]
         for k, c in enumerate(self.couplings):
             lines.append(f"static real matrix_{k}[{self.rows[c.target] * self.rows[c.source]}];")
@@ -230,12 +230,12 @@ class Propagation(Operation):
         return [*lines, "}", "}"]
 
     def loops(self, array):
-        """See `Operation`: the matrices, and then for every parameter its column, row by row."""
+        """See `Operation`: the matrices, and then for every parameter its column."""
         items, scratch = [], {}
         for k, c in enumerate(self.couplings):
             n, m = self.rows[c.target], self.rows[c.source]
             name = f"{self.name}.matrix_{k}"
-            # Of a source one after the other, to full strips, see `multiply`.
+            # Of a source one after the other, to full strips, for loads of several at a time.
             scratch[name] = m * _whole(n)
             weight = f"i*{c.columns} + {c.offset} + k/{_whole(n)}"
             product = f"{array(c.gain)}[i]*({array(c.weights)}[{weight}]*{array(c.mask)}[{weight}])"
@@ -247,35 +247,10 @@ class Propagation(Operation):
         return Loops(tuple(items), scratch)
 
     def _column(self, block, array):
-        size = prod(block.shape)
-        start = dict(zip(self.rows, np.cumsum([0, *self.rows.values()]).tolist(), strict=False))
-        rows = sum(self.rows.values())
-        loop = "for" if rows <= IN_REGISTERS else "ROLLED for"
-        lines = [f"real column[{rows}];"]
-        for s, n in self.rows.items():
-            value = f"{array(block.arrays[s])}[i*{size} + k]"
-            lines.append(f"{loop} (int i = 0; i < {n}; i++) column[{start[s]} + i] = {value};")
-        for s, n in self.rows.items():
-            to = f"{array(block.arrays[s])}[i*{size} + k]"
-            sums = [f"real sum[{STRIP}] = {{}};"]
-            for k, c in enumerate(self.couplings):
-                if c.target == s:
-                    matrix = array(f"{self.name}.matrix_{k}")
-                    sums.append(
-                        f"{loop} (int l = 0; l < {self.rows[c.source]}; l++) UNROLLED "
-                        f"for (int i = 0; i < {STRIP}; i++) "
-                        f"sum[i] += {matrix}[l*{_whole(n)} + first + i]*column[{start[c.source]} + l];"
-                    )
-            own = "".join(
-                f" + {array(jacobian)}[i]*column[{start[source]} + i]"
-                for target, source, jacobian in self.diagonals
-                if target == s
-            )
-            lines.append(f"{loop} (int first = 0; first < {n}; first += {STRIP}) {{")
-            lines += sums
-            lines.append(f"UNROLLED for (int j = 0; j < {STRIP}; j++) {{")
-            lines.append(f"const int i = first + j; if (i < {n}) {to} = sum[j]{own};")
-            lines += ["}", "}"]
+        """A turn for every parameter, in a thread of its own."""
+        size, start = prod(block.shape), self._starts()
+        made = self._at_once if sum(self.rows.values()) <= IN_REGISTERS else self._in_strips
+        lines = made(block, array, size, start)
         width = size // block.shape[0]
         for s, gain, mask, x in block.direct:
             effect = f"{array(gain)}[k/{width}]"
@@ -286,8 +261,70 @@ class Propagation(Operation):
             )
         return Loop(size, "\n".join(lines))
 
+    def _starts(self):
+        """Where the rows of each state begin, all in a row."""
+        return dict(zip(self.rows, np.cumsum([0, *self.rows.values()]).tolist(), strict=False))
 
-#: Rows that a thread sums up at once, in registers, and the most of which it has all there.
+    def _at_once(self, block, array, size, start):
+        """All rows are summed up together in registers, source by source, and written at the end.
+
+        The loop over sources is no longer than it is: unrolled, its loads would all be made first, and
+        need more registers than there are.
+        """
+        entry = {s: f"{array(block.arrays[s])}[i*{size} + k]" for s in self.rows}
+        lines = [f"real sum[{sum(self.rows.values())}];"]
+        for s, n in self.rows.items():
+            own = [
+                f"{array(jacobian)}[i]*{entry[source]}"
+                for target, source, jacobian in self.diagonals
+                if target == s
+            ]
+            value = " + ".join(own) or "0"
+            lines.append(f"UNROLLED for (int i = 0; i < {n}; i++) sum[{start[s]} + i] = {value};")
+        for k, c in enumerate(self.couplings):
+            n, m = self.rows[c.target], self.rows[c.source]
+            matrix = f"{array(f'{self.name}.matrix_{k}')}[i*{_whole(n)} + j]"
+            lines.append(
+                f"ROLLED for (int i = 0; i < {m}; i++) {{ const real x = {entry[c.source]}; "
+                f"UNROLLED for (int j = 0; j < {n}; j++) sum[{start[c.target]} + j] += {matrix}*x; }}"
+            )
+        for s, n in self.rows.items():
+            lines.append(
+                f"UNROLLED for (int i = 0; i < {n}; i++) {entry[s]} = sum[{start[s]} + i];"
+            )
+        return lines
+
+    def _in_strips(self, block, array, size, start):
+        """Rows are summed up strip by strip, of a copy of the column."""
+        lines = [f"real column[{sum(self.rows.values())}];"]
+        for s, n in self.rows.items():
+            value = f"{array(block.arrays[s])}[i*{size} + k]"
+            lines.append(f"ROLLED for (int i = 0; i < {n}; i++) column[{start[s]} + i] = {value};")
+        for s, n in self.rows.items():
+            sums = [f"real sum[{STRIP}] = {{}};"]
+            for k, c in enumerate(self.couplings):
+                if c.target == s:
+                    matrix = array(f"{self.name}.matrix_{k}")
+                    sums.append(
+                        f"ROLLED for (int l = 0; l < {self.rows[c.source]}; l++) UNROLLED "
+                        f"for (int i = 0; i < {STRIP}; i++) "
+                        f"sum[i] += {matrix}[l*{_whole(n)} + first + i]*column[{start[c.source]} + l];"
+                    )
+            own = "".join(
+                f" + {array(jacobian)}[i]*column[{start[source]} + i]"
+                for target, source, jacobian in self.diagonals
+                if target == s
+            )
+            lines.append(f"ROLLED for (int first = 0; first < {n}; first += {STRIP}) {{")
+            lines += sums
+            lines.append(f"UNROLLED for (int j = 0; j < {STRIP}; j++) {{")
+            to = f"{array(block.arrays[s])}[i*{size} + k]"
+            lines.append(f"const int i = first + j; if (i < {n}) {to} = sum[j]{own};")
+            lines += ["}", "}"]
+        return lines
+
+
+#: Rows of a strip, and the most of which a thread has all sums in registers.
 STRIP, IN_REGISTERS = 8, 32
 
 

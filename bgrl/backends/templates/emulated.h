@@ -24,7 +24,8 @@
 #define __shared__
 #define __noinline__ __attribute__((noinline))
 #define __align__(bytes) __attribute__((aligned(bytes)))
-#define __launch_bounds__(threads)
+#define __launch_bounds__(threads, blocks)
+#define __grid_constant__
 
 static int setting(const char* const name, const int otherwise)
 {

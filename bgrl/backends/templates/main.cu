@@ -28,7 +28,7 @@ static __device__ void copy(char* const to, const char* const from, const int by
     for (int k = THREAD; k < bytes/4; k += THREADS) ((int32_t*)to)[k] = ((const int32_t*)from)[k];
 }
 
-// A function of its own, whose caller then spills nothing.
+// A function of its own, which keeps registers of the kernel free.
 static __device__ __noinline__ void record(
         const Job& job, char* const global_memory, const int64_t r, const int64_t step)
 {
@@ -42,7 +42,8 @@ static __device__ __noinline__ void record(
     }
 }
 
-__global__ void __launch_bounds__(THREADS) advance(const Job job)
+// The job stays where the launch put it; otherwise every thread would have a copy for `record`.
+__global__ void __launch_bounds__(THREADS, BLOCKS) advance(const __grid_constant__ Job job)
 {
     const int64_t r = blockIdx.x;
     char* const global_memory = job.global + r*GLOBAL_BYTES;
