@@ -137,6 +137,7 @@ SYNAPSES = {
     "alpha": "alpha(50)",
     "tsodyks_markram": "tsodyks_markram(0.4, 300, 200, 40)",
     "nmda": "nmda(100)",
+    "failing": "failing(0.3)",
 }
 
 
@@ -164,6 +165,13 @@ def modulating(effect, target):
 def delayed(circuit):
     """A loop that takes two steps more, one way."""
     return circuit.set("thalamus->cortex.delay", 40)
+
+
+def gap_junctions(circuit):
+    """Neurons of the cortex that pull at each other."""
+    own = circuit.populations["cortex"].size
+    weights = 0.02 * (1 + np.arange(own**2)).reshape(own, own) / own**2
+    return circuit.connect("cortex", "cortex", weights=weights, electrical=True, plastic=False)
 
 
 def noisy_neurons(circuit):
@@ -277,7 +285,7 @@ def everything():
         for target in ("cortex", "cortex->cortex")
         if (effect, target) != ("excitability", "cortex->cortex")
     ]
-    edits += [noisy_neurons, noisy_dopamine, sub_steps, every_derivative]
+    edits += [gap_junctions, noisy_neurons, noisy_dopamine, sub_steps, every_derivative]
     found += [Case("rtrrl", memory(), 8, rtrl, edit=edit) for edit in edits]
     found += [Case("rtrrl", memory(), 8, {"sensitivity": "none"}, edit=every_function)]
     longer = tasks.make("memory_chain", length=12)

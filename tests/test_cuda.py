@@ -353,7 +353,7 @@ def test_the_proof_has_a_case_of_everything():
     assert kinds == {*interventions.KINDS}
     assert {*prove_cuda.SYNAPSES} == {*READY}
     edits = [c.edit.__name__ for c in found if c.edit]
-    assert {*READY} <= {*edits}
+    assert {*READY, "gap_junctions"} <= {*edits}
     assert all(any(edit.startswith(kind) for edit in edits) for kind in KINDS)
     assert any({*c.learning.get("modulated", {})} == {*MODULATED} for c in found)
     usual = Learning().structure() | {"modulated": None}

@@ -253,6 +253,26 @@ def test_many_random_circuits_on_compiled_backends(circuit, method):
         assert max(replay(circuit, method, backend=backend).values()) < 1e-10
 
 
+@pytest.mark.parametrize("backend", ["cpp", "cuda-emulated"])
+def test_a_neuron_alone_that_connects_to_itself(backend):
+    # g++ 12 took the address of its own weight for one that nothing had been written to.
+    generator = np.random.default_rng(1)
+    sizes = {"gpe": 2, "stn": 1}
+    populations = {name: random_population(generator, "rate", n, 0) for name, n in sizes.items()}
+    projections = {
+        f"{source}->{target}": Projection(
+            source, target, weights=generator.normal(size=shape), mask=np.ones(shape)
+        )
+        for source, target, shape in (
+            ("stimulus", "gpe", (2, 2)),
+            ("gpe", "stn", (1, 2)),
+            ("stn", "stn", (1, 1)),
+        )
+    }
+    circuit = Circuit(0.5, 1, populations, projections, {"stimulus": 2})
+    assert max(replay(circuit, "snap1", backend=backend).values()) < 1e-12
+
+
 def threes(generator, pairs):
     """Projections with random weights between nuclei of three neurons, and from two channels."""
     width = {"stimulus": 2}

@@ -33,6 +33,8 @@ _KEPT = ("main", "manifest.json", "structure.json")
 _EMULATED_FLAGS = (
     *("-std=c++17", "-w", "-O1", "-march=native", "-U_FORTIFY_SOURCE"),
     *("-fno-math-errno", "-fno-trapping-math", "-ffp-contract=off"),
+    # g++ 12 may take addresses in one array (shared memory) for such of others by this pass.
+    "-fno-ivopts",
 )
 _NVCC_FLAGS = ("-std=c++17", "-w", "-O3")
 #: Of a program's mode: trials tell their place among the replicates, see ``templates/main.cu``.
