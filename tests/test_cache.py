@@ -208,13 +208,12 @@ def test_listed_and_cleared(folder, small_agent, capsys):
     assert names(folder) == []
 
 
-def test_refuses_wrong_words(capsys):
+def test_refuses_wrong_words():
     for words in (["--older-than", "3"], ["clear", "--older-than", "-1"]):
         with pytest.raises(InputError, match="--older-than"):
             cache.main(words)
-    with pytest.raises(SystemExit):
+    with pytest.raises(InputError, match="unknown action 'wipe'; valid: clear"):
         cache.main(["wipe"])
-    assert "clear" in capsys.readouterr().err
 
 
 def test_an_empty_cache_is_listed(tmp_path, monkeypatch, capsys):

@@ -120,7 +120,8 @@ def as_a_whole(data, variable, event, before, after, period):
     return found, rows
 
 
-def test_an_event_that_a_trial_was_too_short_for_has_no_mark():
+def test_an_event_that_a_trial_was_too_short_for_has_no_mark(monkeypatch):
+    monkeypatch.setattr(traces, "MARKS", 1000)
     data, _ = by_chance(1)
     ends, lengths = (data["trials"][name].values[1] for name in ("end_step", "length"))
     long = lengths >= 6
