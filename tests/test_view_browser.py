@@ -78,8 +78,9 @@ def serve():
 
     yield start
     for process in started:
+        process.stdout.close()  # nobody reads any more, which is no reason to go on
         process.terminate()
-        process.wait()
+        assert process.wait(10) == 0
 
 
 @pytest.fixture(scope="module")

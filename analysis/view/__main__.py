@@ -4,6 +4,7 @@ import argparse
 import gc
 import importlib
 import importlib.util
+import os
 import sys
 
 HELP = """Shows runs in the browser: the circuit, learning, traces, dopamine and activity around events,
@@ -57,6 +58,7 @@ def _going(folder):
     """A run that goes on, which `bgrl` knows how to follow and steer: needed here, and only here."""
     from .state import Going
 
+    os.nice(10)  # the run goes first
     bgrl = importlib.import_module("bgrl")
     return Going(folder, bgrl.follow, bgrl.steer, bgrl.steering)
 

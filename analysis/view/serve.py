@@ -1,7 +1,9 @@
 """Serves the viewer: a page of its own to every window."""
 
+import contextlib
 import gc
 import logging
+import signal
 import traceback
 
 import netCDF4
@@ -80,8 +82,11 @@ def serve(files, going, address, port):
     print(f"http://{address}:{server.port}/ (Ctrl-C ends it)", flush=True)
     gc.freeze()  # what is there stays
     gc.enable()
-    try:
-        server.run_until_shutdown()
-    except KeyboardInterrupt:
-        server.stop()
+    # Bokeh's own handler prints first, and fails where nobody reads that any more.
+    loop = server.io_loop
+    signal.signal(signal.SIGTERM, lambda *_: loop.add_callback_from_signal(loop.stop))
+    server.start()
+    with contextlib.suppress(KeyboardInterrupt):
+        loop.start()
+    server.stop()
     return 0
