@@ -431,11 +431,15 @@ def test_help_says_everything(capsys):
 def test_it_answers_this_machine_alone(files, monkeypatch, capsys):
     given = {}
 
-    class Server:
-        port = 5
-
-        def run_until_shutdown(self):
+    class Loop:
+        def start(self):
             raise KeyboardInterrupt
+
+    class Server:
+        port, io_loop = 5, Loop()
+
+        def start(self):
+            given["started"] = True
 
         def stop(self):
             given["stopped"] = True
@@ -445,9 +449,12 @@ def test_it_answers_this_machine_alone(files, monkeypatch, capsys):
         return Server()
 
     monkeypatch.setattr(served.pn.io.server, "get_server", get_server)
+    monkeypatch.setattr(served.signal, "signal", lambda number, handler: None)
     assert command.main(files) == 0
     assert (given["address"], given["websocket_origin"]) == ("127.0.0.1", None)
-    assert given["stopped"] and "http://127.0.0.1:5/" in capsys.readouterr().out
+    assert (
+        given["started"] and given["stopped"] and "http://127.0.0.1:5/" in capsys.readouterr().out
+    )
 
 
 def test_importing_needs_no_extra():
