@@ -447,7 +447,8 @@ def test_a_lesion_made_in_the_browser_is_in_the_file(browser, serve, tmp_path):
         live.picture("live", "Live")
         live.button("go on").click()
         assert running.wait(300) == 0
-        live.page.get_by_text("step 6,000 of 6,000").wait_for()
+        # A look is followed by a hundred times its processor time without one.
+        live.page.get_by_text("step 6,000 of 6,000").wait_for(timeout=120_000)
         shutil.rmtree(folder)  # as commands do when they are done
         live.page.get_by_text(f"the run has ended; what is shown is of {file.name}").wait_for()
         live.button("zoom in").click()
