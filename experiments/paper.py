@@ -138,13 +138,12 @@ class Method:
 
 _RTU = {"sensitivity": "rflo"}
 _FAR = dict.fromkeys(("discount", "trace_actor", "trace_critic", "trace_network"), 0.99)
-#: `rtu` without one remedy of `LASTING`. A half-life that no run reaches and a share of 1 switch off
-#: what they govern.
+#: `rtu` without one remedy of `LASTING`.
 WITHOUT = {
     "rtu_raw_input": Method("inputs as they are", _RTU | {"normalize_input": False}, "rtu"),
     "rtu_raw_reward": Method("reward as it is", _RTU | {"scale_reward": False}, "rtu"),
-    "rtu_constant_rates": Method("rates do not fall", _RTU | {"rate_half_life": 1e12}, "rtu"),
-    "rtu_entropy_always": Method("entropy at any level", _RTU | {"entropy_share": 1.0}, "rtu"),
+    "rtu_constant_rates": Method("nothing falls with age", _RTU | {"rate_half_life": None}, "rtu"),
+    "rtu_entropy_always": Method("entropy at any level", _RTU | {"entropy_share": None}, "rtu"),
     "rtu_no_entropy": Method("no entropy", _RTU | {"entropy_weight": 0.0}, "rtu"),
     "rtu_far": Method("discount, traces .99", _RTU | _FAR, "rtu"),
     "rtu_limit_ends": Method("time limit is an end", _RTU, "rtu", limit_ends=True),

@@ -36,27 +36,38 @@ def played(learner, steps=STEPS, backend="numpy", change=()):
     return program, states
 
 
+@pytest.mark.parametrize("half_life", [None, 20])
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_inputs_are_compressed_and_normalised(backend):
-    """The same inputs as without, by the mean and variance of those before."""
+def test_inputs_are_compressed_and_normalised(backend, half_life):
+    """The same inputs as without, by the mean and variance of those before.
+
+    Where rates fall, each of those moves the mean by as much less as rates have fallen.
+    """
     fixed = dict.fromkeys(("rate_actor", "rate_critic", "rate_network"), 0.0)
+    fixed |= {"rate_half_life": half_life}
     # Weights of zero: both choose at random, with the same random numbers.
     change = [("readout_drive.weight", 0.0)]
     _, plain = played(agent("point_robot", **fixed), backend=backend, change=change)
     learner = agent("point_robot", normalize_input=True, **fixed)
     program, states = played(learner, backend=backend, change=change)
     assert plain[0]["input.x"].shape == (2, 9)  # six observations, two actions, the reward
-    total, squares, count = np.zeros((2, 9)), np.ones((2, 9)), 1
+    mean, variance, count = np.zeros((2, 9)), np.ones((2, 9)), 1
+    total, squares = np.zeros((2, 9)), np.ones((2, 9))
     for step, (raw, state) in enumerate(zip(plain, states, strict=True)):
         compressed = raw["input.x"] / (1 + np.abs(raw["input.x"]))
-        expected = compressed - total / (30_000 + count)
-        expected /= np.sqrt(squares / count + 1e-8)
+        expected = (compressed - mean) / np.sqrt(variance + 1e-8)
         np.testing.assert_allclose(state["input.x"], np.clip(expected, -5, 5), rtol=0, atol=1e-9)
         if step:  # nothing is learned in step 0
             count += 1
-            # The mean of all inputs, and 30,001 of 0 before the first; the variance around it.
+            slower = 1 + count / half_life if half_life else 1
+            mean = mean + (compressed - mean) / ((30_000 + count) * slower)
+            variance = variance + (np.square(compressed - mean) - variance) / count
+            # Otherwise the mean of all, and 30,001 of 0 before the first; the variance around it.
             total += compressed
             squares += np.square(compressed - total / (30_000 + count))
+    if half_life is None:
+        np.testing.assert_allclose(mean, total / (30_000 + count), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(variance, squares / count, rtol=0, atol=1e-12)
     assert np.abs(states[-1]["input.x"]).max() > 1 and np.abs(total).max() > 5
     evaluated = program.advance(states[-1], STEPS + 1, 5, learn=False)
     for name in ("input.input_mean", "input.input_variance", "input.input_count"):
@@ -186,34 +197,50 @@ def test_adam_with_and_without_a_floor(optimizer, epsilon):
     assert np.abs(moved - other).max() > 1e-6
 
 
-def test_entropy_counts_only_below_its_share_of_a_choice():
-    """Logits far apart in one replicate and equal in the other: 0.2 log(2) lies in between."""
+@pytest.mark.parametrize("half_life", [None, 20])
+def test_entropy_counts_only_below_its_share_of_a_choice(half_life):
+    """Logits far apart in one replicate and equal in the other: 0.2 log(2) lies in between.
+
+    With rates that fall the share falls as they do, and the weight of the entropy stays.
+    """
     settings = {"entropy_weight": 0.3, "rate_actor": 0.0, "rate_network": 0.0}
-    scale = np.array([8.0, 0.1])[:, None, None]
+    scale = np.array([16.0, 0.1])[:, None, None]
     signals = {}
     for share in (None, 0.2):
-        learner = agent("gaussian_bandit", entropy_share=share, **settings)
+        learner = agent(
+            "gaussian_bandit", entropy_share=share, rate_half_life=half_life, **settings
+        )
         program = load("numpy", learner.structure())
         state = initial_state(learner, program.layout, 3)
         state["readout_drive.weight"] *= scale
         found = []
         for step in range(STEPS):
-            state = program.advance(state, step, 1)
+            state = program.advance(state, step, 1, learn=step > 0)
             found.append((state["readout.entropy_signal"], state["policy.entropy"]))
         signals[share] = found
-    low = 0
-    for (always, entropy), (bounded, same) in zip(signals[None], signals[0.2], strict=True):
+    low = young = 0
+    for step, ((always, entropy), (bounded, same)) in enumerate(
+        zip(signals[None], signals[0.2], strict=True)
+    ):
         np.testing.assert_array_equal(entropy, same)
-        below = (entropy < 0.2 * np.log(2))[:, None]
+        # An update lies between two steps: the first of which an age is known is the second.
+        youth = 1 / (1 + max(step - 2, 0) / half_life) if half_life else 1
+        below = (entropy < 0.2 * youth * np.log(2))[:, None]
         np.testing.assert_array_equal(bounded, np.where(below, always, 0))
         low += below.sum()
+        young += (entropy < 0.2 * np.log(2)).sum()
     assert 0 < low < 2 * STEPS and np.abs(always).max() > 0
+    assert low < young if half_life else low == young
 
 
-def test_entropy_counts_only_below_its_share_of_a_scale():
+@pytest.mark.parametrize("half_life", [None, 20])
+def test_entropy_counts_only_below_its_share_of_a_scale(half_life):
+    """With rates that fall, too."""
     settings = {"entropy_weight": 0.3, "rate_actor": 0.0, "rate_network": 0.0}
     _, always = played(agent("point_robot", **settings))
-    _, bounded = played(agent("point_robot", entropy_share=0.3, **settings))
+    _, bounded = played(
+        agent("point_robot", entropy_share=0.3, rate_half_life=half_life, **settings)
+    )
     low, high = np.log1p(np.exp([-2, 2]))
     least, below = 0.7 * low + 0.3 * high, 0
     for a, b in zip(always, bounded, strict=True):
@@ -223,17 +250,6 @@ def test_entropy_counts_only_below_its_share_of_a_scale():
         np.testing.assert_array_equal(signal, expected)
         below += inside.sum()
     assert 0 < below < 4 * len(always) and np.abs(expected).max() > 0
-
-
-def test_entropy_counts_less_with_age():
-    settings = {"entropy_weight": 0.3, "rate_actor": 0.0, "rate_network": 0.0}
-    _, always = played(agent("gaussian_bandit", **settings))
-    _, falling = played(agent("gaussian_bandit", rate_half_life=20, **settings))
-    for step, (a, b) in enumerate(zip(always, falling, strict=True)):
-        # An update lies between two steps: the first of which an age is known is the second.
-        expected = a["readout.entropy_signal"] / (1 + max(step - 2, 0) / 20)
-        np.testing.assert_allclose(b["readout.entropy_signal"], expected, rtol=1e-12)
-    assert np.abs(expected).max() > 0
 
 
 @pytest.mark.long

@@ -71,13 +71,16 @@ class Learning:
         midbrain dopamine adapts its gain to the spread of reward (Tobler, Fiorillo & Schultz 2005,
         Science 307:1642).
     rate_half_life : float, optional
-        Rates and `entropy_weight` fall as 1 / (1 + age / this), age in steps: they have halved at this
-        age. Exploration ends, and the noise of single steps averages out (Robbins & Monro 1951). Local in
-        time and space: a synapse knows its own age.
+        Rates fall as 1 / (1 + age / this), age in steps: they have halved at this age. The noise of
+        single steps averages out (Robbins & Monro 1951). Means of `normalize_input` settle with them: an
+        agent that leaves a place does not move where that place is seen. Local in time and space: a
+        synapse knows its own age.
     entropy_share : float, optional
         `entropy_weight` acts only while a choice has less than this share of the entropy of guessing,
         and while the scale of a continuous action lies in this lowest share of its range. Without it,
-        always.
+        always. With `rate_half_life` the share of a choice falls like the rates: what is known well may
+        be done with certainty, and an action that becomes rarer than that is called back as strongly as
+        ever.
     first_input : {"zeros", "action_0"}
         The previous-action input at the first step of a trial.
     modulated : dict of str to str
@@ -172,14 +175,14 @@ LASTING = Learning(
     sensitivity="rflo",
     feedback="symmetric",
     optimizer="adam_floor",
-    discount=0.95,
+    discount=0.97,
     trace_actor=0.9,
     trace_critic=0.9,
     trace_network=0.9,
     rate_actor=7e-4,
     rate_critic=7e-4,
     rate_network=7e-4,
-    rate_half_life=2e5,
+    rate_half_life=1.5e5,
     entropy_weight=0.1,
     entropy_share=0.08,
     normalize_input=True,

@@ -23,6 +23,8 @@ def start(agent, plan, seed):
     task = {f"task.{name}": p.value for name, p in agent.task.parameters.items()}
     if agent.learning.normalize_input:
         task |= {"input.input_variance": 1.0, "input.input_count": 1.0}
+        if plan.learning["rates_fall"]:
+            task["input.rate_half_life"] = agent.learning.rate_half_life
     return task | {
         "task.seed": seed,
         "task.replicate": range(agent.replicates),
@@ -167,18 +169,23 @@ def _input(b, plan):
     b.link("input", "action", "policy", "action", column if plan.continuous else 0)
     b.code("reset", "input", "x = " + " + ".join(terms))
     if plan.learning["normalize_input"]:
-        _normalize(b)
+        _normalize(b, plan)
 
 
-def _normalize(b):
+def _normalize(b, plan):
     """Every channel compressed, centred and scaled, see `Learning.normalize_input`.
 
     The mean starts at 0 and moves as if `INERTIA` inputs had been seen, the variance at 1 as if one had.
+    Where rates fall the mean settles as they do (the sum of all its changes to come is finite).
     In single precision the count stops at 2**24: from then on the last inputs of about that number weigh
     most, instead of all alike.
     """
     b.variables("input", "compressed", "input_mean", "input_variance", "input_count")
-    change = f"(compressed - input_mean)/(input_count + {INERTIA})"
+    seen = f"(input_count + {INERTIA})"
+    if plan.learning["rates_fall"]:
+        b.variables("input", "rate_half_life", shared=True)
+        seen = f"({seen}*(1 + input_count/rate_half_life))"
+    change = f"(compressed - input_mean)/{seen}"
     mean = taken_in(b, "input", "input_mean", change)
     change = "(away*away - input_variance)/input_count"
     variance = taken_in(b, "input", "input_variance", change)

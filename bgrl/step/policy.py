@@ -48,13 +48,13 @@ def start(agent, plan, seed):
 
 
 def _encouraged(b, plan, quantity, signal):
-    """The entropy's signal, as far as age and share allow, see `Learning`."""
-    if plan.learning["rates_fall"]:
-        signal = f"youth*({signal})"
-    if plan.learning["entropy_bounded"]:
-        b.variables("readout", f"least_{quantity}", shared=True)
-        signal = f"int({quantity} < least_{quantity})*({signal})"
-    return signal
+    """The entropy's signal, where there is less of the quantity than is asked for, see `Learning`."""
+    if not plan.learning["entropy_bounded"]:
+        return signal
+    b.variables("readout", f"least_{quantity}", shared=True)
+    # The certainty of a choice may grow with age; the scale of a continuous action keeps its floor.
+    age = "youth*" if plan.learning["rates_fall"] and quantity == "entropy" else ""
+    return f"int({quantity} < {age}least_{quantity})*({signal})"
 
 
 def _uniform(index):
