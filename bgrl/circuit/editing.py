@@ -162,10 +162,16 @@ class Editing:
         return self.connect(source, nucleus, name, **fields)
 
     def disconnect(self, name):
-        """Remove a projection and what modulates it. Unlike `lesion`, this makes another program."""
+        """Remove a projection, with what modulates it and parameters that only its rule uses.
+
+        Unlike `lesion`, this makes another program.
+        """
         choose("projection", name, self.projections)
         left = {k: p for k, p in self.projections.items() if name not in (k, p.pathway)}
-        return replace(self, projections=left)
+        found, target = replace(self, projections=left), self.projections[name].target
+        kept = self.populations[target].parameters.keys() - (self.used(target) - found.used(target))
+        parameters = {k: p for k, p in self.populations[target].parameters.items() if k in kept}
+        return found._with_population(target, parameters=parameters)
 
     def add_population(self, name, population):
         """Add a nucleus, a `bgrl.circuit.Population`, which `connect` then connects."""
@@ -179,14 +185,12 @@ class Editing:
         for readout in self._readouts().values():
             if name in {readout.reads, *(state.split(".")[0] for state in readout.feedback_to)}:
                 raise InputError(f"{readout.name!r} reads or feeds back to {name!r}; lesion it")
-        ends = {k for k, p in self.projections.items() if name in (p.source, p.target)}
-        return replace(
-            self,
-            populations={k: p for k, p in self.populations.items() if k != name},
-            projections={
-                k: p for k, p in self.projections.items() if k not in ends and p.pathway not in ends
-            },
-        )
+        circuit = self
+        for key, p in self.projections.items():
+            if name in (p.source, p.target) and key in circuit.projections:
+                circuit = circuit.disconnect(key)
+        left = {k: p for k, p in circuit.populations.items() if k != name}
+        return replace(circuit, populations=left)
 
     def scale(self, name, factor):
         """Multiply the initial weights of a projection or readout by a number, at least 0."""
