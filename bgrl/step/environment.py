@@ -66,6 +66,7 @@ def _task(b, plan):
         b.variables("task", "ended")
         ended = ["ended = 1.0*int(terminated > 0 or truncated > 0)"]
         done, pending = "terminated > 0 or restart > 0", "ended*(1 - done)"
+    anew = ("trial_return", "trial_return_lost", *happened)
     session = []
     if task["unbroken"]:
         b.variables("task", "session_ended")
@@ -77,8 +78,7 @@ def _task(b, plan):
             session = ["session_ended = 1.0*int(truncated > 0 or restart > 0)"]
     code = [
         "trial_length = (trial_length*(1 - done) + 1)*(1 - restart)",
-        "trial_return = trial_return*(1 - done)*(1 - restart)",
-        *(f"{name} = {name}*(1 - done)*(1 - restart)" for name in happened),
+        *(f"{name} = {name}*(1 - done)*(1 - restart)" for name in anew),
         "truncated = 0.0",
         *step,
         # In a step that only starts a trial nothing comes of what the code makes of its state.
@@ -87,7 +87,7 @@ def _task(b, plan):
         *ended,
         *session,
         f"done = 1.0*int({done})",
-        "trial_return = trial_return + reward",
+        taken_in(b, "task", "trial_return", "reward"),
         *reset,
         *(f"{name} = {names[name]}" for name in task["variables"] if name in names),
         f"restart = {pending}",
