@@ -297,15 +297,18 @@ class Editing:
         if path in ("dt", "substeps"):
             read = read_number if path == "dt" else read_count
             return replace(self, **{path: read(path, value)})
-        if path in (names := [f"dopamine.{name}" for name in values_of(self.dopamine)]):
-            changed = {path.removeprefix("dopamine."): read_number(path, value)}
-            return replace(self, dopamine=replace(self.dopamine, **changed))
-        owners = [*self.populations, *self._pathways(), *self._readouts()]
+        owners = [*self.populations, *self._pathways(), *self._readouts(), "dopamine"]
         owner = max((o for o in owners if path.startswith(f"{o}.")), key=len, default=None)
         if owner is None:
-            choose("name", path.rpartition(".")[0] or path, [*owners, "dt", "substeps", *names])
+            before = path.rpartition(".")[0]
+            unknown = path if before in ("", "dt", "substeps") else before
+            choose("name", unknown, [*owners, "dt", "substeps"])
             raise InputError(f"what of {path!r} is meant is not said; {path}.NAME is needed")
         name = path.removeprefix(f"{owner}.")
+        fields = values_of(self.dopamine)
+        if owner == "dopamine" and (name in fields or owner not in self.populations):
+            changed = {choose(f"field of {owner!r}", name, fields): read_number(path, value)}
+            return replace(self, dopamine=replace(self.dopamine, **changed))
         if owner not in self.populations:
             fields = PROJECTION if owner in self.projections else READOUT
             dynamics = getattr(self._pathway_of(owner), "dynamics", None)
