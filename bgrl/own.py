@@ -1,7 +1,9 @@
 """Files of a user's own, in the place of the name of a model, a task, an optimizer or an experiment."""
 
 import functools
+import hashlib
 import importlib.util
+import sys
 import traceback
 from pathlib import Path
 
@@ -116,8 +118,10 @@ def load(path):
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
-    spec = importlib.util.spec_from_file_location(f"own_{Path(path).stem}", path)
-    module = importlib.util.module_from_spec(spec)
+    name = f"own_{Path(path).stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    # What is defined there is found by this name in other processes, too, which have loaded it.
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:  # whatever the user's file raises

@@ -183,14 +183,17 @@ class AgentSettings(EvaluatedSettings, ABC):
         if _of_circuit(name):
             return dataclasses.replace(self, circuit_options=self.circuit_options | {name: text})
         kinds = self.settable()
-        value = read_value(name, text, kinds[choose("setting", name, kinds)])
+        task = name.startswith("task.")
+        valid = [k for k in kinds if k.startswith("task.")] if task else kinds
+        also = "" if task else "what is of the circuit, as in cortex.tau"
+        value = read_value(name, text, kinds[choose("setting", name, valid, also)])
         own = options_of(type(self)).get(name)
         if own:
             choices = own[1].metadata["choices"]
             if choices and value not in choices:
                 choose(name, value, choices)
             return dataclasses.replace(self, **{name: value})
-        if name.startswith("task."):
+        if task:
             options = self.task_options | {name.removeprefix("task."): value}
             return dataclasses.replace(self, task_options=options)
         return dataclasses.replace(self, learning_options=self.learning_options | {name: value})
@@ -225,10 +228,12 @@ class AgentSettings(EvaluatedSettings, ABC):
             contradict each other.
         """
         task, options = self.make_task(), self.circuit_options
+        made = make_circuit(task)
+        self._check_levels(made)
         if "step" in self.task_options and "substeps" in options and "dt" not in options:
             dt = task.step_duration / read_value("substeps", options["substeps"], int)
             options = options | {"dt": str(dt)}
-        circuit = edit(make_circuit(task), options, self.scales, self.lesions)
+        circuit = edit(made, options, self.scales, self.lesions)
         own = task.step_duration
         if own is not None and not agree(own, circuit.step) and task.environment is None:
             if "step" in self.task_options:
@@ -238,6 +243,21 @@ class AgentSettings(EvaluatedSettings, ABC):
                 )
             task = self.make_task(step=circuit.step)
         return Agent(circuit, task, Learning(**self.learning()), self.replicates)
+
+    def _check_levels(self, circuit):
+        """Refuse ``learning.discount`` or ``run.steps``: only names of circuit and task have a dot."""
+        learned = [*(f.name for f in dataclasses.fields(Learning)), "learning_rate"]
+        levels = {"learning": learned, "run": options_of(type(self)), "circuit": None}
+        for name, text in self.circuit_options.items():
+            level, _, setting = name.partition(".")
+            if level not in levels or level in (*circuit.populations, *circuit.projections):
+                continue
+            if level == "circuit":
+                circuit.set(setting, text)
+            else:
+                valid = [k for k in levels[level] if k not in _NAMELESS]
+                choose(f"setting of {level}", setting, valid)
+            raise InputError(f"{name!r} is called {setting!r} here; {setting}={text} is needed")
 
     def train(self, agent, record=TRACES, interventions=()):
         """Let an agent learn, and evaluate it on the way.

@@ -1,13 +1,13 @@
 """An experiment at every combination of some settings, over processes or machines, as one dataset.
 
-``python -m experiments.sweep EXPERIMENT --vary NAME=VALUE,VALUE,... [--vary ...]`` varies any setting of
-the experiment, of the learning rule (discount, rate_critic, ...; learning_rate for all three rates) or
-of the task (task.NAME), and takes all options of the experiment. A point of a sweep is a run of the
-experiment, all with the same seed. Points are spread over the cores of this machine by dask, each in
-one process if --processes says nothing else, or over the workers of a scheduler that runs already,
-which must see the same files. Finished points are kept, so that a sweep that was stopped or killed goes
-on when the same command is given again, and one with further values computes only what is new. A point
-that fails is reported; the others finish.
+``python -m experiments.sweep EXPERIMENT --vary NAME=VALUE,VALUE,... [--vary ...]`` varies any setting
+of the experiment, of the learning rule (discount, rate_critic, ...; learning_rate for all three rates)
+or of the task (task.NAME), and takes all options of the experiment, which may be a FILE.py of one's
+own. A point of a sweep is a run of the experiment, all with the same seed. Points are spread over the
+cores of this machine by dask, each in one process if --processes says nothing else, or over the workers
+of a scheduler that runs already, which must see the same files. Finished points are kept, so that a
+sweep that was stopped or killed goes on when the same command is given again, and one with further
+values computes only what is new. A point that fails is reported; the others finish.
 """
 
 import contextlib
@@ -46,6 +46,7 @@ from bgrl.experiment import (
     configure,
     described,
     finished_settings,
+    load_own,
     make_parser,
     name_and_value,
     refuse_other,
@@ -54,6 +55,7 @@ from bgrl.experiment import (
     show,
     typed_command,
 )
+from bgrl.own import NamesOrFile, is_file
 from bgrl.settings import AgentSettings
 from bgrl.simulation import check_cost
 
@@ -78,6 +80,13 @@ def sweepable():
         for name, module in modules.items()
         if issubclass(getattr(module, "Config", object), AgentSettings)
     }
+
+
+def module_of(experiment):
+    """The module of an experiment: one of `sweepable` by its name, or a file of the user's own."""
+    if is_file(experiment):
+        return load_own(experiment)
+    return importlib.import_module(f"bgrl.experiments.{experiment}")
 
 
 def read_variations(texts):
@@ -169,7 +178,7 @@ def run_point(experiment, config, failure=None):
     if failure:
         return failure
     try:
-        data = importlib.import_module(f"bgrl.experiments.{experiment}").run(config)
+        data = module_of(experiment).run(config)
         save(data, config.output, config.work())
     except (InputError, RunError) as error:
         return str(error)
@@ -257,7 +266,7 @@ def _fits(structure):
 
 def _possible(experiment, points):
     """Points whose agents can be made, their structures, and file of each other one to why not."""
-    module = importlib.import_module(f"bgrl.experiments.{experiment}")
+    module = module_of(experiment)
     possible, structures, failures = [], [], {}
     for point in points:
         try:
@@ -268,8 +277,8 @@ def _possible(experiment, points):
     return possible, structures, failures
 
 
-def _prepare(client, imports_brian2):
-    """Let scheduler and workers find this checkout; import Brian2 where it runs in the worker."""
+def _prepare(client, imports_brian2, experiment):
+    """Let scheduler and workers find checkout and experiment; import Brian2 where it is to run."""
     from distributed import WorkerPlugin
 
     root, own = str(Path(__file__).parents[1]), client.cluster is not None
@@ -277,6 +286,8 @@ def _prepare(client, imports_brian2):
     def find_checkout():
         if root not in sys.path:
             sys.path.insert(0, root)
+        if experiment.endswith(".py"):  # whose settings are sent
+            importlib.import_module("bgrl.own").load(experiment)
 
     class Preparation(WorkerPlugin):
         def setup(self, worker):
@@ -312,7 +323,7 @@ def run_points(experiment, points, client, bar):
     """
     from distributed import as_completed
 
-    _prepare(client, any(BACKENDS[point.backend].imports_brian2 for point in points))
+    _prepare(client, any(BACKENDS[point.backend].imports_brian2 for point in points), experiment)
     possible, structures, failures = _possible(experiment, points)
     bar.update(len(failures))
     programs, futures = {}, {}
@@ -524,7 +535,7 @@ def _explained(experiment, points, name):
         }
     units = "1"
     if name.startswith("task."):
-        module = importlib.import_module(f"bgrl.experiments.{experiment}")
+        module = module_of(experiment)
         for point in points:
             with contextlib.suppress(InputError):
                 parameters = module.agent(point).task.parameters
@@ -578,7 +589,7 @@ def sweep(
         data = combine(experiment, coordinates, points, failures)
         settings = settings_of(experiment, config, coordinates)
         data.attrs |= {
-            "title": f"bgrl: sweep of {experiment}",
+            "title": f"bgrl: sweep of {Path(experiment).stem}",
             "experiment": "sweep",
             "configuration": describe(settings),
             "settings": describe(settings),
@@ -699,9 +710,17 @@ def main(arguments=None):
     valid = sweepable()
     if not words or words[0].startswith("-"):
         _parser_of_all(valid).parse_args(words)
-    experiment = choose("experiment to sweep", words[0], valid)
-    module = valid[experiment]
-    parser = make_parser(f"sweep {experiment}", module, __doc__)
+    experiment = words[0]
+    if is_file(experiment):
+        experiment = str(Path(experiment).absolute())  # workers may be in another folder
+    else:
+        choose("experiment to sweep", experiment, valid, NamesOrFile.also)
+    module = module_of(experiment)
+    if not (issubclass(module.Config, AgentSettings) and hasattr(module, "agent")):
+        raise InputError(
+            f"{words[0]}: a sweep needs a Config of AgentSettings, and a function agent(config)"
+        )
+    parser = make_parser(f"sweep {words[0]}", module, __doc__)
     _add_own(parser)
     options = vars(parser.parse_args(words[1:]))
     vary, workers, scheduler = (options.pop(k) for k in ("vary", "workers", "scheduler"))
@@ -751,7 +770,7 @@ def _parser_of_all(valid):
     own = f"{typed('experiments.sweep')} EXPERIMENT --help"
     parser.epilog = f"{own} shows the experiment's own options as well."
     parser.usage = "%(prog)s EXPERIMENT --vary NAME=VALUE,VALUE,... [options]"
-    parser.add_argument("EXPERIMENT", help=f"one of {', '.join(valid)}")
+    parser.add_argument("EXPERIMENT", help=f"one of {', '.join(valid)}; or FILE.py")
     _add_own(parser)
     return parser
 
@@ -769,7 +788,7 @@ def cost(experiment, config, variations, workers=None):
     list of str
         Lines for people.
     """
-    module = importlib.import_module(f"bgrl.experiments.{experiment}")
+    module = module_of(experiment)
     _, points = unfinished(config, variations)
     todo = [point for point in points if not Path(point.output).exists()]
     measured, total = {}, 0.0

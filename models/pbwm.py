@@ -137,6 +137,9 @@ def circuit(task, units=32):
 
 def by_gradient(circuit):
     """The same circuit whose gate learns by the gradient, without tags."""
-    names = [f"cortex->{name}" for name in SIGNS]
-    changed = {name: replace(circuit.projections[name], rule=None) for name in names}
-    return replace(circuit, projections=circuit.projections | changed)
+    for name in SIGNS:
+        plain = replace(circuit.projections[f"cortex->{name}"], rule=None)
+        # What only tags need goes with them.
+        circuit = circuit.disconnect(f"gpi->{name}").disconnect(f"cortex->{name}")
+        circuit = replace(circuit, projections={**circuit.projections, f"cortex->{name}": plain})
+    return circuit

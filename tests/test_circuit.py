@@ -6,6 +6,7 @@ import pytest
 
 import models
 import models.rtrrl
+from bgrl.agent import Agent
 from bgrl.circuit import (
     Circuit,
     Distribution,
@@ -13,6 +14,7 @@ from bgrl.circuit import (
     Population,
     Projection,
     Readout,
+    Rule,
     normal,
     truncated_normal,
     uniform,
@@ -185,11 +187,72 @@ def test_units_of_equations_are_checked(equations, message):
     from bgrl.backends import load
 
     agent = models.agent("rtrrl", make("memory_chain"), units=3)
-    parameters = {"tau": Parameter(20.0, unit="ms")}
+    parameters = {"tau": Parameter(20.0, unit="ms")} if "tau" in equations else {}
     populations = {"cortex": cortex(equations=equations, parameters=parameters)}
     agent = replace(agent, circuit=replace(agent.circuit, populations=populations))
     with pytest.raises(InputError, match=message):
         load("numpy", agent.structure())
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule", "refused"),
+    [
+        ({}, None, None),
+        ({"parameters": ("gain",)}, None, "parameter 'gain'"),
+        ({"parameters": ("gain",)}, Rule("weight + gain*dopamine*pre", "0.0"), None),
+        ({"parameters": ("gain",)}, Rule("weight", "gain*pre"), None),
+        ({"map": {"rate": "tanh(apical)"}}, None, "drive 'drive', which 'action->cortex' feeds"),
+        ({"map": {"rate": "tanh(apical)"}}, Rule("weight", "pre*drive"), None),
+        ({"map": {"rate": "tanh(apical) + 0*drive"}}, None, None),
+        (
+            {"map": {"rate": "tanh(drive)"}},
+            None,
+            "drive 'apical', which 'observation->cortex' feeds",
+        ),
+        # Nothing feeds it, and it has no value: nobody can take it for something that acts.
+        ({"drives": ("drive", "apical", "basal")}, None, None),
+    ],
+)
+def test_what_no_equation_and_no_rule_uses_is_refused(changes, rule, refused):
+    cortex = {"map": {"rate": "tanh(drive + apical)"}, "drives": ("drive", "apical")} | changes
+    task = make("memory_chain")
+    made = circuit(
+        populations={"cortex": Population(3, **cortex)},
+        projections={
+            "observation->cortex": Projection("observation", "cortex", "apical"),
+            "action->cortex": Projection("action", "cortex", rule=rule),
+        },
+        inputs={"observation": len(task.observations), "action": len(task.actions)},
+    )
+    if refused is None:
+        Agent(made, task)
+        return
+    with pytest.raises(InputError) as error:
+        Agent(made, task)
+    message = str(error.value)
+    assert message.startswith(
+        f"population 'cortex': no equation or rule uses its {refused}; use it"
+    )
+    assert "\n" not in message
+
+
+def test_a_projection_goes_with_what_only_its_rule_uses():
+    task = make("two_step")
+    opal = models.circuit("opal", task)
+
+    def parameters(made):
+        Agent(made, task)
+        return {name: list(p.parameters) for name, p in made.populations.items() if p.parameters}
+
+    ruled = {name: ["alpha"] for name in ("d1", "d2", "ventral_striatum")}
+    assert parameters(opal) == ruled
+    one = opal.disconnect("cortex->d1")
+    assert parameters(one) == {k: v for k, v in ruled.items() if k != "d1"}
+    assert parameters(opal.remove_population("cortex")) == {}
+    # Another rule uses it still.
+    rule = opal.projections["cortex->d1"].rule
+    two = opal.connect("cortex", "d1", name="again", rule=rule).disconnect("cortex->d1")
+    assert parameters(two) == ruled
 
 
 def test_editing_a_population_keeps_its_equations():

@@ -116,7 +116,7 @@ def together(programs, forms):
     random = np.random.default_rng(7)
     values = random.uniform(-3, 3, (len(forms), 2)).round(3)
     initial = dict(zip(forms, values, strict=True))
-    gpe = Population(2, map=forms, initial=initial)
+    gpe = Population(2, map={**forms, "arrived": "drive"}, initial=initial)
     names = ["weight", "eligibility", "pre", "dopamine", "trace_decay", "a0", "b1", "drive"]
     base = models.circuit("rtrrl", programs, 1)
     projections = dict(base.projections)

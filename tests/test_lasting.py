@@ -10,11 +10,13 @@ import models
 from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import load
+from bgrl.circuit import Parameter
 from bgrl.errors import InputError
 from bgrl.learning import LASTING, Learning
 from bgrl.recording import Record
 from bgrl.simulation import Run, simulate
 from bgrl.step.assemble import initial_state
+from bgrl.tasks.base import Task
 
 STEPS = 60
 BACKENDS = ["numpy", pytest.param("cpp", marks=pytest.mark.slow)]
@@ -146,6 +148,39 @@ def test_statistics_move_after_millions_of_steps(backend):
         assert np.abs(double).max() > 10 * least, name
         assert np.abs(double).max() < 300 * least / 2, name
         np.testing.assert_allclose(single, double, rtol=0, atol=least, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "backend", [*BACKENDS, pytest.param("cuda-emulated", marks=pytest.mark.slow)]
+)
+def test_the_return_of_a_long_trial_is_the_sum_of_its_rewards(backend):
+    """From 1e5 on, where single precision adds 0.1016 for each 0.1; and the next trial starts at 0."""
+    dripping = Task(
+        name="dripping",
+        summary="0.1 in every step",
+        reference="none",
+        observations={"time": "time"},
+        actions=("left", "right"),
+        variables=("time",),
+        step="reward = 0.1\ntime = time + 1\nterminated = int(time >= length)",
+        reset="time = 0",
+        parameters={"length": Parameter(300.0)},
+    )
+    learner = models.agent("linear", dripping, 2, 2)
+    program = load(backend, learner.structure())
+    # The first step only starts the first trial.
+    state = program.advance(initial_state(learner, program.layout, 3), 0, 2, learn=False)
+    state["task.trial_return"][...] = 1e5
+    for step, steps, start in ((2, 299, 1e5), (301, 300, 0.0)):
+        state = program.advance(state, step, steps)
+        assert (state["task.done"] == 1).all() and (state["task.trial_length"] == 300).all()
+        expected = start + steps * 0.1
+        least = np.spacing(np.float32(expected))
+        np.testing.assert_allclose(state["task.trial_return"], expected, rtol=0, atol=least)
+    # What rounding took of the last trial is not told of this one.
+    state["task.trial_return_lost"][...] = 0.004
+    state = program.advance(state, 601, 1)
+    np.testing.assert_array_equal(state["task.trial_return"], np.float32(0.1))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

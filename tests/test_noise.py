@@ -9,7 +9,7 @@ import models
 from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import load
-from bgrl.circuit import Circuit, Parameter, Population, Projection, Readout
+from bgrl.circuit import Circuit, Parameter, Population, Readout
 from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.simulation import Run, simulate
@@ -29,17 +29,14 @@ TAU, SIGMA = 1000.0, 0.3  # ms, 1
 def wandering(size=5, substeps=1, step=20.0, replicates=2, equations=OU, sigma=SIGMA, **more):
     """An agent whose cortex is nothing but noise, in a trial that does not end."""
     task = tasks.make("memory_chain", length=100_000)
-    cortex = Population(
-        size,
-        equations=equations,
-        parameters={"tau": Parameter(TAU, unit="ms"), "sigma": Parameter(sigma)},
-    )
-    silent = Projection("observation", "cortex", weights=0.0)
+    parameters = {"tau": Parameter(TAU, unit="ms"), "sigma": Parameter(sigma)}
+    used = {name: p for name, p in parameters.items() if name in equations}
+    cortex = Population(size, equations=equations, parameters=used)
     circuit = Circuit(
         dt=step / substeps,
         substeps=substeps,
         populations={"cortex": cortex, **more},
-        projections={"observation->cortex": silent},
+        projections={},
         inputs={"observation": len(task.observations), "action": len(task.actions), "reward": 1},
         actor=Readout("dorsal_striatum", "cortex", weights=0.0, feedback=0.0),
         critic=Readout("ventral_striatum", "cortex", weights=0.0, feedback=0.0),

@@ -33,7 +33,7 @@ def striatum(rule=GO, sign=None, mask=None, tonic=0.25, **readout):
         "d1": Population(
             3,
             map={"rate": "drive*(1 + modulation)"},
-            parameters={"alpha": Parameter(0.1)},
+            parameters={"alpha": Parameter(0.1)} if "alpha" in rule.weight else {},
             drives=("drive", "modulation"),
         ),
         "cortex": Population(4, derivatives={"rate": "(tanh(drive) - rate)/40"}),

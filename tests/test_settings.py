@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
+import models
 from bgrl import tasks
+from bgrl.circuit import Parameter, Population
 from bgrl.errors import InputError
 from bgrl.settings import read_value
 from experiments import cartpole, memory_chain, train
@@ -106,6 +108,58 @@ def test_what_cannot_be_set_is_refused(settings, parts):
     with pytest.raises(InputError) as error:
         memory_chain.Config().with_settings([settings])
     assert all(part in str(error.value) for part in parts), error.value
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "task.lenth",
+            r"unknown setting 'task\.lenth'; valid: task\..*; did you mean 'task.length'",
+        ),
+        (
+            "tau",
+            r"unknown setting 'tau'; valid: .*units or what is of the circuit, as in cortex\.tau",
+        ),
+        (
+            "learning.rat",
+            "unknown setting of learning 'rat'; valid: .*learning_rate, .*trace_network",
+        ),
+        ("learning.discont", "unknown setting of learning 'discont'; .*; did you mean 'discount'"),
+        ("learning.oracle", "unknown setting of learning 'oracle'; valid: "),
+        (
+            "learning.discount",
+            "'learning.discount' is called 'discount' here; discount=1 is needed",
+        ),
+        ("run.stepps", "unknown setting of run 'stepps'; valid: .*; did you mean 'steps'"),
+        ("run.seed", "'run.seed' is called 'seed' here; seed=1 is needed"),
+        ("circuit.cortex.tua", "unknown field of 'cortex' 'tua'; valid: .*; did you mean 'tau'"),
+        ("circuit.cortex.bias", r"'circuit\.cortex\.bias' is called 'cortex\.bias' here"),
+        (
+            "dopamine.tonc",
+            "unknown field of 'dopamine' 'tonc'; valid: baseline, gain, noise, tonic; did",
+        ),
+        ("dopamin.tonic", "unknown name 'dopamin'; valid: .*; did you mean 'dopamine'"),
+        ("dt.x", r"unknown name 'dt\.x'; valid: .*; did you mean 'dt'"),
+    ],
+)
+def test_what_is_mistyped_is_answered_by_what_there_is_at_its_level(name, message):
+    with pytest.raises(InputError, match=message) as error:
+        memory_chain.agent(memory_chain.Config().with_settings([(name, "1")]))
+    others = {"task": "discount", "learning": "cortex", "run": "cortex", "dopamine": "cortex"}
+    listed = str(error.value).partition("valid: ")[2]
+    assert "\n" not in listed and others.get(name.split(".")[0], "no such") not in listed
+
+
+def test_a_nucleus_may_be_called_as_a_level_is():
+    def learning(task):
+        circuit = models.circuit("rtrrl", task, 3)
+        nucleus = Population(2, map={"rate": "gain*drive"}, parameters={"gain": Parameter(2.0)})
+        return circuit.add_population("learning", nucleus)
+
+    config = memory_chain.Config().with_settings([("learning.gain", "3")])
+    made = config.make_agent(learning).circuit
+    assert made.populations["learning"].parameters["gain"].value == 3.0
 
 
 def test_tables_cannot_be_written_as_text():

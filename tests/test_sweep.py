@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import re
 import shutil
 import signal
@@ -206,6 +207,64 @@ def test_a_sweep_with_one_value_more_computes_only_that(tmp_path, in_this_proces
     assert [steps for _, steps in in_this_process] == [7, 7, 7]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.nc", "a.nc.points", "a.png"]
     assert len(list((tmp_path / "a.nc.points").iterdir())) == 6
+
+
+#: An experiment of one's own: `memory_chain` with another name for the length.
+OWN = """
+from dataclasses import dataclass
+
+from bgrl import models, tasks
+from bgrl.settings import AgentSettings, option
+
+ANALYSIS = "bgrl.analysis.train"
+QUICK = {"steps": 100}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(AgentSettings):
+    delay: int = option(3, "steps to remember")
+
+    def task_name(self):
+        return "memory_chain"
+
+    def make_task(self, **options):
+        return tasks.make("memory_chain", **{"length": self.delay} | options)
+
+
+def agent(config):
+    return config.make_agent(lambda task: models.circuit("rtrrl", task, config.units))
+
+
+def run(config):
+    return config.train(agent(config))
+"""
+
+
+def test_an_experiment_of_ones_own_is_swept(tmp_path, in_this_process, monkeypatch):
+    (tmp_path / "delays.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    words = [*map(str, WORDS), "--vary", "delay=2,4", "--output", "a.nc"]
+    assert sweep.main(["delays.py", *words]) == 0
+    assert len(in_this_process) == 2
+    data = dataset.read(tmp_path / "a.nc")
+    assert data["evaluation"]["delay"].values.tolist() == [2, 4]
+    for delay, file in zip((2, 4), data["points"]["file"].values, strict=True):
+        configuration = dataset.read(tmp_path / "a.nc.points" / file).attrs["configuration"]
+        assert f'"length": {delay}.0' in configuration or f'"length":{delay}.0' in configuration
+    # Workers are sent its settings.
+    config = sweep.module_of(str(tmp_path / "delays.py")).Config(**SHORT, delay=5)
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert sweep.main(["delays.py", *words]) == 0 and len(in_this_process) == 2
+
+
+def test_an_experiment_of_ones_own_that_has_no_agent_is_refused(tmp_path):
+    (tmp_path / "bare.py").write_text(OWN.replace("def agent", "def other"))
+    with pytest.raises(
+        InputError, match=r"bare\.py: a sweep needs a Config of AgentSettings, and a"
+    ):
+        sweep.main([str(tmp_path / "bare.py"), "--vary", "delay=2,4"])
+    with pytest.raises(InputError, match=r"nothing\.py: no such file"):
+        sweep.main([str(tmp_path / "nothing.py"), "--vary", "delay=2,4"])
 
 
 def test_a_sweep_whose_backend_is_missing_here_is_refused_before_its_points(

@@ -361,6 +361,11 @@ def test_another_projection_between_the_same_nuclei_has_its_own():
             lambda: Synapse("", {"failure": Parameter(0.3, trainable=True)}, "released*source"),
             "'failure' is trainable, but derivatives hold what was drawn",
         ),
+        (
+            lambda: Synapse("ds/dt = -s/tau : 1", {"tau": 9, "rise": 2}),
+            "synapse of 's': nothing uses its parameter 'rise'; use it or leave it out",
+        ),
+        (lambda: Synapse("", {"failure": 0.3}, "source"), "nothing uses its parameter 'failure'"),
         (lambda: Synapse(""), "have no line 'dx/dt = ... : 1'"),
         (lambda: Synapse("dreleased/dt = 1/tau : 1", {"tau": 9}), "'released' is no name for a"),
         (lambda: Synapse("ds/dt = -s : 1", initial={"q": 1}), "unknown initial variable of syna"),

@@ -73,6 +73,7 @@ class Agent:
         self._check_readouts()
         self._check_names()
         self._check_rules()
+        self._check_used()
         self._check_modulated()
 
     def _check_steps(self):
@@ -147,6 +148,20 @@ class Agent:
                 raise InputError(
                     f"rule of {name!r}: `chosen` is not known in {p.target!r}, which the actor neither "
                     "reads nor feeds back to (feedback_to)"
+                )
+
+    def _check_used(self):
+        """A parameter, or a drive that is fed, must do something."""
+        for name, p in self.circuit.populations.items():
+            declared = {k: f"parameter {k!r}" for k in p.parameters}
+            for key, q in self.circuit.projections.items():
+                if q.target == name and q.modulates is None:
+                    declared.setdefault(q.drive, f"drive {q.drive!r}, which {key!r} feeds")
+            unused = [k for k in declared if k not in self.circuit.used(name)]
+            if unused:
+                raise InputError(
+                    f"population {name!r}: no equation or rule uses its {declared[unused[0]]}; use it or "
+                    f"leave it out, or write 0*{unused[0]} if it shall do nothing"
                 )
 
     def _check_modulated(self):

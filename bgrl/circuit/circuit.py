@@ -31,6 +31,7 @@ from bgrl.circuit.text import (
 from bgrl.circuit.values import check_binary, check_rows, check_value, values_of
 from bgrl.description import description
 from bgrl.errors import InputError, check_count, choose
+from bgrl.language import symbols
 from bgrl.quantities import Time
 
 _END = r"[A-Za-z]\w*(\.[A-Za-z]\w*)*"
@@ -327,6 +328,13 @@ class Circuit(Editing):
             for name, p in self.projections.items()
             if (p.target, self.fed_by(name)) == (population, drive)
         ]
+
+    def used(self, name):
+        """Symbols in the equations of a population and in the rules of the projections to it."""
+        into = (p.rule for p in self.projections.values() if p.target == name)
+        texts = [text for rule in into if rule for text in (rule.weight, rule.eligibility)]
+        texts += self.populations[name].described.values()
+        return frozenset().union(*map(symbols, texts))
 
     def to_dict(self):
         """The circuit as JSON values (lists, numbers, strings)."""

@@ -162,10 +162,16 @@ class Editing:
         return self.connect(source, nucleus, name, **fields)
 
     def disconnect(self, name):
-        """Remove a projection and what modulates it. Unlike `lesion`, this makes another program."""
+        """Remove a projection, with what modulates it and parameters that only its rule uses.
+
+        Unlike `lesion`, this makes another program.
+        """
         choose("projection", name, self.projections)
         left = {k: p for k, p in self.projections.items() if name not in (k, p.pathway)}
-        return replace(self, projections=left)
+        found, target = replace(self, projections=left), self.projections[name].target
+        kept = self.populations[target].parameters.keys() - (self.used(target) - found.used(target))
+        parameters = {k: p for k, p in self.populations[target].parameters.items() if k in kept}
+        return found._with_population(target, parameters=parameters)
 
     def add_population(self, name, population):
         """Add a nucleus, a `bgrl.circuit.Population`, which `connect` then connects."""
@@ -179,14 +185,12 @@ class Editing:
         for readout in self._readouts().values():
             if name in {readout.reads, *(state.split(".")[0] for state in readout.feedback_to)}:
                 raise InputError(f"{readout.name!r} reads or feeds back to {name!r}; lesion it")
-        ends = {k for k, p in self.projections.items() if name in (p.source, p.target)}
-        return replace(
-            self,
-            populations={k: p for k, p in self.populations.items() if k != name},
-            projections={
-                k: p for k, p in self.projections.items() if k not in ends and p.pathway not in ends
-            },
-        )
+        circuit = self
+        for key, p in self.projections.items():
+            if name in (p.source, p.target) and key in circuit.projections:
+                circuit = circuit.disconnect(key)
+        left = {k: p for k, p in circuit.populations.items() if k != name}
+        return replace(circuit, populations=left)
 
     def scale(self, name, factor):
         """Multiply the initial weights of a projection or readout by a number, at least 0."""
@@ -293,15 +297,18 @@ class Editing:
         if path in ("dt", "substeps"):
             read = read_number if path == "dt" else read_count
             return replace(self, **{path: read(path, value)})
-        if path in (names := [f"dopamine.{name}" for name in values_of(self.dopamine)]):
-            changed = {path.removeprefix("dopamine."): read_number(path, value)}
-            return replace(self, dopamine=replace(self.dopamine, **changed))
-        owners = [*self.populations, *self._pathways(), *self._readouts()]
+        owners = [*self.populations, *self._pathways(), *self._readouts(), "dopamine"]
         owner = max((o for o in owners if path.startswith(f"{o}.")), key=len, default=None)
         if owner is None:
-            choose("name", path.rpartition(".")[0] or path, [*owners, "dt", "substeps", *names])
+            before = path.rpartition(".")[0]
+            unknown = path if before in ("", "dt", "substeps") else before
+            choose("name", unknown, [*owners, "dt", "substeps"])
             raise InputError(f"what of {path!r} is meant is not said; {path}.NAME is needed")
         name = path.removeprefix(f"{owner}.")
+        fields = values_of(self.dopamine)
+        if owner == "dopamine" and (name in fields or owner not in self.populations):
+            changed = {choose(f"field of {owner!r}", name, fields): read_number(path, value)}
+            return replace(self, dopamine=replace(self.dopamine, **changed))
         if owner not in self.populations:
             fields = PROJECTION if owner in self.projections else READOUT
             dynamics = getattr(self._pathway_of(owner), "dynamics", None)

@@ -103,6 +103,13 @@ class Synapse:
             choose(f"initial variable of {where}", variable, derivatives)
             if isinstance(value, str):
                 check_expression(f"{where}, initial {variable}", value, parameters)
+        texts = [*derivatives.values(), self.output, *self.initial.values()]
+        used = {FAILURE} if self.fails else set()
+        used = used.union(*(symbols(text) for text in texts if isinstance(text, str)))
+        if unused := [name for name in parameters if name not in used]:
+            raise InputError(
+                f"{where}: nothing uses its parameter {unused[0]!r}; use it or leave it out"
+            )
 
     @property
     def dynamics(self):

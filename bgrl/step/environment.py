@@ -35,6 +35,12 @@ def start(agent, plan, seed):
 
 
 def _task(b, plan):
+    _declare(b, plan)
+    b.code("environment", "task", DRAW.sub(_draw, "\n".join(_code(b, plan.task))))
+
+
+def _declare(b, plan):
+    """The group of the task with its variables, where its action is from, and what answers outside."""
     task = plan.task
     b.group("task")
     b.variables("task", *task["variables"], "reward", "terminated", "truncated", "done", "restart")
@@ -56,45 +62,61 @@ def _task(b, plan):
             len(task["variables"]),
             task["closes"],
         )
+
+
+def _code(b, task):
+    """Lines of a step: the task's own code, and what counts, ends and starts trials around it."""
     own = {*task["variables"], *OUTCOME}
     names = {}
     step = _assigned(task["step"], names, own, keeps="restart" if task["closes"] else None)
     outcome = {name: names.pop(name, name) for name in OUTCOME}
     happened = _happened(b, task["events"], names)
     reset = _assigned(task["reset"], names, own, changes="done")
-    done, ended, pending = "terminated > 0 or truncated > 0 or restart > 0", [], "0.0"
-    if task["closes"]:
-        # Where a trial is only cut, the next step is the one that starts another.
-        b.variables("task", "ended")
-        ended = ["ended = 1.0*int(terminated > 0 or truncated > 0)"]
-        done, pending = "terminated > 0 or restart > 0", "ended*(1 - done)"
-    session = []
-    if task["unbroken"]:
-        b.variables("task", "session_ended")
-        if task["closes"]:
-            # A trial in which the session ends is only cut.
-            done, pending = "(terminated > 0 and truncated <= 0) or restart > 0", "truncated"
-            session = ["session_ended = restart"]
-        else:
-            session = ["session_ended = 1.0*int(truncated > 0 or restart > 0)"]
-    code = [
+    done, ended, pending = _ending(b, task)
+    anew = ("trial_return", "trial_return_lost", *happened)
+    return [
         "trial_length = (trial_length*(1 - done) + 1)*(1 - restart)",
-        "trial_return = trial_return*(1 - done)*(1 - restart)",
-        *(f"{name} = {name}*(1 - done)*(1 - restart)" for name in happened),
+        *(f"{name} = {name}*(1 - done)*(1 - restart)" for name in anew),
         "truncated = 0.0",
         *step,
         # In a step that only starts a trial nothing comes of what the code makes of its state.
         *(f"{name} = where(restart, 0.0, {outcome[name]})" for name in OUTCOME),
         *(f"{name} = {name} + {first}*trial_length" for name, first in happened.items()),
         *ended,
-        *session,
         f"done = 1.0*int({done})",
-        "trial_return = trial_return + reward",
+        taken_in(b, "task", "trial_return", "reward"),
         *reset,
         *(f"{name} = {names[name]}" for name in task["variables"] if name in names),
         f"restart = {pending}",
     ]
-    b.code("environment", "task", DRAW.sub(_draw, "\n".join(code)))
+
+
+def _ending(b, task):
+    """When a trial is done, and what its end leaves for the next step.
+
+    Returns
+    -------
+    str
+        Condition in which the next trial starts in this step.
+    list of str
+        Lines that tell apart what has ended, trial and session, where that is not the same.
+    str
+        Expression that is 1 where the next step does nothing but start a trial.
+    """
+    done, ended, pending = "terminated > 0 or truncated > 0 or restart > 0", [], "0.0"
+    if task["closes"]:
+        # Where a trial is only cut, the next step is the one that starts another.
+        b.variables("task", "ended")
+        ended = ["ended = 1.0*int(terminated > 0 or truncated > 0)"]
+        done, pending = "terminated > 0 or restart > 0", "ended*(1 - done)"
+    if not task["unbroken"]:
+        return done, ended, pending
+    b.variables("task", "session_ended")
+    if task["closes"]:
+        # A trial in which the session ends is only cut.
+        done, pending = "(terminated > 0 and truncated <= 0) or restart > 0", "truncated"
+        return done, [*ended, "session_ended = restart"], pending
+    return done, [*ended, "session_ended = 1.0*int(truncated > 0 or restart > 0)"], pending
 
 
 def _happened(b, events, names):

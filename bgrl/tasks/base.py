@@ -52,7 +52,7 @@ OUTCOME = ("reward", "terminated", "truncated")
 RESERVED = {
     *OUTCOME,
     *("action", "done", "ended", "restart", "trial_length", "trial_return", "seed", "replicate"),
-    "session_ended",
+    *("session_ended", *(f"trial_return_{part}" for part in ("lost", "moved", "arrived"))),
     *("i", "N", "t", "dt", "t_in_timesteps", "source", "start", "stop", "name", "pi", "e", "inf"),
 }
 DRAW = re.compile(r"\b(uniform|normal)\(\s*(\d+)\s*\)")
