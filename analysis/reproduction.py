@@ -556,12 +556,12 @@ def main(arguments=None):
         found = redraw(options.folder)
         if not found:
             raise ValueError(f"{options.folder} has no dataset")
+        for page in sorted(Path(options.folder).glob("*.md")):
+            page.write_text(page_tables(page))
+            found.append(page)
     except (ValueError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    for page in sorted(Path(options.folder).glob("*.md")):
-        page.write_text(page_tables(page))
-        found.append(page)
     print("\n".join(f"wrote {path}" for path in found))
     return 0
 

@@ -245,6 +245,15 @@ def test_a_changed_table_is_made_anew(tmp_path):
     assert "`python -m experiments.tables`" in found
 
 
+def test_a_table_without_its_dataset_is_one_line(tmp_path, capsys):
+    dataset.write(made("tables", {"Catch": {"rflo": ending(1, 1)}}), tmp_path / "a.nc")
+    page = tmp_path / "README.md"
+    page.write_text("<!-- table b -->\nold\n<!-- end -->\n")
+    assert reproduction.main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'b.nc'}: no such file\n"
+    assert "old" in page.read_text()
+
+
 def test_every_committed_figure_has_a_dataset():
     figures = {path.stem for path in reproduction.FOLDER.glob("*.svg")}
     assert figures == {path.stem for path in COMMITTED}
