@@ -20,7 +20,7 @@ from .style import (
     new_figure,
     styled,
 )
-from .trials import bootstrap_interval
+from .trials import median_and_interval
 
 #: Population of dopamine neurons to its colour, marker and line.
 POPULATIONS = {
@@ -182,12 +182,9 @@ def summary(data):
             ("reversal points from expectiles, mean", _away(points, theory(data, taus))),
             ("decoded distribution from true one", distances(data, name)),
         ):
-            values = values[~np.isnan(values)]
-            if not len(values):
-                continue
-            low, high = bootstrap_interval(values)
-            middle = np.median(values)
-            rows.append(f"    {text:<38} {middle:6.2f} µl ({low:.2f} to {high:.2f})")
+            middle, low, high = median_and_interval(values)
+            if not np.isnan(middle):
+                rows.append(f"    {text:<38} {middle:6.2f} µl ({low:.2f} to {high:.2f})")
     return rows
 
 

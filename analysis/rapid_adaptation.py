@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from .reproduction import median_and_interval
 from .style import (
     COLOURS,
     axes_or_new,
@@ -13,6 +12,7 @@ from .style import (
     new_figure,
     styled,
 )
+from .trials import median_and_interval
 
 #: Strategy to colour and line.
 STRATEGIES = {

@@ -1,29 +1,40 @@
-"""Figures and tables of the experiments that redo those of Lemmel & Grosu (AAAI 2025).
+"""Figures of the experiments that redo those of Lemmel & Grosu (AAAI 2025).
 
-The replicate is the unit: medians over replicates with 95 % bootstrap intervals, and permutation tests
-of the difference of means where two methods are compared. `final_return` is that of the last
-evaluation, `best_return` that of the best on the way, as in the paper. What the paper reports is in
-``analysis/data/lemmel_grosu_2025.csv``.
-
-``python -m analysis.reproduction`` draws every dataset of docs/reproduction/ anew, without a compiler.
+What they show is worked out in `analysis.reproduction_numbers`. ``python -m analysis.reproduction`` draws
+every dataset of docs/reproduction/ anew and fills the tables of its pages, without a compiler.
 """
 
 import argparse
-import fnmatch
-import functools
-import itertools
 import re
 import sys
 import textwrap
 from pathlib import Path
 
 import numpy as np
-import xarray as xr
 
-from . import verdicts
+from . import rapid_adaptation
 from .learning_curve import plot_learning_curve
+from .reproduction_numbers import (
+    ALGORITHMS,
+    IN_FIGURES,
+    LEVEL,
+    SUITES,
+    coordinates,
+    headline,
+    label,
+    longest_solved,
+    losses,
+    markdown,
+    memory_lengths,
+    normalised,
+    number,
+    published,
+    returns,
+    scores,
+    summary,  # noqa: F401 (the experiments')
+    table,
+)
 from .runs import read
-from .statistics import permutation
 from .style import (
     COLOURS,
     axes_or_new,
@@ -34,27 +45,10 @@ from .style import (
     save_figure,
     styled,
 )
-from .trials import bootstrap_interval, summary_table
+from .trials import median_and_interval
 
-PUBLISHED = Path(__file__).parent / "data" / "lemmel_grosu_2025.csv"
 #: Where the datasets of the repository are, and their figures.
 FOLDER = Path(__file__).parents[1] / "docs" / "reproduction"
-#: Method to what it is called in the published numbers. Which weights carry the learning signal back in
-#: the tables of the paper is not said there.
-ALGORITHMS = {
-    "linear": "linear_td",
-    "linear_meta": "linear_td",
-    "rtrl": "rtrrl_rtrl_ctrnn",
-    "rtrl_slip": "rtrrl_rtrl_ctrnn",
-    "rflo": "rtrrl_rflo_ctrnn",
-    "rflo_bp": "rtrrl_rflo_ctrnn",
-    "rflo_fa": "rtrrl_rflo_ctrnn",
-    "rtu": "rtrrl_*",  # which the paper does not have; beside it stands the best RTRRL
-    "lru": "rtrrl_lru",
-    "bptt": "ppo_ctrnn",
-}
-#: Figures 3 and 4 tell apart what the tables do not.
-_IN_FIGURES = {"linear": "linear_td_no_meta", "rflo_fa": "rtrrl_rflo_ctrnn_fa", "bptt": "ppo_lstm"}
 #: Method to colour, marker and line: told apart without colour too.
 STYLES = {
     "rflo": ("blue", "o", "-"),
@@ -81,243 +75,9 @@ STYLES = {
     "rtu_adam": ("purple", "P", ":"),
     "rtu_rates_only": ("grey", "X", "-"),
 }
-#: Tasks of the two suites of the paper.
-SUITES = {
-    "Gymnax": (
-        *("MetaMaze", "DiscountingChain", "UmbrellaChain", "Catch", "BernoulliBandit"),
-        *("GaussianBandit", "PointRobot", "Reacher", "Swimmer", "MemoryChain-4", "DeepSea-4"),
-    ),
-    "POPGym": (
-        *("StatelessCartPole", "NoisyStatelessCartPole", "Minesweeper", "MultiArmedBandit"),
-        *("RepeatFirst", "RepeatPrevious"),
-    ),
-}
-#: Level below which a difference is marked, and the return of MemoryChain from which on it is solved.
-LEVEL, SOLVED = 0.05, 0.95
-
-
-# What the paper reports ---------------------------------------------------------------------------
-
-
-@functools.cache
-def _published():
-    return tuple(verdicts.published(PUBLISHED))
-
-
-def published(environment, algorithm, sources=("table 3", "table 2")):
-    """What the paper reports of an algorithm in an environment.
-
-    Parameters
-    ----------
-    environment, algorithm : str
-        As in ``lemmel_grosu_2025.csv``; ``rtrrl_*`` is that of RTRRL with the highest median.
-    sources : sequence of str
-        Where in the paper; the first in which there is something counts.
-
-    Returns
-    -------
-    (median, standard deviation) or None
-        The standard deviation is NaN where the paper has none.
-    """
-    for source in sources:
-        found = [
-            (float(row["median"]), float(row["std"] or "nan"))
-            for row in _published()
-            if (row["source"], row["environment"]) == (source, environment)
-            and fnmatch.fnmatchcase(row["algorithm"], algorithm)
-        ]
-        if found:
-            return max(found, key=lambda numbers: numbers[0])
-    return None
-
-
-# Statistics ---------------------------------------------------------------------------------------
-
-
-def median_and_interval(values):
-    """Median over replicates and its 95 % bootstrap interval; NaN without replicates.
-
-    Returns
-    -------
-    tuple of float
-        Median, low, high.
-    """
-    values = np.asarray(values, float)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return (np.nan,) * 3
-    return float(np.median(values)), *bootstrap_interval(values)
-
-
-def coordinates(data):
-    """Name to values of what varies between runs: `task`, `method` and more."""
-    failure = data["points"]["failure"]
-    return {name: failure[name].values.tolist() for name in failure.dims}
-
-
-def returns(data, kind="final_return", **at):
-    """Returns of the replicates of one run.
-
-    Parameters
-    ----------
-    data : xarray.DataTree
-    kind : {"final_return", "best_return"}
-    **at
-        `task`, `method` and what else varies; what is not given is the first.
-    """
-    known = coordinates(data)
-    place = {name: known[name].index(at[name]) if name in at else 0 for name in known}
-    return data["evaluation"][kind].isel(place).values
-
-
-def label(data, method):
-    """A method for people."""
-    points = data["points"].to_dataset()
-    return str(points["method_label"].sel({"method": method}).values)
-
-
-def table(data, **at):
-    """Everything that is to be said of the runs, one row each.
-
-    Parameters
-    ----------
-    data : xarray.DataTree
-    **at
-        Only of the runs with this `task`, `method` or what else varies.
-
-    Returns
-    -------
-    list of dict
-        What varies; `n`, replicates; `final` and `best`, median and interval; `kept`, replicates that
-        end with at least 90 % of their best evaluation; `p`, of the difference of
-        the final returns to those of the first method, NaN for that itself; `published`, median and
-        standard deviation or None; `failure`; `wall_time` in s.
-    """
-    known, rows = coordinates(data), []
-    points = data["points"].to_dataset()
-    first = known["method"][0]
-    for values in itertools.product(*(v if k not in at else [at[k]] for k, v in known.items())):
-        run = dict(zip(known, values, strict=True))
-        final, best = (returns(data, kind, **run) for kind in ("final_return", "best_return"))
-        reference = returns(data, **run | {"method": first})
-        compared = run["method"] != first
-        here = {name: known[name].index(value) for name, value in run.items()}
-        rows.append(
-            {
-                **run,
-                "n": int((~np.isnan(final)).sum()),
-                "final": median_and_interval(final),
-                "best": median_and_interval(best),
-                "kept": int((final >= best - 0.1 * np.abs(best)).sum()),
-                "p": permutation(final, reference) if compared else float("nan"),
-                "published": published(run["task"], ALGORITHMS.get(run["method"], "")),
-                "failure": str(points["failure"].isel(here).values),
-                "wall_time": float(points["wall_time"].isel(here).values),
-            }
-        )
-    return rows
-
-
-def _number(value):
-    return f"{value:.0f}" if abs(value) >= 100 else f"{value:.2f}"
-
-
-def _interval(numbers):
-    middle, low, high = map(_number, numbers)
-    return f"{middle} ({low} to {high})"
-
-
-def _cells(data):
-    """The table as text: head, then a row for each run."""
-    known = coordinates(data)
-    first = label(data, known["method"][0])
-    kept = "end at 90 % of best"
-    head = [*known, "final", "best", kept, "paper (best)", f"p (final, against {first})"]
-    rows = [head]
-    for row in table(data):
-        names = [label(data, row[k]) if k == "method" else f"{row[k]}" for k in known]
-        if row["failure"]:
-            rows.append([*names, f"failed: {row['failure']}", "", "", "", ""])
-            continue
-        paper = "" if row["published"] is None else _number(row["published"][0])
-        p = "" if np.isnan(row["p"]) else f"{max(row['p'], 1e-4):.2g}"
-        returned = _interval(row["final"]), _interval(row["best"])
-        rows.append([*names, *returned, f"{row['kept']} of {row['n']}", paper, p])
-    return rows
-
-
-def markdown(data):
-    """The table of a dataset as Markdown, lines of text."""
-    rows = _cells(data)
-    rule = ["---"] * len(rows[0])
-    return ["| " + " | ".join(row) + " |" for row in (rows[0], rule, *rows[1:])]
-
-
-def summary(data):
-    """Final and best return of every run, as lines of text."""
-    if "points" not in data:
-        return summary_table(data)
-    rows = _cells(data)
-    widths = [max(len(row[k]) for row in rows) for k in range(len(rows[0]))]
-    lines = ["  ".join(f"{text:<{w}}" for text, w in zip(row, widths, strict=True)) for row in rows]
-    count = data["evaluation"].sizes["replicate"]
-    return [
-        f"evaluation with plasticity off, median over {count} replicates (95 % bootstrap interval)",
-        *(f"  {line.rstrip()}" for line in lines),
-    ]
-
-
-def normalised(data, kind, task):
-    """Returns of a task between those of an untrained agent (0) and the best that is known (1).
-
-    The best that is known is the highest of our medians of the best return and of the published
-    medians. Where untrained agents are not among the methods, 0 is guessing, where that is known, else
-    the lowest median of the methods. NaN where nothing is better than that.
-
-    Returns
-    -------
-    dict of str to array (replicates,)
-    """
-    methods = coordinates(data)["method"]
-    highest = [np.nanmedian(returns(data, "best_return", task=task, method=m)) for m in methods]
-    highest += [p[0] for a in ALGORITHMS.values() if (p := published(task, a))]
-    chance = float(data["points"].to_dataset()["chance_return"].sel(task=task))
-    if "untrained" in methods:
-        chance = np.nanmedian(returns(data, task=task, method="untrained"))
-    elif np.isnan(chance):
-        chance = min(np.nanmedian(returns(data, task=task, method=m)) for m in methods)
-    scale = max(highest) - chance
-    scale = scale if scale > 0 else np.nan
-    return {m: (returns(data, kind, task=task, method=m) - chance) / scale for m in methods}
-
-
-def scores(data, kind, suite):
-    """Mean over the tasks of a suite of the normalised return, by method.
-
-    Returns
-    -------
-    dict of str to array (replicates,)
-        Empty if no task of the suite was run.
-    """
-    tasks = [task for task in SUITES[suite] if task in coordinates(data)["task"]]
-    found = [normalised(data, kind, task) for task in tasks]
-    methods = coordinates(data)["method"] if tasks else []
-    found = [each for each in found if not all(np.isnan(v).all() for v in each.values())]
-    methods = methods if found else []
-    return {m: np.mean([each[m] for each in found], axis=0) for m in methods}
-
-
-def longest_solved(data, method):
-    """The longest memory, in steps, of which the median replicate ends at 0.95 or more; 0 if none."""
-    lengths = [int(task.rpartition("-")[2]) for task in coordinates(data)["task"]]
-    ends = [
-        np.nanmedian(returns(data, task=f"MemoryChain-{n}", method=method)) >= SOLVED
-        for n in lengths
-    ]
-    return max((n for n, solved in zip(lengths, ends, strict=True) if solved), default=0)
-
-
-# Figures ------------------------------------------------------------------------------------------
+#: How the paper's numbers are drawn among ours: a line, or a mark in a colour of ours.
+_REPORTED = {"linestyle": (0, (1, 3)), "linewidth": 1}
+_DIAMOND = {"marker": "d", "markersize": 8, "markerfacecolor": "none", "linestyle": "none"}
 
 
 def _style(method):
@@ -385,9 +145,28 @@ def plot_curves(data, task, *, ax=None):
         )
         reported = published(task, ALGORITHMS.get(method, ""))
         if reported:
-            ax.axhline(reported[0], color=colour, linestyle=(0, (1, 3)), linewidth=1)
+            ax.axhline(reported[0], color=colour, **_REPORTED)
     ax.set_title(task, fontsize=8.5)
     return ax
+
+
+def _title(result, text):
+    """A title of a whole figure, in lines that fit it."""
+    lines = textwrap.wrap(text, int(result.get_figwidth() * 14))
+    result.suptitle("\n".join(lines), fontsize=9.5)
+
+
+def _legend(result, ax, entries, **options):
+    """A legend below a figure of what the markers of its axes mean: text to style."""
+    handles = [ax.plot([], [], linestyle="none", **style)[0] for style in entries.values()]
+    result.legend(handles, entries.keys(), loc="outside lower center", **options)
+
+
+def _name_methods(data, ax):
+    """Put the names of the methods below the axes, slanted."""
+    names = [label(data, method) for method in coordinates(data)["method"]]
+    style = {"fontsize": 7, "rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+    ax.set_xticks(range(len(names)), names, **style)
 
 
 def _grid(data, plot, width, height, columns=4):
@@ -402,26 +181,6 @@ def _grid(data, plot, width, height, columns=4):
     for ax, task in zip(axes.flat, tasks, strict=False):
         plot(data, task, ax=ax)
     return result, axes
-
-
-def _reached(data, method):
-    """In how many tasks a method's median reaches what the paper reports of it: final, best, tasks."""
-    rows = [r for r in table(data, method=method) if r["published"]]
-    reached = [
-        [r[kind][0] >= round(r["published"][0], 2) - 0.005 for r in rows]
-        for kind in ("final", "best")
-    ]
-    return *map(sum, reached), len(rows)
-
-
-def _headline(data):
-    """How many published values are reached, as one line."""
-    parts = []
-    for method in coordinates(data)["method"]:
-        final, best, count = _reached(data, method)
-        if count:
-            parts.append(f"{label(data, method)} {final} at the end, {best} on the way, of {count}")
-    return "Published medians reached: " + "; ".join(parts) if parts else "No published value"
 
 
 @styled
@@ -439,16 +198,10 @@ def returns_figure(data):
     for method in reversed(coordinates(data)["method"]):
         colour, marker, _ = _style(method)
         entries = {label(data, method): {"marker": marker, "color": colour}} | entries
-    handles = [axes.flat[0].plot([], [], linestyle="none", **s)[0] for s in entries.values()]
-    columns = min(len(handles), int(result.get_figwidth() / 2.2))
-    result.legend(handles, entries.keys(), loc="outside lower center", ncols=columns, fontsize=8)
-    result.suptitle(_wrapped(_headline(data), result), fontsize=9.5)
+    columns = min(len(entries), int(result.get_figwidth() / 2.2))
+    _legend(result, axes.flat[0], entries, ncols=columns, fontsize=8)
+    _title(result, headline(data))
     return result
-
-
-def _wrapped(text, result):
-    """Text in lines that fit a figure."""
-    return "\n".join(textwrap.wrap(text, int(result.get_figwidth() * 14)))
 
 
 @styled
@@ -460,12 +213,12 @@ def curves_figure(data):
     for ax in axes.flat:
         ax.set_xlabel("steps learned (millions)")
     handles, labels = axes.flat[0].get_legend_handles_labels()
-    handles.append(axes.flat[0].plot([], [], color="black", linestyle=(0, (1, 3)), linewidth=1)[0])
+    handles.append(axes.flat[0].plot([], [], color="black", **_REPORTED)[0])
     labels.append("paper: best")
     result.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
     count = data["evaluation"].sizes["replicate"]
-    text = f"{_headline(data)} (median and quartiles of {count} replicates)"
-    result.suptitle(_wrapped(text, result), fontsize=9.5)
+    text = f"{headline(data)} (median and quartiles of {count} replicates)"
+    _title(result, text)
     return result
 
 
@@ -474,7 +227,7 @@ def plot_memory(data, kind, *, ax=None):
     """Return of MemoryChain against the length of the memory; open diamonds: the paper, table 2."""
     ax = axes_or_new(ax)
     known = coordinates(data)
-    lengths = np.array([int(task.rpartition("-")[2]) for task in known["task"]])
+    lengths = np.array(memory_lengths(data))
     drawn = {}
     for k, method in enumerate(known["method"]):
         colour, marker, line = _style(method)
@@ -490,8 +243,7 @@ def plot_memory(data, kind, *, ax=None):
     for algorithm, colour in drawn.items() if kind == "best_return" else ():
         found = {n: published(t, algorithm) for n, t in zip(lengths, known["task"], strict=True)}
         found = {n: value[0] for n, value in found.items() if value}
-        style = {"marker": "d", "markersize": 8, "markerfacecolor": "none", "linestyle": "none"}
-        ax.plot(found.keys(), found.values(), color=colour, **style)
+        ax.plot(found.keys(), found.values(), color=colour, **_DIAMOND)
     ax.set_xscale("log", base=2)
     ax.set_xticks(lengths, [str(n) for n in lengths])
     ax.minorticks_off()
@@ -512,8 +264,7 @@ def memory_figure(data):
         ax.set_title(text)
     axes[1].set_ylabel("")
     handles, labels = axes[0].get_legend_handles_labels()
-    style = {"marker": "d", "markersize": 8, "markerfacecolor": "none", "linestyle": "none"}
-    handles.append(axes[1].plot([], [], color="black", **style)[0])
+    handles.append(axes[1].plot([], [], color="black", **_DIAMOND)[0])
     labels.append("paper, table 2\n(same colour)")
     result.legend(handles, labels, loc="outside center right", fontsize=8)
     for ax, name in zip(axes, "AB", strict=True):
@@ -526,7 +277,7 @@ def memory_figure(data):
         f"Longest memory (steps) solved at the end by the median of {count} replicates: "
         f"{', '.join(ends)}"
     )
-    result.suptitle(_wrapped(text, result), fontsize=9.5)
+    _title(result, text)
     return result
 
 
@@ -557,15 +308,15 @@ def entropy_figure(data):
             ax.plot([w * shift] * len(row), row, ".", color=COLOURS[colour], markersize=2.5)
     reported = published(task, ALGORITHMS[method], ("figure 4",))
     if reported:
-        style = {"color": "black", "linestyle": (0, (1, 3)), "linewidth": 1}
-        ax.axhline(reported[0], label="paper, figure 4: median of the best (approx.)", **style)
+        text = "paper, figure 4: median of the best (approx.)"
+        ax.axhline(reported[0], color="black", label=text, **_REPORTED)
     ax.set_xscale("log")
     ax.set(xlabel="weight of the policy's entropy", ylabel=f"return per trial of {task}")
     legend_beside(ax, fontsize=7.5)
     best = int(np.nanargmax(medians["final_return"]))
     count = data["evaluation"].sizes["replicate"]
     ax.set_title(
-        f"{label(data, method)}: final return highest, {_number(medians['final_return'][best])},\n"
+        f"{label(data, method)}: final return highest, {number(medians['final_return'][best])},\n"
         f"at a weight of {weights[best]:g} (median, 95 % interval, {count} replicates)"
     )
     return result
@@ -584,14 +335,10 @@ def plot_scores(data, suite, *, ax=None):
             ax.bar(k + shift, middle, 0.38, color=face, edgecolor=colour, linewidth=1.2)
             ax.vlines(k + shift, low, high, color="black", linewidth=1)
     for k, method in enumerate(methods):
-        name = _IN_FIGURES.get(method, ALGORITHMS.get(method, ""))
+        name = IN_FIGURES.get(method, ALGORITHMS.get(method, ""))
         if reported := published(suite, name, ("figure 3",)):
             ax.plot(k + 0.2, reported[0], "d", color="black", markersize=5)
-    ax.set_xticks(range(len(methods)), [label(data, m) for m in methods], fontsize=7)
-    ax.tick_params(axis="x", rotation=30)
-    for tick in ax.get_xticklabels():
-        tick.set_ha("right")
-        tick.set_rotation_mode("anchor")
+    _name_methods(data, ax)
     count = sum(task in SUITES[suite] for task in coordinates(data)["task"])
     ax.axhline(0, color="black", linewidth=0.6)
     ax.set(ylabel="mean normalised return", title=f"{suite}, {count} tasks")
@@ -615,17 +362,11 @@ def plot_matrix(data, *, ax=None):
     ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for i, task in enumerate(known["task"]):
         for j, method in enumerate(known["method"]):
-            text = _number(np.nanmedian(returns(data, task=task, method=method)))
+            text = number(np.nanmedian(returns(data, task=task, method=method)))
             colour = "white" if values[i, j] < 0.55 else "black"
             ax.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
     ax.set_yticks(range(len(known["task"])), known["task"], fontsize=7)
-    ax.set_xticks(
-        range(len(known["method"])), [label(data, m) for m in known["method"]], fontsize=7
-    )
-    ax.tick_params(axis="x", rotation=30)
-    for tick in ax.get_xticklabels():
-        tick.set_ha("right")
-        tick.set_rotation_mode("anchor")
+    _name_methods(data, ax)
     ax.set_title("Final return, median (brighter: nearer to the best known)", fontsize=8.5)
     return ax
 
@@ -646,30 +387,15 @@ def suite_figure(data):
         "best": {"marker": "s", "color": "black", "markerfacecolor": "white"},
         "paper, figure 3 (approx., its own scale)": {"marker": "d", "color": "black"},
     }
-    handles = [axes[0].plot([], [], linestyle="none", **s)[0] for s in entries.values()]
-    left.legend(handles, entries.keys(), loc="outside lower center", ncols=3, fontsize=7)
+    _legend(left, axes[0], entries, ncols=3, fontsize=7)
     count = data["evaluation"].sizes["replicate"]
     ranking = []
     for suite in suites:
         found = {m: np.nanmedian(v) for m, v in scores(data, "final_return", suite).items()}
         best = max(found, key=found.get)
         ranking.append(f"{suite}: {label(data, best)} {found[best]:.2f}")
-    result.suptitle(
-        f"Highest normalised final return, {'; '.join(ranking)} ({count} replicates)", fontsize=9.5
-    )
+    _title(result, f"Highest normalised final return, {'; '.join(ranking)} ({count} replicates)")
     return result
-
-
-def losses(data):
-    """Method to the tasks in which its final returns are below those of the first (p < 0.05)."""
-    first = coordinates(data)["method"][0]
-    rows = table(data)
-    level = {r["task"]: r["final"][0] for r in rows if r["method"] == first}
-    found = {method: [] for method in coordinates(data)["method"][1:]}
-    for row in rows:
-        if row["p"] < LEVEL and row["final"][0] < level[row["task"]]:
-            found[row["method"]].append(row["task"])
-    return found
 
 
 @styled
@@ -708,7 +434,7 @@ def ablations_figure(data):
     count = len(coordinates(data)["task"])
     parts = [f"{label(data, m)} {len(tasks)}" for m, tasks in losses(data).items()]
     title = f"Tasks of {count} in which less is reached at the end (p < 0.05): " + ", ".join(parts)
-    result.suptitle(_wrapped(title, result), fontsize=9.5)
+    _title(result, title)
     return result
 
 
@@ -738,6 +464,9 @@ FIGURES = {
 def figure(data):
     """The figure of a dataset."""
     return FIGURES.get(data.attrs.get("experiment"), single_figure)(data)
+
+
+# Figures and pages of a folder --------------------------------------------------------------------
 
 
 def redraw(folder, target=None):
@@ -787,7 +516,7 @@ def page_tables(page):
     """
 
     def made(match):
-        with xr.open_datatree(Path(page).parent / f"{match[2]}.nc", engine="netcdf4") as data:
+        with read(Path(page).parent / f"{match[2]}.nc") as data:
             return match[1] + "\n".join([*_described(data), "", *_table(data), ""]) + match[3]
 
     return _BLOCK.sub(made, Path(page).read_text())
@@ -797,8 +526,6 @@ def _table(data):
     """A dataset as Markdown: its table, or its summary as it is printed."""
     if "points" in data:
         return markdown(data)
-    from . import rapid_adaptation
-
     return ["```text", *rapid_adaptation.summary(data), "```"]
 
 
@@ -829,12 +556,12 @@ def main(arguments=None):
         found = redraw(options.folder)
         if not found:
             raise ValueError(f"{options.folder} has no dataset")
+        for page in sorted(Path(options.folder).glob("*.md")):
+            page.write_text(page_tables(page))
+            found.append(page)
     except (ValueError, OSError) as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    for page in sorted(Path(options.folder).glob("*.md")):
-        page.write_text(page_tables(page))
-        found.append(page)
     print("\n".join(f"wrote {path}" for path in found))
     return 0
 

@@ -303,6 +303,21 @@ def bootstrap_interval(values, statistic=np.median, level=0.95, draws=2000, seed
     return float(low), float(high)
 
 
+def median_and_interval(values):
+    """Median over replicates and its 95 % bootstrap interval; NaN without replicates.
+
+    Returns
+    -------
+    tuple of float
+        Median, low, high.
+    """
+    values = np.asarray(values, float)
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return (np.nan,) * 3
+    return float(np.median(values)), *bootstrap_interval(values)
+
+
 def final_return(data):
     """Mean return of each replicate in the last evaluation."""
     return data["evaluation"]["mean_return"].values[:, -1]

@@ -168,6 +168,13 @@ def test_bootstrap_interval_covers_the_truth():
     assert 175 <= covered <= 198
 
 
+def test_median_and_interval():
+    assert trials.median_and_interval([3.0] * 4 + [np.nan]) == (3.0, 3.0, 3.0)
+    middle, low, high = trials.median_and_interval(np.arange(11.0))
+    assert middle == 5.0 and 0 <= low < 5 < high <= 10
+    assert np.isnan(trials.median_and_interval([np.nan])).all()
+
+
 def test_learning_curve_shows_median_quartiles_and_singles():
     ax = learning_curve.plot_learning_curve(by_hand())
     curves = [line for line in ax.lines if len(line.get_xdata()) == 3]

@@ -91,10 +91,9 @@ def test_analysis_stands_alone():
 def test_no_short_names():
     """In an install there is no `models`, only `bgrl.models`."""
     for name in BESIDE:
-        for path in (ROOT / name).glob("*.py"):
-            assert not re.search(
-                rf"^\s*(import|from) ({'|'.join(BESIDE)})\b", path.read_text(), re.M
-            )
+        for path in (ROOT / name).rglob("*.py"):
+            short = rf"^\s*(import |from |ANALYSIS = \")({'|'.join(BESIDE)})\b"
+            assert not re.search(short, path.read_text(), re.M), path
 
 
 def modules():

@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from analysis import plot, reproduction
+from analysis import reproduction_numbers as numbers
 from bgrl import dataset
 from bgrl.backends import load
 from bgrl.errors import InputError
@@ -71,37 +72,28 @@ def ending(*finals, best=None):
 
 
 def test_published_numbers():
-    assert reproduction.published("MemoryChain-64", "rtrrl_rtrl_ctrnn") == (0.61, 0.13)
-    assert reproduction.published("BernoulliBandit", "rtrrl_rflo_ctrnn") == (893.96, 11.35)
+    assert numbers.published("MemoryChain-64", "rtrrl_rtrl_ctrnn") == (0.61, 0.13)
+    assert numbers.published("BernoulliBandit", "rtrrl_rflo_ctrnn") == (893.96, 11.35)
     both = ("table 2", "table 3")
-    assert reproduction.published("BernoulliBandit", "rtrrl_rflo_ctrnn", both) == (371.7, 5.17)
-    assert reproduction.published("DeepSea-4", "rtrrl_lru")[0] == 0.99
-    assert reproduction.published("RepeatPrevious", "rtrrl_*") == (1.0, 0.0)  # of the LRU
-    assert reproduction.published("BernoulliBandit", "rtrrl_*")[0] == 893.96
-    median, deviation = reproduction.published("MemoryChain-64", "rtrrl_rflo_ctrnn", ("figure 4",))
+    assert numbers.published("BernoulliBandit", "rtrrl_rflo_ctrnn", both) == (371.7, 5.17)
+    assert numbers.published("DeepSea-4", "rtrrl_lru")[0] == 0.99
+    assert numbers.published("RepeatPrevious", "rtrrl_*") == (1.0, 0.0)  # of the LRU
+    assert numbers.published("BernoulliBandit", "rtrrl_*")[0] == 893.96
+    median, deviation = numbers.published("MemoryChain-64", "rtrrl_rflo_ctrnn", ("figure 4",))
     assert median == 0.27 and np.isnan(deviation)
-    assert reproduction.published("Pong", "rtrrl_lru") is None
-    assert reproduction.published("GaussianBandit", "linear_td", ("table 3",)) is None
+    assert numbers.published("Pong", "rtrrl_lru") is None
+    assert numbers.published("GaussianBandit", "linear_td", ("table 3",)) is None
 
 
 def test_the_published_file_cites_its_source():
-    text = reproduction.PUBLISHED.read_text()
+    text = numbers.PUBLISHED.read_text()
     assert "Lemmel & Grosu" in text and "arXiv 2311.04830" in text
-    environments = {row["environment"] for row in reproduction._published()}
-    assert environments - set(TASKS) == {"Gymnax", "POPGym"}
-    assert {
-        row["environment"] for row in reproduction._published() if row["source"] == "table 3"
-    } == {*SUITE}
+    rows = numbers._published()
+    assert {row["environment"] for row in rows} - set(TASKS) == {"Gymnax", "POPGym"}
+    assert {row["environment"] for row in rows if row["source"] == "table 3"} == {*SUITE}
 
 
 # Statistics
-
-
-def test_median_and_interval():
-    assert reproduction.median_and_interval([3.0] * 4 + [np.nan]) == (3.0, 3.0, 3.0)
-    middle, low, high = reproduction.median_and_interval(np.arange(11.0))
-    assert middle == 5.0 and 0 <= low < 5 < high <= 10
-    assert np.isnan(reproduction.median_and_interval([np.nan])).all()
 
 
 def test_table():
@@ -115,13 +107,13 @@ def test_table():
             "Swimmer": {"rflo": ending(500, 400, 450), "linear_meta": ending(480, 390, 440)},
         },
     )
-    catch_rflo, catch_linear, swimmer_rflo, swimmer_linear = reproduction.table(data)
+    catch_rflo, catch_linear, swimmer_rflo, swimmer_linear = numbers.table(data)
     assert catch_rflo["final"] == (1, 1, 1) and np.isnan(catch_rflo["p"])
     assert catch_rflo["published"] == (1.0, 0.0) and catch_linear["published"] == (0.27, 0.08)
     assert catch_linear["final"][0] == 0.1 and catch_linear["best"] == (0.5, 0.5, 0.5)
     assert catch_linear["p"] == pytest.approx(0.1) and catch_linear["n"] == 3
     assert swimmer_rflo["final"][0] == 450 and swimmer_linear["p"] > 0.5
-    lines = reproduction.markdown(data)
+    lines = numbers.markdown(data)
     assert lines[0] == (
         "| task | method | final | best | end at 90 % of best | paper (best) "
         "| p (final, against RFLO) |"
@@ -130,16 +122,16 @@ def test_table():
         "| Catch | RFLO | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) | 3 of 3 | 1.00 |  |"
     )
     assert lines[3].endswith("| 0.50 (0.50 to 0.50) | 0 of 3 | 0.27 | 0.1 |")
-    assert len(reproduction.summary(data)) == 6
+    assert len(numbers.summary(data)) == 6
     # RFLO reaches 1.00 of Catch, and not the 465.08 of Swimmer at the end.
-    assert reproduction._reached(data, "rflo") == (1, 1, 2)
-    assert "RFLO 1 at the end, 1 on the way, of 2" in reproduction._headline(data)
+    assert numbers.reached(data, "rflo") == (1, 1, 2)
+    assert "RFLO 1 at the end, 1 on the way, of 2" in numbers.headline(data)
 
 
 def test_who_ends_at_their_best():
     """Nine tenths of it, also where it is negative."""
     returns = [[0, 1, 0.9], [0, 1, 0.89], [-9, -1, -1.1], [-9, -1, -1.2]]
-    row = reproduction.table(made("tables", {"Catch": {"rflo": returns}}))[0]
+    row = numbers.table(made("tables", {"Catch": {"rflo": returns}}))[0]
     assert (row["kept"], row["n"]) == (2, 4)
 
 
@@ -153,10 +145,10 @@ def test_normalised_return():
         },
     )
     # The paper's best of Catch is 1, that of RepeatFirst below ours.
-    assert np.allclose(reproduction.normalised(data, "final_return", "Catch")["rflo"], [0.75, 0.5])
-    assert np.allclose(reproduction.normalised(data, "final_return", "RepeatFirst")["rflo"], 1)
-    assert np.allclose(reproduction.scores(data, "final_return", "Gymnax")["rflo"], [0.75, 0.5])
-    assert np.allclose(reproduction.scores(data, "final_return", "POPGym")["untrained"], 0)
+    assert np.allclose(numbers.normalised(data, "final_return", "Catch")["rflo"], [0.75, 0.5])
+    assert np.allclose(numbers.normalised(data, "final_return", "RepeatFirst")["rflo"], 1)
+    assert np.allclose(numbers.scores(data, "final_return", "Gymnax")["rflo"], [0.75, 0.5])
+    assert np.allclose(numbers.scores(data, "final_return", "POPGym")["untrained"], 0)
 
 
 def test_longest_memory():
@@ -168,8 +160,8 @@ def test_longest_memory():
             "MemoryChain-16": dict.fromkeys(("rflo", "frozen"), half),
         },
     )
-    assert reproduction.longest_solved(data, "rflo") == 4
-    assert reproduction.longest_solved(data, "frozen") == 0
+    assert numbers.longest_solved(data, "rflo") == 4
+    assert numbers.longest_solved(data, "frozen") == 0
     drawn = reproduction.figure(data)
     assert "RFLO 4, frozen reservoir none" in drawn.get_suptitle().replace("\n", " ")
     best = {d.get_label(): d for d in drawn.axes[1].lines}
@@ -187,23 +179,23 @@ NUMBER = re.compile(r"-?\d+\.?\d*(?:e-?\d+)?")
 
 def content(path):
     """Texts of an SVG file, and the numbers of its paths, places and sizes."""
-    texts, numbers = [], []
+    texts, places = [], []
     for element in ElementTree.parse(path).iter():
         tag = element.tag.rpartition("}")[2]
         if tag == "text":
             texts.append("".join(element.itertext()).strip())
         for key in ("d", "x", "y", "transform", "width", "height"):
             if tag in ("path", "text", "use", "g", "image"):
-                numbers += [float(n) for n in NUMBER.findall(element.get(key, ""))]
-    return texts, np.array(numbers)
+                places += [float(n) for n in NUMBER.findall(element.get(key, ""))]
+    return texts, np.array(places)
 
 
 def same(first, second, tolerance=0.05):
     """Whether two SVG files show the same, places within a tolerance (points)."""
-    (texts, numbers), (other_texts, other_numbers) = content(first), content(second)
-    if texts != other_texts or numbers.shape != other_numbers.shape:
+    (texts, places), (other_texts, other_places) = content(first), content(second)
+    if texts != other_texts or places.shape != other_places.shape:
         return False
-    return bool(np.allclose(numbers, other_numbers, rtol=0, atol=tolerance))
+    return bool(np.allclose(places, other_places, rtol=0, atol=tolerance))
 
 
 COMMITTED = sorted(reproduction.FOLDER.glob("*.nc"))
@@ -253,6 +245,15 @@ def test_a_changed_table_is_made_anew(tmp_path):
     assert "`python -m experiments.tables`" in found
 
 
+def test_a_table_without_its_dataset_is_one_line(tmp_path, capsys):
+    dataset.write(made("tables", {"Catch": {"rflo": ending(1, 1)}}), tmp_path / "a.nc")
+    page = tmp_path / "README.md"
+    page.write_text("<!-- table b -->\nold\n<!-- end -->\n")
+    assert reproduction.main([str(tmp_path)]) == 2
+    assert capsys.readouterr().err == f"error: {tmp_path / 'b.nc'}: no such file\n"
+    assert "old" in page.read_text()
+
+
 def test_every_committed_figure_has_a_dataset():
     figures = {path.stem for path in reproduction.FOLDER.glob("*.svg")}
     assert figures == {path.stem for path in COMMITTED}
@@ -278,7 +279,7 @@ def test_every_figure_is_drawn(name, tmp_path):
     dataset.write(data, tmp_path / "a.nc")
     assert plot.main([str(tmp_path / "a.nc"), "--figure", str(tmp_path / "a.png")]) == 0
     assert (tmp_path / "a.png").stat().st_size > 10_000
-    assert len(reproduction.summary(data)) == 2 + len(reproduction.table(data))
+    assert len(reproduction.summary(data)) == 2 + len(numbers.table(data))
 
 
 def test_entropy_title_names_the_best_weight():

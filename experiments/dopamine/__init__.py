@@ -33,7 +33,7 @@ from bgrl.settings import Settings, option
 from bgrl.simulation import Run, simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
-ANALYSIS = "analysis.dopamine"
+ANALYSIS = "bgrl.analysis.dopamine"
 QUICK = {"replicates": 6}
 #: What is recorded in every step.
 RECORDED = ("dopamine", "value", "reward", "done")
