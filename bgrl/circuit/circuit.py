@@ -330,7 +330,17 @@ class Circuit(Editing):
         ]
 
     def used(self, name):
-        """Symbols in the equations of a population and in the rules of the projections to it."""
+        """Symbols in the equations of a population and in the rules of the projections to it.
+
+        Parameters
+        ----------
+        name : str
+            Of the population.
+
+        Returns
+        -------
+        frozenset of str
+        """
         into = (p.rule for p in self.projections.values() if p.target == name)
         texts = [text for rule in into if rule for text in (rule.weight, rule.eligibility)]
         texts += self.populations[name].described.values()
