@@ -60,8 +60,9 @@ class Intervention:
     start : int or str
         A step of the run, or an event: whenever it happens, for `duration` steps. ``"trial_start"`` (the
         step of the first observation; `reward` and dopamine of that step still belong to the trial
-        before), ``"trial_end"`` (the same step, that of the last reward), ``"reward"`` (not 0), or an
-        event of the task that can be told when it happens (the first of its kind in a trial).
+        before), ``"trial_end"`` (the step of the last reward: the same step, or the one before where a
+        time limit cut the trial), ``"reward"`` (not 0), or an event of the task that can be told when it
+        happens (the first of its kind in a trial).
     delay : int
         Task steps from there to the onset.
     duration : int, optional

@@ -106,7 +106,7 @@ VARIABLES = {
     "firing": Recorded("dopamine.firing", "firing of dopamine neurons", "spikes/s"),
     "value": Recorded("dopamine.value", "value"),
     "reward": Recorded("task.reward", "reward"),
-    "done": Recorded("task.done", "trial ended in this step"),
+    "done": Recorded("task.done", "next trial starts in this step"),
     "action": Recorded("policy.action", "action chosen in this step", **_OF_ACTIONS),
     "policy": Recorded(
         ("policy.mean", "readout.policy"),

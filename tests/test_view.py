@@ -416,7 +416,7 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path, files, capsys, mon
     )
     assert told(capsys, "--live", str(tmp_path / "gone")) == (2, expected)
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None)
-    expected = "error: the viewer needs panel and bokeh: pip install 'bgrl[view]'\n"
+    expected = "error: the viewer needs panel and bokeh: pip install '.[view]' in a checkout\n"
     assert told(capsys, files[0]) == (2, expected)
 
 

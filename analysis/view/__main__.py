@@ -42,7 +42,9 @@ def main(arguments=None):
     if not options.files and options.live is None:
         return _fail("no file is given; FILE.nc or --live FOLDER is needed")
     if missing := [name for name in NEEDED if importlib.util.find_spec(name) is None]:
-        return _fail(f"the viewer needs {' and '.join(missing)}: pip install 'bgrl[view]'")
+        return _fail(
+            f"the viewer needs {' and '.join(missing)}: pip install '.[view]' in a checkout"
+        )
     from .serve import serve
 
     try:

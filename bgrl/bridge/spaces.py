@@ -32,7 +32,9 @@ def spaces():
     try:
         from gymnasium import spaces as found
     except ImportError:
-        raise InputError("Gymnasium is not installed; pip install 'bgrl[gymnasium]'") from None
+        raise InputError(
+            "Gymnasium is not installed; pip install '.[gymnasium]' in a checkout"
+        ) from None
     return found
 
 

@@ -16,7 +16,9 @@ from bgrl.tasks.base import OUTCOME
 try:
     import gymnasium
 except ImportError:
-    raise InputError("Gymnasium is not installed; pip install 'bgrl[gymnasium]'") from None
+    raise InputError(
+        "Gymnasium is not installed; pip install '.[gymnasium]' in a checkout"
+    ) from None
 
 _FUNCTIONS = {name: getattr(np, name) for name in FUNCTIONS if name not in ("int", "clip")}
 _FUNCTIONS |= {

@@ -68,7 +68,7 @@ class Projection:
     mask : array of 0 and 1 (target size, source size), optional
         Which synapses exist; all of them where nothing is said.
     sign : {1, -1}, optional
-        Dale's law: learning may not change the sign of a weight.
+        Dale's law: initial weights become this times their absolute value, and learning keeps the sign.
     plastic : bool
         Whether learning changes the weights.
     rule : Rule, optional
@@ -126,6 +126,10 @@ class Projection:
 @description(eq=False)
 class Readout:
     """A linear nucleus that learns from dopamine directly: the actor or the critic.
+
+    Its activity is the weighted sum of the variables that it reads; the critic has a learned bias, too.
+    The critic has one channel. The actor has one for each action; with continuous actions it has two
+    for each, first all means, then all scales.
 
     Parameters
     ----------

@@ -21,7 +21,14 @@ class Learning:
     """Settings of real-time recurrent reinforcement learning: TD(lambda) of actor, critic and network.
 
     Lemmel & Grosu, "Real-Time Recurrent Reinforcement Learning", AAAI 2025, arXiv 2311.04830, whose
-    table 1 the defaults are. Numbers have no unit where none is said.
+    table 1 the defaults are, but for its clip of gradients, `max_norm`. In every task step::
+
+        td_error = reward + discount*value*(1 - done) - previous value
+        parameter += rate*update(td_error*eligibility + entropy_weight*entropy gradient)
+        eligibility = discount*trace*eligibility*(1 - done) + gradient
+
+    with the eligibility of before this step in the second line (`bgrl.slots` has the whole step).
+    Numbers have no unit where none is said.
 
     Parameters
     ----------
@@ -61,9 +68,9 @@ class Learning:
         Rushton 1966, J. Physiol. 185:536): a time that counts to 1,000, or a place far away, no longer
         saturates the neurons behind it. It is then centred and divided by its standard deviation, of
         all that it was while learning, so that small ones count too: a reward of .005, or one of ten
-        actions as the previous one. Means start with an inertia of 30,000 steps at 0: where a trial may
-        wander far, one that follows at once drifts, and with it what every neuron sees. Local to the
-        channel and in time.
+        actions as the previous one; what lies more than 5 from 0 then is set to 5 or -5. Means start
+        with an inertia of 30,000 steps at 0: where a trial may wander far, a mean that followed at once
+        would drift with it, and with it all that the neurons see. Local to the channel and in time.
     scale_reward : bool
         The TD error counts reward in running standard deviations of the discounted sum of past
         reward, so that rates and `entropy_weight` mean the same in every task (Engstrom et al. 2020,
