@@ -23,11 +23,11 @@ every choice; of the chosen cue only. Both come to their bounds ever more slowly
 
 Numbers
 -------
-Those of its program (rougier/one-critic-two-actors, experiments/model.json, commit 9eef160, 2016), in
-spikes/s and ms; the text of the paper was not read. Noise is drawn in every ms there, uniformly and
-that wide; here it is white with the same variance. Weights of one cue at all positions are one weight
-there; here each is drawn by itself and all learn alike. Topalidou & Rougier 2015 (ReScience 1) is no
-model of its own: it reproduces `guthrie_2013`.
+Those of its program (rougier/one-critic-two-actors, experiments/model.json, commit 9eef160, 2016),
+in spikes/s and ms; the text of the paper was not read. Noise is that of `guthrie_2013`; there it is
+of the potential, which in the striatum is not quite the same. Weights of one cue at all positions
+are one weight there; here each is drawn by itself and all learn alike. Topalidou & Rougier 2015
+(ReScience 1) is no model of its own: it reproduces `guthrie_2013`.
 """
 
 from dataclasses import replace
@@ -53,8 +53,6 @@ CORTICAL = {
 SPREAD = 0.005
 #: Rates of learning: of the striatum for outcomes above and below the value, and of the cortex.
 LTP, LTD, HEBB = 0.005, 0.003, 0.0005
-#: How much of the uniform noise's width is its standard deviation.
-WIDTH = 1 / np.sqrt(12)
 #: What the model is made to learn with, see `bgrl.learning.Learning`.
 LEARNING = guthrie.LEARNING | {"rate_critic": 0.025}
 
@@ -79,9 +77,7 @@ def circuit(task, units=CHANNELS):
         If the task has more actions than there are positions.
     """
     made = guthrie.circuit(task, units)
-    populations = {
-        name: replace(p, parameters=_quieter(p.parameters)) for name, p in made.populations.items()
-    }
+    populations = dict(made.populations)
     striatum = populations["striatum_cognitive"]
     learned = {"ltp": Parameter(LTP), "ltd": Parameter(LTD)}
     populations["striatum_cognitive"] = replace(striatum, parameters=striatum.parameters | learned)
@@ -99,13 +95,6 @@ def circuit(task, units=CHANNELS):
         projections[taught] = replace(projections[taught], rule=rule)
     projections |= _cortical(made, learns=projections[taught].plastic)
     return replace(made, populations=populations, projections=projections)
-
-
-def _quieter(parameters):
-    if "noise" not in parameters:
-        return parameters
-    noise = parameters["noise"]
-    return parameters | {"noise": replace(noise, value=noise.value * WIDTH)}
 
 
 def _changed(projection):
