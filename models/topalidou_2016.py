@@ -16,10 +16,12 @@ cortex_cognitive, cortex_motor, cortex_associative
 
 Learning
 --------
-Synapses from cortex to the cognitive striatum change by the TD error of the outcome times the rate of
-the striatal neuron; those from the cognitive to the associative cortex by the rate of the former, at
-every choice; of the chosen cue only. Both come to their bounds ever more slowly. GPi is silenced by
-``inactivate gpi_cognitive->thalamus_cognitive``, and the same of the motor loop.
+Synapses from cortex to the cognitive striatum change by the TD error of the outcome times the rate
+of the striatal neuron, those of the chosen cue only. Those from the cognitive to the associative
+cortex change at every choice by the rate of the former, those of the cue only that cognitive cortex
+favours, which need not be the one at the position that was chosen. Both come to their bounds ever
+more slowly. GPi is silenced by ``inactivate gpi_cognitive->thalamus_cognitive``, and the same of
+the motor loop.
 
 Numbers
 -------
@@ -53,6 +55,8 @@ CORTICAL = {
 SPREAD = 0.005
 #: Rates of learning: of the striatum for outcomes above and below the value, and of the cortex.
 LTP, LTD, HEBB = 0.005, 0.003, 0.0005
+#: What tells a synapse of a cue the rates of the other cues in cognitive cortex.
+OTHERS = tuple(f"other_{k}" for k in range(1, CHANNELS))
 #: What the model is made to learn with, see `bgrl.learning.Learning`.
 LEARNING = guthrie.LEARNING | {"rate_critic": 0.025}
 
@@ -85,7 +89,7 @@ def circuit(task, units=CHANNELS):
     populations["cortex_associative"] = replace(
         associative,
         parameters=associative.parameters | {"hebb": Parameter(HEBB)},
-        drives=("drive", "outcome"),
+        drives=("drive", "outcome", *OTHERS),
     )
     projections = {name: _changed(p) for name, p in made.projections.items()}
     taught = "cortex_cognitive->striatum_cognitive"
@@ -135,9 +139,17 @@ def _cortical(made, learns):
         )
     learned = "cortex_cognitive->cortex_associative"
     gain = CORTICAL["cognitive", "associative"]
-    rule = Rule(_bounded("hebb*eligibility", gain), "pre*outcome")
+    favoured = "*".join(f"int(pre > {name})" for name in OTHERS)
+    rule = Rule(_bounded("hebb*eligibility", gain), f"pre*{favoured}*outcome")
     found[learned] = replace(found[learned], rule=rule, plastic=learns)
-    told = made.projections["outcome"]
     of_cue = guthrie.topography("cognitive", "associative")
-    found["choice"] = replace(told, target="cortex_associative", weights=of_cue @ told.weights)
+    for k, name in enumerate(OTHERS, 1):
+        other = of_cue @ np.roll(np.eye(CHANNELS), k, axis=1)
+        found[name] = Projection(
+            *("cortex_cognitive", "cortex_associative", name), weights=other, plastic=False
+        )
+    # That a cue was chosen, whichever it was.
+    told = made.projections["outcome"]
+    any_cue = np.ones_like(of_cue) @ told.weights
+    found["choice"] = replace(told, target="cortex_associative", weights=any_cue)
     return found

@@ -48,11 +48,24 @@ def test_numbers_are_those_of_the_program():
         "cortex_cognitive->striatum_cognitive",
         "cortex_cognitive->cortex_associative",
     }
-    # An associative neuron is told that its cue was chosen, whatever the position.
-    told = circuit.projections["choice"].weights
-    assert told.shape == (16, 28) and np.flatnonzero(told[:, 26]).tolist() == [8, 9, 10, 11]
     silent = models.circuit("topalidou_2016", tasks.make("memory_chain"))
     assert not any(p.plastic for p in silent.projections.values())
+
+
+def test_hebbian_learning_is_of_the_cue_that_cognitive_cortex_favours():
+    """Whichever cue is at the position that motor cortex chose, and not without a choice."""
+    circuit = model.circuit(two_cues())
+    learned = circuit.projections["cortex_cognitive->cortex_associative"]
+    rates, told = np.array([20.0, 9.0, 54.0, 3.0]), np.zeros(28)
+    symbols = {"pre": learned.mask @ rates}
+    symbols |= {name: circuit.projections[name].weights @ rates for name in model.OTHERS}
+    for chosen in (24, 26):
+        told[:] = np.arange(28) == chosen
+        symbols["outcome"] = circuit.projections["choice"].weights @ told
+        found = evaluate(learned.rule.eligibility, symbols)
+        np.testing.assert_array_equal(found, 54 * (np.arange(16) // 4 == 2))
+    symbols["outcome"] = circuit.projections["choice"].weights @ np.zeros(28)
+    assert not evaluate(learned.rule.eligibility, symbols).any()
 
 
 @pytest.mark.parametrize("error", [0.4, -0.4])
