@@ -246,5 +246,5 @@ def test_it_learns_which_cue_pays():
     told = [legend and [text.get_text() for text in legend.get_texts()] for legend in legends]
     loops = ["cognitive", "motor"]
     assert told == [loops, None, ["learning", "no learning"], loops]
-    # An independent program of the published scheme has 0.97 to 0.73 in the first and third block.
-    assert analysis.decided(data).mean(axis=0)[[0, 2]] == pytest.approx([0.97, 0.72], abs=0.1)
+    # An independent program of the published scheme has 0.96 and 0.75 in the first and third block.
+    assert analysis.decided(data).mean(axis=0)[[0, 2]] == pytest.approx([0.96, 0.75], abs=0.1)
