@@ -80,7 +80,9 @@ def comparisons(data):
         key = row["protocol"], int(row["day"]), row["part"]
         ours, theirs = share(data, *key), float(row["mean"])
         difference = ours.mean() - theirs
-        error = np.hypot(ours.std(ddof=1) / len(ours) ** 0.5, float(row["sd"]) / SESSIONS**0.5)
+        # Published deviations divide by the number of sessions.
+        published_error = float(row["sd"]) / (SESSIONS - 1) ** 0.5
+        error = np.hypot(ours.std(ddof=1) / len(ours) ** 0.5, published_error)
         low, high = difference - 1.96 * error, difference + 1.96 * error
         text = f"0: {ours.mean():.2f} here, {theirs:.2f} published"
         found[key] = Verdict(difference, low, high, text, bool(low <= 0 <= high))

@@ -1,10 +1,12 @@
 """A cognitive loop chooses a cue and a motor loop where it is; the model learns which cues pay.
 
-The model `guthrie_2013` in the task it was made for: two of four cues at two of four positions, rewarded
-with probabilities of 1, 0.66, 0.33 and 0; 120 trials, as in the programs that its numbers are from. How
-often the better cue is chosen, when each loop decides, and whether both decide on the same cue; with and
-without plasticity of the cognitive striatum. As in these programs a trial counts in which the motor
-cortex has decided: its two highest rates differ by 40 spikes/s.
+The model `guthrie_2013` in the task it was made for: two of four cues at two of four positions,
+rewarded with probabilities of 1, 0.66, 0.33 and 0; 120 trials, as in the programs that its numbers
+are from. How often the better cue is chosen, when each loop decides, and whether both decide on the
+same cue; with and without plasticity of the cognitive striatum. As in these programs a trial counts
+in which the motor cortex has decided: its two highest rates differ by 40 spikes/s. There a trial
+ends with the decision, and one without it teaches nothing; here all last 3 s and their choices are
+taught.
 """
 
 from dataclasses import asdict, dataclass

@@ -42,10 +42,13 @@ chosen teaches nothing.
 
 Numbers
 -------
-Those of the programs of Rougier and Topalidou that reproduce the paper (basal-ganglia/guthrie-et-al-2013
-in rougier/Neurosciences, commit a5d01bd), in spikes/s and ms. The text of the paper was not read at the
-source, nor that of their reproduction of it (Topalidou & Rougier 2015, ReScience 1). There noise is drawn
-in every ms, here it is white with the same variance. `DT` is theirs, `STEP` and `GAIN` are ours.
+Those of the programs of Rougier and Topalidou that reproduce the paper
+(basal-ganglia/guthrie-et-al-2013 in rougier/Neurosciences, commit a5d01bd), in spikes/s and ms. The
+text of the paper was not read at the source, nor that of their reproduction of it (Topalidou &
+Rougier 2015, ReScience 1). In model-learning.py noise is drawn in every ms, uniformly, as wide as a
+share of the rate (`NOISE`); here it is white with the same variance, the square of that width over
+12. Their program in Cython adds noise of that width, whatever the rate. `DT` is theirs, `STEP` and
+`GAIN` are ours.
 """
 
 from dataclasses import replace
@@ -63,8 +66,10 @@ PARTS = ("cognitive", "motor", "associative")
 SIZES = {"cognitive": 4, "motor": 4, "associative": 16, "chosen": 4}
 #: Threshold of each nucleus; negative where neurons fire without input.
 THRESHOLDS = {"cortex": -3.0, "striatum": 0.0, "stn": -10.0, "gpi": 10.0, "thalamus": -40.0}
-#: Standard deviation of the noise that is drawn in a ms, as a share of the rate.
+#: Width of the uniform noise that is drawn in a ms, as a share of the rate.
 NOISE = {"cortex": 0.01, "striatum": 0.001, "stn": 0.001, "gpi": 0.03, "thalamus": 0.001}
+#: How much of the width of uniform noise is its standard deviation.
+WIDTH = 1 / np.sqrt(12)
 #: Time constant of all neurons, in ms.
 TAU = 10.0
 #: Gain of each pathway, in both loops; those that begin with "associative" leave associative neurons.
@@ -195,7 +200,7 @@ def _nucleus(nucleus, size):
         "tau": Parameter(TAU, unit="ms"),
         "threshold": Parameter(THRESHOLDS[nucleus]),
         # What is drawn in a ms, and acts for as long.
-        "noise": Parameter(NOISE[nucleus] * np.sqrt(DT / TAU)),
+        "noise": Parameter(NOISE[nucleus] * np.sqrt(DT / TAU) * WIDTH),
     }
     if nucleus == "striatum":
         driven = f"lowest + (highest - lowest)/(1 + exp((half - ({total}))/width))"

@@ -16,18 +16,20 @@ cortex_cognitive, cortex_motor, cortex_associative
 
 Learning
 --------
-Synapses from cortex to the cognitive striatum change by the TD error of the outcome times the rate of
-the striatal neuron; those from the cognitive to the associative cortex by the rate of the former, at
-every choice; of the chosen cue only. Both come to their bounds ever more slowly. GPi is silenced by
-``inactivate gpi_cognitive->thalamus_cognitive``, and the same of the motor loop.
+Synapses from cortex to the cognitive striatum change by the TD error of the outcome times the rate
+of the striatal neuron, those of the chosen cue only. Those from the cognitive to the associative
+cortex change at every choice by the rate of the former, those of the cue only that cognitive cortex
+favours, which need not be the one at the position that was chosen. Both come to their bounds ever
+more slowly. GPi is silenced by ``inactivate gpi_cognitive->thalamus_cognitive``, and the same of
+the motor loop.
 
 Numbers
 -------
-Those of its program (rougier/one-critic-two-actors, experiments/model.json, commit 9eef160, 2016), in
-spikes/s and ms; the text of the paper was not read. Noise is drawn in every ms there, uniformly and
-that wide; here it is white with the same variance. Weights of one cue at all positions are one weight
-there; here each is drawn by itself and all learn alike. Topalidou & Rougier 2015 (ReScience 1) is no
-model of its own: it reproduces `guthrie_2013`.
+Those of its program (rougier/one-critic-two-actors, experiments/model.json, commit 9eef160, 2016),
+in spikes/s and ms; the text of the paper was not read. Noise is that of `guthrie_2013`; there it is
+of the potential, which in the striatum is not quite the same. Weights of one cue at all positions
+are one weight there; here each is drawn by itself and all learn alike. Topalidou & Rougier 2015
+(ReScience 1) is no model of its own: it reproduces `guthrie_2013`.
 """
 
 from dataclasses import replace
@@ -53,8 +55,8 @@ CORTICAL = {
 SPREAD = 0.005
 #: Rates of learning: of the striatum for outcomes above and below the value, and of the cortex.
 LTP, LTD, HEBB = 0.005, 0.003, 0.0005
-#: How much of the uniform noise's width is its standard deviation.
-WIDTH = 1 / np.sqrt(12)
+#: What tells a synapse of a cue the rates of the other cues in cognitive cortex.
+OTHERS = tuple(f"other_{k}" for k in range(1, CHANNELS))
 #: What the model is made to learn with, see `bgrl.learning.Learning`.
 LEARNING = guthrie.LEARNING | {"rate_critic": 0.025}
 
@@ -79,9 +81,7 @@ def circuit(task, units=CHANNELS):
         If the task has more actions than there are positions.
     """
     made = guthrie.circuit(task, units)
-    populations = {
-        name: replace(p, parameters=_quieter(p.parameters)) for name, p in made.populations.items()
-    }
+    populations = dict(made.populations)
     striatum = populations["striatum_cognitive"]
     learned = {"ltp": Parameter(LTP), "ltd": Parameter(LTD)}
     populations["striatum_cognitive"] = replace(striatum, parameters=striatum.parameters | learned)
@@ -89,7 +89,7 @@ def circuit(task, units=CHANNELS):
     populations["cortex_associative"] = replace(
         associative,
         parameters=associative.parameters | {"hebb": Parameter(HEBB)},
-        drives=("drive", "outcome"),
+        drives=("drive", "outcome", *OTHERS),
     )
     projections = {name: _changed(p) for name, p in made.projections.items()}
     taught = "cortex_cognitive->striatum_cognitive"
@@ -99,13 +99,6 @@ def circuit(task, units=CHANNELS):
         projections[taught] = replace(projections[taught], rule=rule)
     projections |= _cortical(made, learns=projections[taught].plastic)
     return replace(made, populations=populations, projections=projections)
-
-
-def _quieter(parameters):
-    if "noise" not in parameters:
-        return parameters
-    noise = parameters["noise"]
-    return parameters | {"noise": replace(noise, value=noise.value * WIDTH)}
 
 
 def _changed(projection):
@@ -146,9 +139,17 @@ def _cortical(made, learns):
         )
     learned = "cortex_cognitive->cortex_associative"
     gain = CORTICAL["cognitive", "associative"]
-    rule = Rule(_bounded("hebb*eligibility", gain), "pre*outcome")
+    favoured = "*".join(f"int(pre > {name})" for name in OTHERS)
+    rule = Rule(_bounded("hebb*eligibility", gain), f"pre*{favoured}*outcome")
     found[learned] = replace(found[learned], rule=rule, plastic=learns)
-    told = made.projections["outcome"]
     of_cue = guthrie.topography("cognitive", "associative")
-    found["choice"] = replace(told, target="cortex_associative", weights=of_cue @ told.weights)
+    for k, name in enumerate(OTHERS, 1):
+        other = of_cue @ np.roll(np.eye(CHANNELS), k, axis=1)
+        found[name] = Projection(
+            *("cortex_cognitive", "cortex_associative", name), weights=other, plastic=False
+        )
+    # That a cue was chosen, whichever it was.
+    told = made.projections["outcome"]
+    any_cue = np.ones_like(of_cue) @ told.weights
+    found["choice"] = replace(told, target="cortex_associative", weights=any_cue)
     return found
