@@ -210,7 +210,7 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     try:
         if work is not None:
             return _simulate(agent, run, work, progress, processes, weights)
-        which = describe({"agent": agent.to_dict(), "run": asdict(run)}), id(weights)
+        which = describe(_identity(agent, run)), id(weights)
         folder, _ = _interrupted.pop(which, (None, None))
         folder = folder or TemporaryFolder("bgrl-run-")
         try:
@@ -228,6 +228,17 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     except OSError as error:
         where = f"the run cannot go on{f' ({error.filename})' if error.filename else ''}"
         raise RunError(str(from_system(where, error))) from None
+
+
+def _identity(agent, run):
+    """Settings that make a run another one, and a digest of the task, whose code they do not tell."""
+    task = describe({"code": agent.task.structure(), "events": agent.task.events})
+    return {
+        "agent": agent.to_dict(),
+        "task": hashlib.sha256(task.encode()).hexdigest(),
+        "run": asdict(run),
+        "version": __version__,
+    }
 
 
 #: Runs that were interrupted in this process and had no folder: what they are, to their folder and the
@@ -272,11 +283,7 @@ def environments(agent, program):
 def _learn(agent, run, folder, progress, program, environments, say, weights, processes):
     program.environment = environments.get("learning")
     names = run.record.resolve(agent.circuit, program.layout)
-    configuration = {
-        "agent": agent.to_dict(),
-        "run": asdict(run),
-        "version": __version__,
-    }
+    configuration = _identity(agent, run)
     initial = initial_state(agent, program.layout, run.seed, run.interventions)
     if weights is not None:
         from bgrl.dataset import set_weights

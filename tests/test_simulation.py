@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import xarray as xr
 
+import models
 from bgrl import dataset, simulation
 from bgrl.checkpoints import Work
 from bgrl.errors import InputError, RunError
@@ -21,6 +23,7 @@ from bgrl.interventions import Intervention
 from bgrl.recording import Record, Sink
 from bgrl.simulation import Run, Stopped, simulate
 from bgrl.step.assemble import initial_state
+from bgrl.tasks.stimulus import stimulus
 
 RECORD = Record(("dopamine", "done", "cortex", "policy", "observation", "reward", "value"))
 
@@ -207,6 +210,25 @@ def test_work_of_another_run_is_refused(small_agent, tmp_path):
     (tmp_path / "foreign" / "thesis.tex").touch()
     with pytest.raises(InputError, match="is no unfinished run"):
         simulate(small_agent(), run(), tmp_path / "foreign")
+
+
+def test_a_task_of_the_same_settings_with_other_code_or_tables_is_another_run(tmp_path):
+    """Its name, parameters and labels, which are its settings, do not tell a task apart."""
+    first, few = stimulus(np.zeros((10, 1))), run(steps=6, evaluations=1, evaluation_steps=4)
+    simulate(models.agent("rtrrl", first, 2, 1), few, tmp_path / "work")
+    table = stimulus(np.ones((10, 1)))
+    with pytest.raises(InputError, match="holds another unfinished run"):
+        simulate(models.agent("rtrrl", table, 2, 1), few, tmp_path / "work")
+    for other in (
+        table,
+        replace(first, step=first.step.replace("reward = 0", "reward = 1")),
+        replace(first, observations=dict.fromkeys(first.observations, "1 - 0")),
+        replace(first, events={"start": ("start", 1)}),
+    ):
+        agent = models.agent("rtrrl", other, 2, 1)
+        assert other.to_dict() == first.to_dict()
+        with pytest.raises(InputError, match="holds another unfinished run"):
+            Work(tmp_path / "work", simulation._identity(agent, few))
 
 
 def test_nothing_is_left_of_a_run_that_fails_before_it_learned(small_agent, tmp_path, monkeypatch):
