@@ -184,8 +184,9 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         nothing in the results, so a run may go on with another number.
     weights : xarray.DataTree, optional
         The dataset of another run, with as many replicates, whose last weights are those to start from:
-        of the same circuit, or of one in which synapses are missing. Agents that normalise inputs or
-        scale reward go on with the statistics of that run. Rates that fall begin anew, as the run does.
+        of the same circuit, or of one in which synapses are missing. Parameters that were learned there
+        are those of that run, whether they learn on or not. Agents that normalise inputs or scale reward
+        go on with the statistics of that run. Rates that fall begin anew, as the run does.
 
     Returns
     -------
@@ -232,7 +233,9 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
 
 def _identity(agent, run):
     """Settings that make a run another one, and a digest of the task, whose code they do not tell."""
-    task = describe({"code": agent.task.structure(), "events": agent.task.events})
+    made = agent.task
+    bounds = np.asarray(made.bounds or (), float).tolist()
+    task = describe({"code": made.structure(), "bounds": bounds, "events": made.events})
     return {
         "agent": agent.to_dict(),
         "task": hashlib.sha256(task.encode()).hexdigest(),
@@ -288,8 +291,8 @@ def _learn(agent, run, folder, progress, program, environments, say, weights, pr
     if weights is not None:
         from bgrl.dataset import set_weights
 
-        set_weights(agent, initial, weights)
-        given = b"".join(v.tobytes() for v in plastic(agent, initial).values())
+        arrays = set_weights(agent, initial, weights)
+        given = b"".join(initial[name].tobytes() for name in arrays)
         configuration["weights"] = hashlib.sha256(given).hexdigest()
     with Work(folder, configuration) as work:
         other = functools.partial(_load, run.backend, say, processes)
