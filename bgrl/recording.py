@@ -140,6 +140,11 @@ TOGETHER = {
     "policy": ("policy", "policy_scale"),
     "gradients": ("gradient_product", "gradient_square", "exact_gradient_square"),
 }
+#: What a dataset has of gradients, name to long name.
+COMPARED = {
+    "gradient_cosine": "cosine of gradient and exact gradient",
+    "gradient_norm_ratio": "norm of gradient over exact gradient's",
+}
 
 
 def entry(name, source, circuit):
@@ -268,6 +273,16 @@ class Record:
                 found[name] = name
             else:
                 self._refuse(name, entries, circuit, layout)
+        taken = {"replicate", "time", "step", "bound", "bin"}
+        taken |= {
+            dim for name, source in found.items() for dim in entry(name, source, circuit).dims
+        }
+        if set(TOGETHER["gradients"]) <= set(found):
+            taken |= set(COMPARED)
+        if both := [name for name in found if name in taken and name in circuit.populations]:
+            raise InputError(
+                f"to record {both[0]!r}, rename the population: the dataset calls something else so"
+            )
         for name, source in found.items():
             axes, dims = len(layout[source][1]) - 1, entry(name, source, circuit).dims
             if axes > 0 and dims and len(dims) != axes:

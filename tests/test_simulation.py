@@ -18,7 +18,7 @@ import xarray as xr
 import models
 from bgrl import dataset, layout, simulation, tasks
 from bgrl.checkpoints import Work
-from bgrl.circuit import Parameter, tsodyks_markram, uniform
+from bgrl.circuit import Parameter, Population, tsodyks_markram, uniform
 from bgrl.errors import InputError, RunError
 from bgrl.interventions import Intervention
 from bgrl.recording import Record, Sink
@@ -402,6 +402,24 @@ def test_nan_stops_the_run_and_keeps_what_it_had(small_agent, monkeypatch):
     assert "became NaN" in data.attrs["stopped"]
     assert data["evaluation"]["step"].values.tolist() == [0]
     assert 0 < len(data["traces"]["step"]) < 60
+
+
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        *((name, ()) for name in ("replicate", "time", "step", "bin", "bound")),
+        *(("cortex_unit", ("cortex",)), ("action_unit", ("policy",))),
+        *((name, ("gradients",)) for name in ("gradient_cosine", "gradient_norm_ratio")),
+    ],
+)
+def test_populations_that_a_dataset_cannot_hold_are_not_recorded(small_agent, name, beside):
+    circuit = small_agent().circuit.add_population(name, Population(1, map={"rate": "drive"}))
+    gradients = ("product", "square", "exact_square")
+    arrays = [f"{name}.rate", "cortex.rate", "readout.policy", *(f"oracle.{k}" for k in gradients)]
+    shapes = dict.fromkeys(arrays, ("float64", (2, 1)))
+    assert Record(("cortex",)).resolve(circuit, shapes) == {"cortex": "cortex.rate"}
+    with pytest.raises(InputError, match=f"to record '{name}', rename the population"):
+        Record((name, *beside)).resolve(circuit, shapes)
 
 
 def test_recording_that_does_not_fit_is_refused(small_agent):
