@@ -356,7 +356,6 @@ class Sink:
         self.trial = np.dtype([*TRIAL.descr, *((name, "<f8") for name in events)])
         self.frames_path = self.directory / "frames.bin"
         self.trials_path = self.directory / "trials.bin"
-        self.sorted_path = self.directory / "trials-sorted.bin"
         for path in (self.frames_path, self.trials_path):
             path.touch()
 
@@ -395,18 +394,18 @@ class Sink:
     def sorted_trials(self, replicates):
         """Trials of one replicate after the other, see `sorted_trials`."""
         trials = Rows(self.trials_path, self.trial)
-        return sorted_trials(trials, replicates, self.sorted_path, self._given)
+        return sorted_trials(trials, replicates, self.directory, self._given)
 
 
-def sorted_trials(trials, replicates, path, folder=None):
-    """Trials of one replicate after the other, in a file of their own if they are many.
+def sorted_trials(trials, replicates, directory, folder=None):
+    """Trials of one replicate after the other, in a new file of their own if they are many.
 
     Parameters
     ----------
     trials : Rows
     replicates : int
-    path : path
-        Of that file.
+    directory : path
+        Of that file, which earlier ones stay beside: datasets may read them.
     folder : object, optional
         See `Rows`.
 
@@ -421,8 +420,8 @@ def sorted_trials(trials, replicates, path, folder=None):
         counts += np.bincount(trials[first:last]["replicate"], minlength=replicates)
     place = np.cumsum(counts) - counts
     few = trials.few is not None
-    target = io.BytesIO() if few else open(path, "wb")  # noqa: SIM115
-    with target:
+    new = {"dir": directory, "prefix": "trials-sorted-", "suffix": ".bin", "delete": False}
+    with io.BytesIO() if few else tempfile.NamedTemporaryFile(**new) as target:
         for first, last in trials.blocks():
             block = trials[first:last]
             for r in np.unique(block["replicate"]):
@@ -432,7 +431,7 @@ def sorted_trials(trials, replicates, path, folder=None):
                 place[r] += len(rows)
         if few:
             return np.frombuffer(target.getvalue(), trials.dtype), counts
-    return Rows(path, trials.dtype, folder), counts
+    return Rows(target.name, trials.dtype, folder), counts
 
 
 class TemporaryFolder(os.PathLike):

@@ -401,8 +401,13 @@ class _Course:
             self.save(step, self.state)
             raise
         program.environment = self.environments.get("learning")
-        self.evaluations = [*self.evaluations, {"step": step, **result}]
-        self.save(step, self.state, plastic(self.agent, self.state))
+        before, self.evaluations = self.evaluations, [*self.evaluations, {"step": step, **result}]
+        try:
+            self.save(step, self.state, plastic(self.agent, self.state))
+        except KeyboardInterrupt:  # the weights may not be there: it is evaluated again
+            self.evaluations = before
+            self.save(step, self.state)
+            raise
         middle = np.median(result["mean_return"])
         bar.set_postfix_str(f"return {middle:.2f}")
         log.info("step %d of %d: median return %.4g", step, self.run.steps, middle)

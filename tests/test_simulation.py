@@ -287,6 +287,38 @@ def test_work_in_use_is_refused(tmp_path):
     Work(tmp_path / "work", {"a": 1})
 
 
+def test_a_folder_that_was_refused_is_not_in_use(finished, tmp_path):
+    """Also while its exception is kept, as that of the last statement is in a console."""
+    folder, _ = finished
+    shutil.copytree(folder, tmp_path / "work")
+    with pytest.raises(InputError, match="holds another unfinished run") as kept:
+        Work(tmp_path / "work", {"a": 1})
+    own = json.loads((folder / "run.json").read_text())
+    with Work(tmp_path / "work", own):
+        assert kept.value.__traceback__ is not None
+
+
+def test_who_is_interrupted_while_an_evaluation_is_saved_goes_on(
+    small_agent, tmp_path, monkeypatch
+):
+    save = Work.save
+
+    def interrupted(self, step, state, sink, evaluations, weights=None):
+        if weights is not None and step == 10:
+            raise KeyboardInterrupt
+        save(self, step, state, sink, evaluations, weights)
+
+    settings = run(steps=10, evaluations=1, evaluation_steps=20)
+    monkeypatch.setattr(Work, "save", interrupted)
+    with pytest.raises(simulation.Interrupted, match="of 10 steps") as caught:
+        simulate(small_agent(), settings, tmp_path / "work")
+    assert caught.value.data["evaluation"]["step"].values.tolist() == [0]
+    assert caught.value.data["traces"].sizes["time"] == 10
+    monkeypatch.undo()
+    again = simulate(small_agent(), settings, tmp_path / "work")
+    xr.testing.assert_identical(again, simulate(small_agent(), settings))
+
+
 @pytest.fixture(scope="module")
 def finished(small_agent, tmp_path_factory):
     """A run that has come to its end, and what looks whether it could go on from a folder."""
