@@ -26,7 +26,7 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from bgrl.recording import BLOCK, EVENT, TOGETHER
+from bgrl.recording import BLOCK, COMPARED, EVENT, TOGETHER
 
 #: What `unfinished` of an evaluation says.
 UNFINISHED = "1 if the last trial outlasted the evaluation and counts with its return so far"
@@ -232,11 +232,7 @@ def _traces(layout, frames, indexed=True):
         variables[name] = variable(known["dims"], values, known["long_name"], known["units"])
     if set(TOGETHER["gradients"]) <= set(variables):
         dims = variables["gradient_product"].dims
-        texts = {
-            "gradient_cosine": "cosine of gradient and exact gradient",
-            "gradient_norm_ratio": "norm of gradient over exact gradient's",
-        }
-        for k, (name, text) in enumerate(texts.items()):
+        for k, (name, text) in enumerate(COMPARED.items()):
             sources = [layout["traces"][one]["source"] for one in TOGETHER["gradients"]]
             values = stored(partial(_gradient_comparison, k, sources))
             variables[name] = variable(dims, values, text)

@@ -58,6 +58,12 @@ class Work:
         self._run = hashlib.sha256(described.encode()).hexdigest()
         self._made = [p for p in (self.path, *self.path.parents) if not os.path.lexists(p)]
         self._lock = None
+        with contextlib.ExitStack() as opened:
+            self._claim(described, opened)
+            opened.pop_all()
+
+    def _claim(self, described, opened):
+        """Make the folder, and lock it with a file that is among what was `opened`."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if _is_foreign(self.path):
@@ -65,7 +71,7 @@ class Work:
                     f"{self.path} exists and is no unfinished run; choose another output"
                 )
             # Held until this process ends, however it ends.
-            lock = open(self._marker, "a+")  # noqa: SIM115
+            lock = opened.enter_context(open(self._marker, "a+"))  # noqa: SIM115
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._lock = lock
             self._lock.seek(0)

@@ -27,6 +27,7 @@ from bgrl.description import as_annotated
 from bgrl.errors import InputError, RunError, from_system
 from bgrl.layout import learned
 from bgrl.recording import BLOCK
+from bgrl.step import nucleus
 
 SCHEMA_VERSION = 1
 #: Dimensions that grow with the length of a run.
@@ -39,19 +40,25 @@ CHUNK = 1 << 16
 
 
 def set_weights(agent, state, data, checkpoint=-1):
-    """Put what another run learned into the state of an agent.
+    """Put what another run learned into the state of an agent, and what follows from that.
 
     Parameters
     ----------
     agent : Agent
-        With projections and trained parameters of the same names and sizes. If it normalises its inputs
-        or scales reward, the other run did so too.
+        With projections and trained parameters of the same names and sizes; parameters that are not
+        trained are those of the other run, if they were trained there. If it normalises its inputs or
+        scales reward, the other run did so too.
     state : dict of str to ndarray
         Is changed.
     data : xarray.DataTree
         Of the other run, with as many replicates.
     checkpoint : int
         Which of its checkpoints.
+
+    Returns
+    -------
+    list of str
+        The arrays of the state that are of the other run.
 
     Raises
     ------
@@ -63,8 +70,21 @@ def set_weights(agent, state, data, checkpoint=-1):
             f"weights is {type(data).__name__}; the dataset of a run is needed, with its group weights "
             "(bgrl.read(FILE) reads one)"
         )
+    if not data["weights"].sizes.get("checkpoint"):
+        raise InputError(
+            "the dataset has no checkpoint; that of a run that was evaluated is needed"
+        )
     given = data["weights"].isel(checkpoint=checkpoint)
-    for name, array, index, *_ in learned(agent):
+    places = {name: (array, index) for name, array, index, *_ in learned(agent)}
+    for name in given:
+        if name.startswith(("input.", "dopamine.")) and name not in places:
+            setting = "normalize_input" if name.startswith("input.") else "scale_reward"
+            raise InputError(f"the dataset has {name!r}, which needs an agent with {setting}=True")
+    for name in agent.plan.parameters:
+        if name in given:
+            (place,) = agent.plan.places[name]
+            places[name] = place.array, place.index
+    for name, (array, index) in places.items():
         if name not in given:
             raise InputError(f"the dataset has no weights {name!r}; it has {', '.join(given)}")
         part, values = state[array][:, *index], given[name].values
@@ -73,7 +93,11 @@ def set_weights(agent, state, data, checkpoint=-1):
                 f"weights {name!r} of the dataset have shape {values.shape}; {part.shape} "
                 "(replicate, ...) is needed"
             )
+        if not np.all(np.isfinite(values)):
+            raise InputError(f"weights {name!r} of the dataset are NaN or infinite in places")
         part[...] = values
+    nucleus.settle(agent, agent.plan, state)
+    return list(dict.fromkeys(array for array, _ in places.values()))
 
 
 def attributes(agent, run):

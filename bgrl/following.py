@@ -49,9 +49,7 @@ def follow(folder):
     except FileNotFoundError as error:
         raise InputError(f"{path} has no {Path(error.filename).name} any more") from None
     temporary = TemporaryFolder("bgrl-follow-")
-    by_replicate = sorted_trials(
-        trials, layout["replicates"], Path(temporary) / "trials.bin", temporary
-    )
+    by_replicate = sorted_trials(trials, layout["replicates"], temporary, temporary)
     return assemble(layout, frames, by_replicate, evaluations, snapshots, indexed=False)
 
 

@@ -140,6 +140,11 @@ TOGETHER = {
     "policy": ("policy", "policy_scale"),
     "gradients": ("gradient_product", "gradient_square", "exact_gradient_square"),
 }
+#: What a dataset has of gradients, name to long name.
+COMPARED = {
+    "gradient_cosine": "cosine of gradient and exact gradient",
+    "gradient_norm_ratio": "norm of gradient over exact gradient's",
+}
 
 
 def entry(name, source, circuit):
@@ -268,6 +273,16 @@ class Record:
                 found[name] = name
             else:
                 self._refuse(name, entries, circuit, layout)
+        taken = {"replicate", "time", "step", "bound", "bin"}
+        taken |= {
+            dim for name, source in found.items() for dim in entry(name, source, circuit).dims
+        }
+        if set(TOGETHER["gradients"]) <= set(found):
+            taken |= set(COMPARED)
+        if both := [name for name in found if name in taken and name in circuit.populations]:
+            raise InputError(
+                f"to record {both[0]!r}, rename the population: the dataset calls something else so"
+            )
         for name, source in found.items():
             axes, dims = len(layout[source][1]) - 1, entry(name, source, circuit).dims
             if axes > 0 and dims and len(dims) != axes:
@@ -341,7 +356,6 @@ class Sink:
         self.trial = np.dtype([*TRIAL.descr, *((name, "<f8") for name in events)])
         self.frames_path = self.directory / "frames.bin"
         self.trials_path = self.directory / "trials.bin"
-        self.sorted_path = self.directory / "trials-sorted.bin"
         for path in (self.frames_path, self.trials_path):
             path.touch()
 
@@ -380,18 +394,18 @@ class Sink:
     def sorted_trials(self, replicates):
         """Trials of one replicate after the other, see `sorted_trials`."""
         trials = Rows(self.trials_path, self.trial)
-        return sorted_trials(trials, replicates, self.sorted_path, self._given)
+        return sorted_trials(trials, replicates, self.directory, self._given)
 
 
-def sorted_trials(trials, replicates, path, folder=None):
-    """Trials of one replicate after the other, in a file of their own if they are many.
+def sorted_trials(trials, replicates, directory, folder=None):
+    """Trials of one replicate after the other, in a new file of their own if they are many.
 
     Parameters
     ----------
     trials : Rows
     replicates : int
-    path : path
-        Of that file.
+    directory : path
+        Of that file, which earlier ones stay beside: datasets may read them.
     folder : object, optional
         See `Rows`.
 
@@ -406,8 +420,8 @@ def sorted_trials(trials, replicates, path, folder=None):
         counts += np.bincount(trials[first:last]["replicate"], minlength=replicates)
     place = np.cumsum(counts) - counts
     few = trials.few is not None
-    target = io.BytesIO() if few else open(path, "wb")  # noqa: SIM115
-    with target:
+    new = {"dir": directory, "prefix": "trials-sorted-", "suffix": ".bin", "delete": False}
+    with io.BytesIO() if few else tempfile.NamedTemporaryFile(**new) as target:
         for first, last in trials.blocks():
             block = trials[first:last]
             for r in np.unique(block["replicate"]):
@@ -417,7 +431,7 @@ def sorted_trials(trials, replicates, path, folder=None):
                 place[r] += len(rows)
         if few:
             return np.frombuffer(target.getvalue(), trials.dtype), counts
-    return Rows(path, trials.dtype, folder), counts
+    return Rows(target.name, trials.dtype, folder), counts
 
 
 class TemporaryFolder(os.PathLike):

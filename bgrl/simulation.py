@@ -184,8 +184,9 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         nothing in the results, so a run may go on with another number.
     weights : xarray.DataTree, optional
         The dataset of another run, with as many replicates, whose last weights are those to start from:
-        of the same circuit, or of one in which synapses are missing. Agents that normalise inputs or
-        scale reward go on with the statistics of that run. Rates that fall begin anew, as the run does.
+        of the same circuit, or of one in which synapses are missing. Parameters that were learned there
+        are those of that run, whether they learn on or not. Agents that normalise inputs or scale reward
+        go on with the statistics of that run. Rates that fall begin anew, as the run does.
 
     Returns
     -------
@@ -210,7 +211,7 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     try:
         if work is not None:
             return _simulate(agent, run, work, progress, processes, weights)
-        which = describe({"agent": agent.to_dict(), "run": asdict(run)}), id(weights)
+        which = describe(_identity(agent, run)), id(weights)
         folder, _ = _interrupted.pop(which, (None, None))
         folder = folder or TemporaryFolder("bgrl-run-")
         try:
@@ -228,6 +229,19 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
     except OSError as error:
         where = f"the run cannot go on{f' ({error.filename})' if error.filename else ''}"
         raise RunError(str(from_system(where, error))) from None
+
+
+def _identity(agent, run):
+    """Settings that make a run another one, and a digest of the task, whose code they do not tell."""
+    made = agent.task
+    bounds = np.asarray(made.bounds or (), float).tolist()
+    task = describe({"code": made.structure(), "bounds": bounds, "events": made.events})
+    return {
+        "agent": agent.to_dict(),
+        "task": hashlib.sha256(task.encode()).hexdigest(),
+        "run": asdict(run),
+        "version": __version__,
+    }
 
 
 #: Runs that were interrupted in this process and had no folder: what they are, to their folder and the
@@ -272,17 +286,13 @@ def environments(agent, program):
 def _learn(agent, run, folder, progress, program, environments, say, weights, processes):
     program.environment = environments.get("learning")
     names = run.record.resolve(agent.circuit, program.layout)
-    configuration = {
-        "agent": agent.to_dict(),
-        "run": asdict(run),
-        "version": __version__,
-    }
+    configuration = _identity(agent, run)
     initial = initial_state(agent, program.layout, run.seed, run.interventions)
     if weights is not None:
         from bgrl.dataset import set_weights
 
-        set_weights(agent, initial, weights)
-        given = b"".join(v.tobytes() for v in plastic(agent, initial).values())
+        arrays = set_weights(agent, initial, weights)
+        given = b"".join(initial[name].tobytes() for name in arrays)
         configuration["weights"] = hashlib.sha256(given).hexdigest()
     with Work(folder, configuration) as work:
         other = functools.partial(_load, run.backend, say, processes)
@@ -391,8 +401,13 @@ class _Course:
             self.save(step, self.state)
             raise
         program.environment = self.environments.get("learning")
-        self.evaluations = [*self.evaluations, {"step": step, **result}]
-        self.save(step, self.state, plastic(self.agent, self.state))
+        before, self.evaluations = self.evaluations, [*self.evaluations, {"step": step, **result}]
+        try:
+            self.save(step, self.state, plastic(self.agent, self.state))
+        except KeyboardInterrupt:  # the weights may not be there: it is evaluated again
+            self.evaluations = before
+            self.save(step, self.state)
+            raise
         middle = np.median(result["mean_return"])
         bar.set_postfix_str(f"return {middle:.2f}")
         log.info("step %d of %d: median return %.4g", step, self.run.steps, middle)

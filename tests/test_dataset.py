@@ -249,6 +249,21 @@ def test_a_full_disk_while_writing_leaves_what_was_there(small_agent, tmp_path):
     assert dataset.read(path)["traces"].sizes["time"] == 20_000
 
 
+def test_what_is_recorded_later_changes_no_earlier_dataset(tmp_path, monkeypatch):
+    monkeypatch.setattr("bgrl.recording.BLOCK", 100)
+    sink, _, rows = recorded(tmp_path, 0, [0, 1] * 10)
+    first, counts = sink.sorted_trials(2)
+    assert first.few is None and counts.tolist() == [10, 10]
+    before = first[10:]["trial_return"].copy()
+    np.testing.assert_array_equal(before, rows["trial_return"][1::2])
+    with open(sink.trials_path, "ab") as file:
+        file.write(rows[::2].tobytes())
+    later, counts = sink.sorted_trials(2)
+    assert counts.tolist() == [20, 10]
+    np.testing.assert_array_equal(later[20:]["trial_return"], before)
+    np.testing.assert_array_equal(first[10:]["trial_return"], before)
+
+
 def test_small_recordings_hold_no_files_open(small_agent, tmp_path):
     sinks = [
         recorded(tmp_path / str(k), 20, [0, 1]) for k in range(3) if not (tmp_path / str(k)).mkdir()

@@ -8,19 +8,23 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import xarray as xr
 
-from bgrl import dataset, simulation
+import models
+from bgrl import dataset, layout, simulation, tasks
 from bgrl.checkpoints import Work
+from bgrl.circuit import Parameter, Population, tsodyks_markram, uniform
 from bgrl.errors import InputError, RunError
 from bgrl.interventions import Intervention
 from bgrl.recording import Record, Sink
 from bgrl.simulation import Run, Stopped, simulate
-from bgrl.step.assemble import initial_state
+from bgrl.step.assemble import blueprint, initial_state
+from bgrl.tasks.stimulus import stimulus
 
 RECORD = Record(("dopamine", "done", "cortex", "policy", "observation", "reward", "value"))
 
@@ -209,6 +213,29 @@ def test_work_of_another_run_is_refused(small_agent, tmp_path):
         simulate(small_agent(), run(), tmp_path / "foreign")
 
 
+def test_a_task_of_the_same_settings_with_other_code_or_tables_is_another_run(tmp_path):
+    """Its name, parameters and labels, which are its settings, do not tell a task apart."""
+    first, few = stimulus(np.zeros((10, 1))), run(steps=6, evaluations=1, evaluation_steps=4)
+    simulate(models.agent("rtrrl", first, 2, 1), few, tmp_path / "work")
+    table = stimulus(np.ones((10, 1)))
+    with pytest.raises(InputError, match="holds another unfinished run"):
+        simulate(models.agent("rtrrl", table, 2, 1), few, tmp_path / "work")
+    for other in (
+        table,
+        replace(first, step=first.step.replace("reward = 0", "reward = 1")),
+        replace(first, observations=dict.fromkeys(first.observations, "1 - 0")),
+        replace(first, events={"start": ("start", 1)}),
+    ):
+        agent = models.agent("rtrrl", other, 2, 1)
+        assert other.to_dict() == first.to_dict()
+        with pytest.raises(InputError, match="holds another unfinished run"):
+            Work(tmp_path / "work", simulation._identity(agent, few))
+    pendulum = tasks.make("pendulum")
+    agents = [models.agent("rtrrl", pendulum, 2, 1)]
+    agents.append(models.agent("rtrrl", replace(pendulum, bounds=((-1.0, 1.0),)), 2, 1))
+    assert simulation._identity(agents[0], few) != simulation._identity(agents[1], few)
+
+
 def test_nothing_is_left_of_a_run_that_fails_before_it_learned(small_agent, tmp_path, monkeypatch):
     def fail(*_, **__):
         raise RunError("out of luck")
@@ -258,6 +285,38 @@ def test_work_in_use_is_refused(tmp_path):
         Work(tmp_path / "work", {"a": 1})
     del first
     Work(tmp_path / "work", {"a": 1})
+
+
+def test_a_folder_that_was_refused_is_not_in_use(finished, tmp_path):
+    """Also while its exception is kept, as that of the last statement is in a console."""
+    folder, _ = finished
+    shutil.copytree(folder, tmp_path / "work")
+    with pytest.raises(InputError, match="holds another unfinished run") as kept:
+        Work(tmp_path / "work", {"a": 1})
+    own = json.loads((folder / "run.json").read_text())
+    with Work(tmp_path / "work", own):
+        assert kept.value.__traceback__ is not None
+
+
+def test_who_is_interrupted_while_an_evaluation_is_saved_goes_on(
+    small_agent, tmp_path, monkeypatch
+):
+    save = Work.save
+
+    def interrupted(self, step, state, sink, evaluations, weights=None):
+        if weights is not None and step == 10:
+            raise KeyboardInterrupt
+        save(self, step, state, sink, evaluations, weights)
+
+    settings = run(steps=10, evaluations=1, evaluation_steps=20)
+    monkeypatch.setattr(Work, "save", interrupted)
+    with pytest.raises(simulation.Interrupted, match="of 10 steps") as caught:
+        simulate(small_agent(), settings, tmp_path / "work")
+    assert caught.value.data["evaluation"]["step"].values.tolist() == [0]
+    assert caught.value.data["traces"].sizes["time"] == 10
+    monkeypatch.undo()
+    again = simulate(small_agent(), settings, tmp_path / "work")
+    xr.testing.assert_identical(again, simulate(small_agent(), settings))
 
 
 @pytest.fixture(scope="module")
@@ -377,6 +436,24 @@ def test_nan_stops_the_run_and_keeps_what_it_had(small_agent, monkeypatch):
     assert 0 < len(data["traces"]["step"]) < 60
 
 
+@pytest.mark.parametrize(
+    ("name", "beside"),
+    [
+        *((name, ()) for name in ("replicate", "time", "step", "bin", "bound")),
+        *(("cortex_unit", ("cortex",)), ("action_unit", ("policy",))),
+        *((name, ("gradients",)) for name in ("gradient_cosine", "gradient_norm_ratio")),
+    ],
+)
+def test_populations_that_a_dataset_cannot_hold_are_not_recorded(small_agent, name, beside):
+    circuit = small_agent().circuit.add_population(name, Population(1, map={"rate": "drive"}))
+    gradients = ("product", "square", "exact_square")
+    arrays = [f"{name}.rate", "cortex.rate", "readout.policy", *(f"oracle.{k}" for k in gradients)]
+    shapes = dict.fromkeys(arrays, ("float64", (2, 1)))
+    assert Record(("cortex",)).resolve(circuit, shapes) == {"cortex": "cortex.rate"}
+    with pytest.raises(InputError, match=f"to record '{name}', rename the population"):
+        Record((name, *beside)).resolve(circuit, shapes)
+
+
 def test_recording_that_does_not_fit_is_refused(small_agent):
     with pytest.raises(InputError, match=r"the recording would take .* GB .* is free"):
         simulate(small_agent(), run(steps=10**13))
@@ -483,3 +560,78 @@ def test_weights_of_another_circuit_are_refused(small_agent):
     del first["weights"]["cortex->cortex"]
     with pytest.raises(InputError, match="no weights 'cortex->cortex'; it has"):
         simulate(small_agent(), run(steps=5), weights=first)
+
+
+def starting(agent, *seeds):
+    """The states in which runs of some seeds start."""
+    arrays = blueprint(agent.structure()).layout()
+    return [initial_state(agent, arrays, seed) for seed in seeds]
+
+
+def weights_in(agent, state, **change):
+    """A dataset of the weights in a state; `change` is name to other values."""
+    variables = {
+        name: (("replicate", "checkpoint", *dims), state[array][:, *index][:, None])
+        for name, array, index, dims, *_ in layout.learned(agent)
+    }
+    made = xr.Dataset(variables).copy(deep=True)
+    for name, values in change.items():
+        made[name][...] = values
+    return xr.DataTree.from_dict({"/weights": made})
+
+
+def test_what_was_learned_and_is_frozen_is_that_of_the_dataset(small_agent):
+    agent = small_agent()
+    frozen = replace(agent, circuit=agent.circuit.set("cortex.tau.trainable", False))
+    there, state, plain, own = starting(frozen, 1, 2, 2, 2)
+    taus = np.arange(21.0, 31).reshape(2, 5)
+    data = weights_in(agent, there, **{"cortex.tau": taus[:, None]})
+    arrays = dataset.set_weights(frozen, state, data)
+    np.testing.assert_array_equal(state["cortex.tau"], taus)
+    assert "cortex.tau" in arrays  # so it counts in what the run is
+    # What the dataset lacks and is not learned stays as it is.
+    dataset.set_weights(frozen, plain, weights_in(frozen, there))
+    np.testing.assert_array_equal(plain["cortex.tau"], own["cortex.tau"])
+
+
+def test_what_follows_from_weights_follows_those_of_the_dataset(small_agent):
+    """Conductances of gap junctions that are there, and where variables of synapses start."""
+    agent = small_agent(sensitivity="rflo", units=3)
+    synapse = tsodyks_markram(U=Parameter(uniform(0.2, 0.8), trainable=True), tau_facil=50.0)
+    fields = {"weights": uniform(0.0, 0.2), "electrical": True, "plastic": False}
+    circuit = agent.circuit.connect("cortex", "cortex", "gap", **fields)
+    intact = replace(agent, circuit=circuit.connect("cortex", "cortex", "used", dynamics=synapse))
+    cut = replace(intact, circuit=intact.circuit.lesion("gap", 0.5, seed=1))
+    there, state, own, lesioned = starting(intact, 1, 2, 2, 2)
+    data = weights_in(intact, there)
+    dataset.set_weights(intact, state, data)
+    changed = {name for name in state if not np.array_equal(state[name], own[name])}
+    assert {"cortex.conductance_of_gap", "cortex.initial_u_at_used"} <= changed
+    for name in changed:
+        np.testing.assert_allclose(state[name], there[name], rtol=1e-15, err_msg=name)
+    (place,) = cut.plan.places["gap"]
+    mask = cut.circuit.projections["gap"].mask
+    lesioned[f"{place.group}.mask"][:, *place.index] = mask
+    dataset.set_weights(cut, lesioned, data)
+    weights = there[place.array][:, *place.index] * mask
+    np.testing.assert_allclose(lesioned["cortex.conductance_of_gap"], weights.sum(axis=-1))
+
+
+def test_weights_that_cannot_be_are_refused(small_agent):
+    agent = small_agent()
+    (state,) = starting(agent, 1)
+    data = weights_in(agent, state)
+    data["weights"] = data["weights"].isel(checkpoint=slice(0, 0))
+    with pytest.raises(InputError, match="the dataset has no checkpoint; that of a run that was"):
+        dataset.set_weights(agent, state, data)
+    data = weights_in(agent, state, **{"cortex->cortex": np.nan})
+    with pytest.raises(InputError, match="'cortex->cortex' of the dataset are NaN or infinite"):
+        dataset.set_weights(agent, state, data)
+    for setting, name in (
+        ("normalize_input", "input.mean"),
+        ("scale_reward", "dopamine.return_mean"),
+    ):
+        other = small_agent(**{setting: True})
+        data = weights_in(other, *starting(other, 1))
+        with pytest.raises(InputError, match=f"has '{name}', which needs an agent with {setting}="):
+            dataset.set_weights(agent, state, data)

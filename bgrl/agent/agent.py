@@ -112,12 +112,26 @@ class Agent:
                     f"no population, readout or projection must be called {name}: interventions call "
                     "something else so"
                 )
+        if taken := sorted(self._dimensions() & set(self.circuit.projections)):
+            raise InputError(
+                f"no projection must be called {taken[0]}: in a dataset weights have a dimension or "
+                "coordinate of that name"
+            )
         if len(populations) == 1:  # in a dataset its parameters go by their own names
             (own,) = (p.all_parameters for p in populations.values())
             if both := sorted(set(own) & set(self.circuit.projections)):
                 raise InputError(
                     f"both a projection and a parameter: {both[0]}; rename one of them"
                 )
+
+    def _dimensions(self):
+        """Names of the dimensions and coordinates that ``weights`` of a dataset has."""
+        found = {"replicate", "checkpoint", "step", "channel"}
+        for p in self.circuit.projections.values():
+            found |= {f"post_{p.target}", f"pre_{p.source}"}
+        for readout, _ in self.readouts():
+            found |= {f"post_{readout.name}", f"pre_{readout.reads}"}
+        return found
 
     def _check_groups(self):
         """No two groups of the network (`bgrl.step`) may have one name."""

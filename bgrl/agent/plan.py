@@ -150,6 +150,11 @@ class Plan:
         found[f"{name}.bias"] = (Place("readout", "bias", self.rows[name]),)
         return found
 
+    @property
+    def parameters(self):
+        """Names in `places` of all parameters of populations."""
+        return [f"{n}.{key}" for n, p in self.populations.items() for key in p["parameters"]]
+
     def sources(self, group):
         """What the afferents of a group of synapses are, in the order of its columns.
 

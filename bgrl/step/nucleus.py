@@ -96,12 +96,39 @@ def start(agent, plan, seed):
         for terminal in p.terminals:
             drawn = {key: known[terminal.names[key]] for key in terminal.synapse.parameters}
             check_time_constants(terminal.key, terminal.synapse, agent.circuit.dt, drawn)
-        for variable in p.dynamics:
-            initial = p.initial_of(variable)
-            initial = evaluate(initial, known) if isinstance(initial, str) else np.asarray(initial)
-            known[variable] = initial = np.broadcast_to(initial, (agent.replicates, p.size))
-            values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
+        values |= _initial(agent, name, known)
     return values
+
+
+def _initial(agent, name, parameters):
+    """Where the variables of a population start."""
+    p, known, values = agent.circuit.populations[name], dict(parameters), {}
+    for variable in p.dynamics:
+        initial = p.initial_of(variable)
+        initial = evaluate(initial, known) if isinstance(initial, str) else np.asarray(initial)
+        known[variable] = initial = np.broadcast_to(initial, (agent.replicates, p.size))
+        values[f"{name}.{variable}"] = values[f"{name}.initial_{variable}"] = initial
+    return values
+
+
+def settle(agent, plan, state):
+    """Set anew what follows from weights and parameters: conductances, and where variables start.
+
+    Parameters
+    ----------
+    agent : bgrl.agent.Agent
+    plan : bgrl.agent.plan.Plan
+    state : dict of str to ndarray
+        In which a run starts; is changed.
+    """
+    for name, p in agent.circuit.populations.items():
+        for junction in p.junctions:
+            (place,) = plan.places[junction.pathway]
+            weights = (state[place.array] * state[f"{place.group}.mask"])[:, *place.index]
+            state[f"{name}.{junction.conductance}"][...] = weights.sum(axis=-1, dtype=float)
+        known = {key: state[f"{name}.{key}"].astype(float) for key in p.all_parameters}
+        for key, initial in _initial(agent, name, known).items():
+            state[key][...] = initial
 
 
 def initial_weights(agent, name, seed):
