@@ -323,13 +323,15 @@ class _Course:
     ----------
     state : dict of str to ndarray
     evaluations : list of dict
+    done : int
+        Steps in which it learned.
     sink : Sink
     """
 
     def __init__(self, agent, steering, names, work, environments):
         self.agent, self.steering, self.names, self.work = agent, steering, names, work
         self.run, self.environments = steering.run, environments
-        self.state, self.evaluations = None, []
+        self.state, self.evaluations, self.done = None, [], 0
         layout = steering.program.layout
         self.sink = Sink(work.folder, names.values(), layout, self.run.record.every)
         _check_sizes(self.sink, self.run, work.path)
@@ -351,7 +353,7 @@ class _Course:
         Stopped, Interrupted
         """
         stored = self.work.load()
-        step = self.resume(*stored, initial, say) if stored else 0
+        step = self.done = self.resume(*stored, initial, say) if stored else 0
         bar = tqdm(total=self.run.steps, initial=step, unit="step", disable=hidden(progress))
         with bar:
             try:
@@ -366,7 +368,7 @@ class _Course:
                 stopped = error
             else:
                 return self.data()
-        self.stop(stopped, bar.n)
+        self.stop(stopped)
 
     def begin(self, initial):
         """The first step, which shows the first observation and in which nothing is learned."""
@@ -438,6 +440,7 @@ class _Course:
             self.state = state
             first += steps
             steering.passed(steps)
+            self.done += steps
             bar.update(steps)
             took = max(now - started, 1e-6)
             # What a chunk takes however short it is, mostly moving the state, must not prevail.
@@ -457,15 +460,16 @@ class _Course:
         snapshots = self.work.snapshots(self.evaluations)
         return assemble(how, self.sink.read_frames(), trials, self.evaluations, snapshots)
 
-    def stop(self, error, step):
-        """Raise that the run was stopped by an error after some steps, with what it has."""
+    def stop(self, error):
+        """Raise that the run was stopped by an error, with what it has."""
         interrupted = isinstance(error, KeyboardInterrupt)
         reason = "interrupted" if interrupted else str(error)
         log.info("stopped: %s", reason)
         data = self.data(stopped=reason)
         if interrupted:
             again = "the same call goes on from there; what was done is in the exception's `data`"
-            raise Interrupted(f"after {step} of {self.run.steps} steps; {again}", data) from None
+            told = f"after {self.done} of {self.run.steps} steps; {again}"
+            raise Interrupted(told, data) from None
         resumes = isinstance(error, EnvironmentFailed) and bool(self.evaluations)
         raise Stopped(reason, data, resumes)
 

@@ -310,7 +310,7 @@ def test_who_is_interrupted_while_an_evaluation_is_saved_goes_on(
 
     settings = run(steps=10, evaluations=1, evaluation_steps=20)
     monkeypatch.setattr(Work, "save", interrupted)
-    with pytest.raises(simulation.Interrupted, match="of 10 steps") as caught:
+    with pytest.raises(simulation.Interrupted, match="after 10 of 10 steps") as caught:
         simulate(small_agent(), settings, tmp_path / "work")
     assert caught.value.data["evaluation"]["step"].values.tolist() == [0]
     assert caught.value.data["traces"].sizes["time"] == 10
