@@ -42,6 +42,7 @@ class Figure(Basics):
     """
 
     OURS: ClassVar[dict] = {}
+    in_points: ClassVar[bool] = True
 
     tasks: str = option(",".join(paper.SUITE), "environments of the paper, separated by commas")
     methods: str = option("rflo", f"methods, separated by commas: {', '.join(paper.METHODS)}")

@@ -46,6 +46,7 @@ from bgrl.experiment import (
     configure,
     described,
     finished_settings,
+    keep_log,
     load_own,
     make_parser,
     name_and_value,
@@ -53,6 +54,7 @@ from bgrl.experiment import (
     report,
     save,
     show,
+    tried_again,
     typed_command,
 )
 from bgrl.own import NamesOrFile, is_file
@@ -701,6 +703,7 @@ def keep(points, config):
             shutil.rmtree(work / "points" / f"{output.name}.partial", ignore_errors=True)
             output.replace(kept / output.name)
     if not has_learned(work):
+        keep_log(config)
         shutil.rmtree(work)
 
 
@@ -745,7 +748,7 @@ def main(arguments=None):
     data = sweep(experiment, config, variations, workers, scheduler, options["overwrite"], command)
     report(importlib.import_module(ANALYSIS), data, config.output, figure_path)
     if "stopped" in data.attrs:
-        raise RunError(f"{data.attrs['stopped']}; given again, the command tries them again")
+        raise tried_again(data)
     return 0
 
 

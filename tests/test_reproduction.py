@@ -14,7 +14,7 @@ from analysis import plot, reproduction
 from analysis import reproduction_numbers as numbers
 from bgrl import dataset
 from bgrl.backends import load
-from bgrl.errors import InputError
+from bgrl.errors import InputError, RunError
 from bgrl.experiment import main
 from bgrl.learning import Learning
 from bgrl.simulation import Run, simulate
@@ -335,6 +335,34 @@ def test_a_figure_from_beginning_to_end(tmp_path, monkeypatch, capsys):
     words = ("--tasks", "MemoryChain-4,Catch", "--methods", "rflo,frozen,untrained", "--overwrite")
     assert run("tables", tmp_path, *words) == 0
     assert [(c.task, c.method) for c in ran] == [("MemoryChain-4", "frozen"), ("Catch", "frozen")]
+
+
+def test_a_failed_run_keeps_its_checkpoints_and_ends_with_1(tmp_path, monkeypatch):
+    """As a sweep does; with other methods the command goes on too, and the log is beside the file."""
+    ran = []
+
+    def failing(config, old=paper.run):
+        if config.method == "untrained" and not ran:
+            config.work().mkdir(parents=True)
+            (config.work() / "state-10.npz").touch()
+            ran.append(config.work())
+            raise RunError("it diverged")
+        return old(config)
+
+    monkeypatch.setattr(paper, "run", failing)
+    words = ("--tasks", "Catch", "--methods")
+    told = "1 of 2 runs failed, the first as it diverged; given again, the command tries them again"
+    with pytest.raises(RunError, match=f"^{told}$"):
+        run("tables", tmp_path, *words, "frozen,untrained")
+    assert [p.name for p in ran[0].iterdir()] == ["state-10.npz"]
+    assert dataset.read(tmp_path / "a.nc").attrs["stopped"].startswith("1 of 2 runs failed")
+    assert (tmp_path / "a.png").exists() and "frozen,untrained" in (tmp_path / "a.log").read_text()
+    ran[0].rename(ran[0].parent / "other.nc.partial")  # of a point that is not asked for again
+    assert run("tables", tmp_path, *words, "frozen,untrained,linear") == 0
+    assert len([p for p in (tmp_path / "a.nc.partial").rglob("*") if p.is_file()]) == 2
+    log = (tmp_path / "a.log").read_text()
+    assert log.count("experiments.tables") == 2 and log.count("step 20 of 20") == 3
+    assert "stopped" not in dataset.read(tmp_path / "a.nc").attrs
 
 
 def _short(**settings):
