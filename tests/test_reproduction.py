@@ -151,6 +151,34 @@ def test_normalised_return():
     assert np.allclose(numbers.scores(data, "final_return", "POPGym")["untrained"], 0)
 
 
+def test_a_failed_run_takes_no_task_from_other_methods():
+    """Whichever method it is of, its place among them and untrained agents included."""
+    lost = np.full((2, 3), np.nan).tolist()
+    returns = {"rflo": ending(0.6, 0.2), "rtrl": ending(1, 1), "untrained": ending(-0.6, -0.6)}
+    whole = made("fig3_suite", {"Catch": returns, "MemoryChain-4": returns})
+    expected = numbers.scores(whole, "final_return", "Gymnax")
+    catch = numbers.normalised(whole, "final_return", "Catch")
+    for failed in returns:
+        data = made("fig3_suite", {"Catch": returns, "MemoryChain-4": returns | {failed: lost}})
+        found = numbers.scores(data, "final_return", "Gymnax")
+        assert numbers.scored(data, "Gymnax") == {m: 2 - (m == failed) for m in returns}
+        for method in set(returns) - {failed, *(["rflo", "rtrl"] * (failed == "untrained"))}:
+            assert np.allclose(found[method], expected[method])
+        assert np.allclose(found[failed], catch[failed])
+    # Without untrained agents 0 is guessing, at 0 here.
+    assert np.allclose(numbers.normalised(data, "final_return", "MemoryChain-4")["rtrl"], 1)
+    drawn = reproduction.figure(data)
+    names = [t.get_text() for t in drawn.subfigs[0].axes[0].get_xticklabels()]
+    assert names == ["RFLO", "exact RTRL", "untrained (1 of 2 tasks)"]
+    assert "failed" in [t.get_text() for t in drawn.subfigs[1].axes[0].texts]
+    data["points"]["failure"][1, 2] = "it diverged"
+    assert numbers.failures(data, "untrained") == 1 and numbers.failures(data, "rflo") == 0
+    data.attrs["experiment"] = "lasting_ablations"
+    assert "untrained 0 (1 failed)" in reproduction.figure(data).get_suptitle().replace("\n", " ")
+    # What was not run does not count as not reached.
+    assert numbers.reached(made("tables", {"Catch": {"rflo": lost}}), "rflo") == (0, 0, 0)
+
+
 def test_longest_memory():
     solved, half = ending(1, 1, 0.9), ending(1, 0.5, 0.5)
     data = made(
