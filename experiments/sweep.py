@@ -455,7 +455,7 @@ def combine(experiment, coordinates, points, failures):
         raise RunError(f"all points failed, the first as {failures[points[0].output]}")
     shape = tuple(map(len, coordinates.values()))
     varied = {
-        name: (name, values, _explained(experiment, points, name))
+        name: (name, _as_kept(values), _explained(experiment, points, name))
         for name, values in coordinates.items()
     }
     found = [evaluations.get(point.output) for point in points]
@@ -473,6 +473,13 @@ def combine(experiment, coordinates, points, failures):
     return xr.DataTree.from_dict(
         {"/": root, "/evaluation": evaluation, "/points": xr.Dataset(rows, varied)}
     )
+
+
+def _as_kept(values):
+    """Values of a setting as a file can hold them: as text, if not all are numbers, or True and False."""
+    flags = [isinstance(value, bool) for value in values]
+    numbers = all(isinstance(value, int | float) for value in values)
+    return values if numbers and len(set(flags)) == 1 else list(map(str, values))
 
 
 def _evaluation(shape, dims, found):
