@@ -318,7 +318,10 @@ def entropy_figure(data):
     if reported:
         text = "paper, figure 4: median of the best (approx.)"
         ax.axhline(reported[0], color="black", label=text, **_REPORTED)
-    ax.set_xscale("log")
+    if weights.all():
+        ax.set_xscale("log")
+    else:  # 0 stands left of the others
+        ax.set_xscale("symlog", linthresh=least)
     ax.set(xlabel="weight of the policy's entropy", ylabel=f"return per trial of {task}")
     legend_beside(ax, fontsize=7.5)
     best = int(np.nanargmax(medians["final_return"]))

@@ -318,6 +318,24 @@ def test_entropy_title_names_the_best_weight():
     assert "final return highest, 40.00,\nat a weight of 0.01" in title
 
 
+def test_entropy_of_any_method_and_of_no_weight():
+    data = made(
+        "fig4_entropy", {"MetaMaze": {"frozen": ending(10, 20, 30)}}, entropy_weight=[0.0, 1e-3]
+    )
+    ax = reproduction.figure(data).axes[0]
+    assert ax.get_title(loc="left").startswith("frozen reservoir: final return highest, 40.00")
+    lines = [line for line in ax.lines if line.get_label() in ("final", "best on the way")]
+    places = ax.transScale.transform([(x, 0) for line in lines for x in line.get_xdata()])[:, 0]
+    first, second, other, last = places
+    low, high = ax.transScale.transform([(x, 0) for x in ax.get_xlim()])[:, 0]
+    # 0 is left of the others, and its two lines are apart.
+    assert low < first < other < second < last < high
+
+
+def test_every_method_has_a_style():
+    assert set(reproduction.STYLES) == set(METHODS)
+
+
 # The runner
 
 
@@ -412,6 +430,39 @@ def test_bad_settings_are_refused(words, part, tmp_path):
     with pytest.raises(InputError, match=part):
         run("tables", tmp_path, *words)
     assert not (tmp_path / "a.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "part"),
+    [
+        ("fig4_memory", ["--tasks", "Catch"], "does not show Catch; valid: MemoryChain-4, "),
+        (
+            "rtrl_slip",
+            ["--tasks", "MemoryChain-4,Catch"],
+            "the figure does not show Catch; valid: ",
+        ),
+        (
+            "fig4_entropy",
+            ["--tasks", "MetaMaze,Catch"],
+            "the figure shows one task, not 2; give one",
+        ),
+        ("fig4_entropy", ["--methods", "rflo,lru"], "the figure shows one method, not 2; give one"),
+        (
+            "fig4_entropy",
+            ["--settings", "entropy_weight=1"],
+            "--settings does not set entropy_weight here, but --entropy-weights does",
+        ),
+        ("tables", ["--settings", "discount=0,task=Catch"], "task here, but --tasks does"),
+        ("tables", ["--settings", "final_trials=3"], "final_trials here, but --final-trials does"),
+        ("fig3_suite", ["--tasks", "Acrobot"], "means over suites; at least one of MetaMaze, "),
+    ],
+)
+def test_what_a_figure_cannot_show_is_refused(name, words, part, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper, "run", None)
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(InputError, match=part):
+            run(name, tmp_path, *words, *more)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_several_workers_need_dask(tmp_path, monkeypatch):
