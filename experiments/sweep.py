@@ -39,7 +39,7 @@ from bgrl.checkpoints import Work, has_learned
 from bgrl.cli import run_command, typed
 from bgrl.dataset import read_attributes, write
 from bgrl.errors import InputError, RunError, check_count, choose
-from bgrl.estimate import MEASURED, DryRun, duration, size
+from bgrl.estimate import MEASURED, CostUnknown, DryRun, duration, size
 from bgrl.experiment import (
     check_figure,
     check_matplotlib,
@@ -796,12 +796,17 @@ def cost(experiment, config, variations, workers=None):
     Returns
     -------
     list of str
-        Lines for people.
+        Lines for people; the last ones name what is not counted, since its cost is not known.
+
+    Raises
+    ------
+    bgrl.estimate.CostUnknown
+        If that is all there is.
     """
     module = module_of(experiment)
     _, points = unfinished(config, variations)
     todo = [point for point in points if not Path(point.output).exists()]
-    measured, total = {}, 0.0
+    measured, total, counted, unknown = {}, 0.0, 0, {}
     together = _workers(todo, workers)
     groups = group(todo, [module.agent(point).structure() for point in todo], together)
     groups = [(beside, sum(p.replicates for p in beside), s) for beside, s in groups]
@@ -816,17 +821,23 @@ def cost(experiment, config, variations, workers=None):
                 module.run(replace(longest, dry_run=True, replicates=replicates))
             except DryRun as found:
                 measured[program] = found.estimate
-        own = measured[program]
+            except CostUnknown as error:
+                unknown[str(error)] = unknown.get(str(error), 0) + len(beside)
+                continue
+        own, counted = measured[program], counted + 1
         total += longest.steps / own.rate + own.evaluation_steps / own.evaluation_rate
-    together = min(together, max(len(groups), 1))
+    if unknown and not measured:
+        raise CostUnknown(next(iter(unknown)))
+    together = min(together, max(counted, 1))
     built = sum(own.build_seconds > MEASURED for own in measured.values())
-    disk = max((own.file_bytes for own in measured.values()), default=0) * len(groups)
+    disk = max((own.file_bytes for own in measured.values()), default=0) * counted
     return [
         f"points   {len(points)}, of which {len(points) - len(todo)} are finished",
         f"programs {len(measured)}, of which {built} were built now and are kept",
         f"time     {duration(total / together)} at most with {together} "
         f"worker{'s' if together > 1 else ''}",
         f"disk     {size(disk)} at most",
+        *(f"without  {count} of them: {why}" for why, count in unknown.items()),
     ]
 
 
