@@ -254,7 +254,8 @@ def main(name, module, arguments=None):
     check_figure(figure_path, config.output, options)
     command = typed_command(module, words)
     # Whatever other points are there, each has a name of its own.
-    own = {"experiment": name} if config.in_points else settings
+    in_points = hasattr(config, "in_points")
+    own = {"experiment": name} if in_points else settings
     with Work(config.work(), own, "command.json"), logged(config, command):
         try:
             data, failure = module.run(config), None
@@ -267,7 +268,7 @@ def main(name, module, arguments=None):
         data.attrs.setdefault("command", command)
         keep_log(config)
         # What can go on from where it stopped keeps its folder; that of points is tidied already.
-        kept = config.in_points or (failure and failure.resumes)
+        kept = in_points or (failure and failure.resumes)
         save(data, config.output, None if kept else config.work())
     if failure:
         print(f"wrote {config.output}, with what there is")

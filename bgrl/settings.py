@@ -14,7 +14,6 @@ import typing
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
 
 from bgrl import tasks
 from bgrl.agent import Agent
@@ -52,8 +51,6 @@ class Basics:
     output: str = option("", "data file, results/NAME.nc by default")
     #: Whether to show progress; set by the command line.
     progress: bool = False
-    #: Whether the run is points of a sweep (`bgrl.experiments.sweep`).
-    in_points: ClassVar[bool] = False
 
     def work(self):
         """Folder of the unfinished run, beside its output."""

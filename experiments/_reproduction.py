@@ -46,6 +46,7 @@ class Figure(Basics):
 
     OURS: ClassVar[dict] = {}
     SHOWN: ClassVar[tuple] = tuple(paper.TASKS)
+    #: The run is points of a sweep, which keep their own files.
     in_points: ClassVar[bool] = True
 
     tasks: str = option(",".join(paper.SUITE), "environments of the paper, separated by commas")
