@@ -20,16 +20,19 @@ from .reproduction_numbers import (
     LEVEL,
     SUITES,
     coordinates,
+    failures,
     headline,
     label,
     longest_solved,
     losses,
     markdown,
+    median,
     memory_lengths,
     normalised,
     number,
     published,
     returns,
+    scored,
     scores,
     summary,  # noqa: F401 (the experiments')
     table,
@@ -162,9 +165,10 @@ def _legend(result, ax, entries, **options):
     result.legend(handles, entries.keys(), loc="outside lower center", **options)
 
 
-def _name_methods(data, ax):
-    """Put the names of the methods below the axes, slanted."""
-    names = [label(data, method) for method in coordinates(data)["method"]]
+def _name_methods(data, ax, notes=None):
+    """Put the names of the methods below the axes, slanted; behind some a note."""
+    notes = notes or {}
+    names = [label(data, method) + notes.get(method, "") for method in coordinates(data)["method"]]
     style = {"fontsize": 7, "rotation": 30, "ha": "right", "rotation_mode": "anchor"}
     ax.set_xticks(range(len(names)), names, **style)
 
@@ -292,7 +296,7 @@ def entropy_figure(data):
     result = new_figure(5.6, 3.6)
     ax = result.subplots()
     task, method = known["task"][0], known["method"][0]
-    medians = {}
+    least, medians = weights[weights > 0].min(initial=1), {}
     for kind, text, colour, shift in (
         ("final_return", "final", "blue", 0.95),
         ("best_return", "best on the way", "orange", 1.05),
@@ -303,17 +307,21 @@ def entropy_figure(data):
         ]
         numbers = np.array([median_and_interval(row) for row in rows])
         medians[kind] = numbers[:, 0]
-        ax.vlines(weights * shift, numbers[:, 1], numbers[:, 2], color=COLOURS[colour])
+        x = np.where(weights, weights * shift, least * (shift - 1))
+        ax.vlines(x, numbers[:, 1], numbers[:, 2], color=COLOURS[colour])
         filled = COLOURS[colour] if kind == "final_return" else "white"
         style = {"marker": "o", "markerfacecolor": filled}
-        ax.plot(weights * shift, numbers[:, 0], color=COLOURS[colour], label=text, **style)
-        for w, row in zip(weights, rows, strict=True):
-            ax.plot([w * shift] * len(row), row, ".", color=COLOURS[colour], markersize=2.5)
-    reported = published(task, ALGORITHMS[method], ("figure 4",))
+        ax.plot(x, numbers[:, 0], color=COLOURS[colour], label=text, **style)
+        for place, row in zip(x, rows, strict=True):
+            ax.plot([place] * len(row), row, ".", color=COLOURS[colour], markersize=2.5)
+    reported = published(task, ALGORITHMS.get(method, ""), ("figure 4",))
     if reported:
         text = "paper, figure 4: median of the best (approx.)"
         ax.axhline(reported[0], color="black", label=text, **_REPORTED)
-    ax.set_xscale("log")
+    if weights.all():
+        ax.set_xscale("log")
+    else:  # 0 stands left of the others
+        ax.set_xscale("symlog", linthresh=least)
     ax.set(xlabel="weight of the policy's entropy", ylabel=f"return per trial of {task}")
     legend_beside(ax, fontsize=7.5)
     best = int(np.nanargmax(medians["final_return"]))
@@ -331,8 +339,8 @@ def plot_scores(data, suite, *, ax=None):
     ax = axes_or_new(ax)
     methods = coordinates(data)["method"]
     for kind, shift, filled in (("final_return", -0.2, True), ("best_return", 0.2, False)):
-        for k, (method, values) in enumerate(scores(data, kind, suite).items()):
-            colour, *_ = _style(method)
+        for method, values in scores(data, kind, suite).items():
+            k, (colour, *_) = methods.index(method), _style(method)
             middle, low, high = median_and_interval(values)
             face = colour if filled else "white"
             ax.bar(k + shift, middle, 0.38, color=face, edgecolor=colour, linewidth=1.2)
@@ -341,8 +349,9 @@ def plot_scores(data, suite, *, ax=None):
         name = IN_FIGURES.get(method, ALGORITHMS.get(method, ""))
         if reported := published(suite, name, ("figure 3",)):
             ax.plot(k + 0.2, reported[0], "d", color="black", markersize=5)
-    _name_methods(data, ax)
-    count = sum(task in SUITES[suite] for task in coordinates(data)["task"])
+    found = scored(data, suite)
+    count = max(found.values())
+    _name_methods(data, ax, {m: f" ({n} of {count} tasks)" for m, n in found.items() if n < count})
     ax.axhline(0, color="black", linewidth=0.6)
     ax.set(ylabel="mean normalised return", title=f"{suite}, {count} tasks")
     return ax
@@ -365,7 +374,8 @@ def plot_matrix(data, *, ax=None):
     ax.imshow(values, cmap="cividis", vmin=0, vmax=1, aspect="auto")
     for i, task in enumerate(known["task"]):
         for j, method in enumerate(known["method"]):
-            text = number(np.nanmedian(returns(data, task=task, method=method)))
+            middle = median(returns(data, task=task, method=method))
+            text = "failed" if np.isnan(middle) else number(middle)
             colour = "white" if values[i, j] < 0.55 else "black"
             ax.text(j, i, text, ha="center", va="center", fontsize=7, color=colour)
     ax.set_yticks(range(len(known["task"])), known["task"], fontsize=7)
@@ -394,9 +404,12 @@ def suite_figure(data):
     count = data["evaluation"].sizes["replicate"]
     ranking = []
     for suite in suites:
-        found = {m: np.nanmedian(v) for m, v in scores(data, "final_return", suite).items()}
-        best = max(found, key=found.get)
-        ranking.append(f"{suite}: {label(data, best)} {found[best]:.2f}")
+        found = {m: median(v) for m, v in scores(data, "final_return", suite).items()}
+        best = max(found, key=lambda m: np.nan_to_num(found[m], nan=-np.inf))
+        counts = scored(data, suite)
+        count, most = counts[best], max(counts.values())
+        part = f" (of {count} of {most} tasks)" if count < most else ""
+        ranking.append(f"{suite}: {label(data, best)} {found[best]:.2f}{part}")
     _title(result, f"Highest normalised final return, {'; '.join(ranking)} ({count} replicates)")
     return result
 
@@ -434,8 +447,12 @@ def ablations_figure(data):
         "(p < 0.05)",
         fontsize=8,
     )
-    count = len(coordinates(data)["task"])
-    parts = [f"{label(data, m)} {len(tasks)}" for m, tasks in losses(data).items()]
+    known = coordinates(data)
+    count = len(known["task"]) - failures(data, known["method"][0])
+    parts = [
+        f"{label(data, m)} {len(tasks)}" + (f" ({n} failed)" if (n := failures(data, m)) else "")
+        for m, tasks in losses(data).items()
+    ]
     title = f"Tasks of {count} in which less is reached at the end (p < 0.05): " + ", ".join(parts)
     _title(result, title)
     return result

@@ -114,6 +114,11 @@ def label(data, method):
     return str(points["method_label"].sel({"method": method}).values)
 
 
+def failures(data, method):
+    """How many runs of a method failed."""
+    return int((data["points"].to_dataset()["failure"].sel({"method": method}) != "").sum())
+
+
 # The table ----------------------------------------------------------------------------------------
 
 
@@ -157,6 +162,12 @@ def table(data, **at):
             }
         )
     return rows
+
+
+def median(values):
+    """Median of the replicates that are known; NaN if none is."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else np.nan
 
 
 def number(value):
@@ -216,39 +227,51 @@ def normalised(data, kind, task):
     """Returns of a task between those of an untrained agent (0) and the best that is known (1).
 
     The best that is known is the highest of our medians of the best return and of the published
-    medians. Where untrained agents are not among the methods, 0 is guessing, where that is known, else
-    the lowest median of the methods. NaN where nothing is better than that.
+    medians. Where untrained agents are not among the methods, or failed, 0 is guessing, where that is
+    known, else the lowest median of the methods. NaN where nothing is better than that, and for a
+    method that failed.
 
     Returns
     -------
     dict of str to array (replicates,)
     """
     methods = coordinates(data)["method"]
-    highest = [np.nanmedian(returns(data, "best_return", task=task, method=m)) for m in methods]
+    highest = [median(returns(data, "best_return", task=task, method=m)) for m in methods]
     highest += [p[0] for a in ALGORITHMS.values() if (p := published(task, a))]
-    chance = float(data["points"].to_dataset()["chance_return"].sel(task=task))
-    if "untrained" in methods:
-        chance = np.nanmedian(returns(data, task=task, method="untrained"))
-    elif np.isnan(chance):
-        chance = min(np.nanmedian(returns(data, task=task, method=m)) for m in methods)
-    scale = max(highest) - chance
+    finals = {m: median(returns(data, task=task, method=m)) for m in methods}
+    chance = finals.get("untrained", np.nan)
+    if np.isnan(chance):
+        chance = float(data["points"].to_dataset()["chance_return"].sel(task=task))
+    if np.isnan(chance):
+        chance = np.fmin.reduce(list(finals.values()))
+    scale = np.fmax.reduce(highest) - chance
     scale = scale if scale > 0 else np.nan
     return {m: (returns(data, kind, task=task, method=m) - chance) / scale for m in methods}
 
 
+def _by_method(data, kind, suite):
+    """Method to its normalised returns (replicates,) in each task of a suite in which it has any."""
+    tasks = [task for task in SUITES[suite] if task in coordinates(data)["task"]]
+    found = [normalised(data, kind, task) for task in tasks]
+    methods = coordinates(data)["method"]
+    return {m: [each[m] for each in found if not np.isnan(each[m]).all()] for m in methods}
+
+
 def scores(data, kind, suite):
-    """Mean over the tasks of a suite of the normalised return, by method.
+    """Mean over the tasks of a suite of the normalised return, by method; see `scored`.
 
     Returns
     -------
     dict of str to array (replicates,)
-        Empty if no task of the suite was run.
+        Without methods that have no such return; empty if no task of the suite was run.
     """
-    tasks = [task for task in SUITES[suite] if task in coordinates(data)["task"]]
-    found = [normalised(data, kind, task) for task in tasks]
-    found = [each for each in found if not all(np.isnan(v).all() for v in each.values())]
-    methods = coordinates(data)["method"] if found else []
-    return {m: np.mean([each[m] for each in found], axis=0) for m in methods}
+    found = _by_method(data, kind, suite)
+    return {m: np.mean(values, axis=0) for m, values in found.items() if values}
+
+
+def scored(data, suite):
+    """Of how many tasks of a suite the final score of each method is the mean: where it did not fail."""
+    return {m: len(values) for m, values in _by_method(data, "final_return", suite).items()}
 
 
 def memory_lengths(data):
@@ -261,14 +284,17 @@ def longest_solved(data, method):
     solved = [
         n
         for n in memory_lengths(data)
-        if np.nanmedian(returns(data, task=f"MemoryChain-{n}", method=method)) >= SOLVED
+        if median(returns(data, task=f"MemoryChain-{n}", method=method)) >= SOLVED
     ]
     return max(solved, default=0)
 
 
 def reached(data, method):
-    """In how many tasks a method's median reaches what the paper reports of it: final, best, tasks."""
-    rows = [r for r in table(data, method=method) if r["published"]]
+    """In how many tasks a method's median reaches what the paper reports of it: final, best, tasks.
+
+    Tasks in which it failed do not count.
+    """
+    rows = [r for r in table(data, method=method) if r["published"] and r["n"]]
     final, best = (
         sum(r[kind][0] >= round(r["published"][0], 2) - 0.005 for r in rows)
         for kind in ("final", "best")

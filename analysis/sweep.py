@@ -14,9 +14,15 @@ LINES = ("-", "--", "-.", ":")
 
 
 def varied(data):
-    """Name to values of what was varied."""
-    failure = data["points"]["failure"]
-    return {name: failure[name].values.tolist() for name in failure.dims}
+    """Name to values of what was varied; None, which is NaN in a file among numbers, makes them text."""
+    failure, found = data["points"]["failure"], {}
+    for name in failure.dims:
+        values = failure[name].values.tolist()
+        nothing = [value != value for value in values]
+        if any(nothing):
+            values = ["None" if n else str(v) for v, n in zip(values, nothing, strict=True)]
+        found[name] = values
+    return found
 
 
 def numeric(values):
@@ -119,17 +125,25 @@ def plot_final_return(data, *, ax=None, at=None):
     matplotlib Axes
     """
     ax = axes_or_new(ax)
-    settings = {k: sorted(v) if numeric(v) else v for k, v in varied(data).items()}
+    settings = varied(data)
     across, lines, others = axes_of(data)
-    at = {name: settings[name][0] for name in others} | (at or {}) | {across: settings[across]}
-    final = data["evaluation"].to_dataset()["final_return"].sel(at)
-    failed = data["points"].to_dataset()["failure"].sel(at) != ""
+    # By position: True and False would choose as a mask.
+    order = {
+        name: sorted(range(len(v)), key=v.__getitem__ if numeric(v) else None)
+        for name, v in settings.items()
+    }
+    place = {name: order[name][0] for name in others}
+    place |= {name: settings[name].index(value) for name, value in (at or {}).items()}
+    place[across] = order[across]
+    settings = {name: [v[k] for k in order[name]] for name, v in settings.items()}
+    final = data["evaluation"].to_dataset()["final_return"].isel(place)
+    failed = data["points"].to_dataset()["failure"].isel(place) != ""
     x, continuous = _place(ax, settings[across])
     values = settings[lines] if lines else [None]
     for k, (value, colour) in enumerate(zip(values, _colours(values), strict=True)):
-        chosen = {} if lines is None else {lines: value}
-        rows = final.sel(chosen).transpose("replicate", across).values
-        crossed = failed.sel(chosen).values
+        chosen = {} if lines is None else {lines: order[lines][k]}
+        rows = final.isel(chosen).transpose("replicate", across).values
+        crossed = failed.isel(chosen).values
         style = {"marker": MARKERS[k % len(MARKERS)], "markersize": 4.5}
         label = None if lines is None else _label(lines, value)
         if continuous:

@@ -150,6 +150,18 @@ def choose(kind, name, valid, also=""):
     raise InputError(f"unknown {kind} {name!r}; valid: {listed}{meant}")
 
 
+def choose_each(kind, text, valid, also=""):
+    """Names separated by commas, each one of those that are valid, see `choose`, and given once."""
+    return once(kind, [choose(kind, name.strip(), valid, also) for name in text.split(",")])
+
+
+def once(kind, values):
+    """Return `values`, which are of a kind, if each is given once; else refuse the first that is not."""
+    if twice := [value for value in values if values.count(value) > 1]:
+        raise InputError(f"{kind} {twice[0]} is given twice; once is enough")
+    return values
+
+
 def nearest(name, valid):
     """The name that was probably meant: with other letters, or the only one so begun; else None.
 

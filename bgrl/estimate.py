@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bgrl.backends import load
+from bgrl.errors import InputError
 from bgrl.interventions import changes
 from bgrl.recording import Sink
 from bgrl.simulation import check_cost, environments, plastic
@@ -63,6 +64,10 @@ class Estimate:
             f"memory   {size(4 * self.state_bytes)} besides Python and its libraries",
             f"disk     {size(self.file_bytes)} at most, and as much again while it runs",
         ]
+
+
+class CostUnknown(InputError):
+    """What a run would cost is not known before it runs."""
 
 
 class DryRun(Exception):

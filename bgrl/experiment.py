@@ -253,7 +253,10 @@ def main(name, module, arguments=None):
         refuse_other(config.output, before, settings)
     check_figure(figure_path, config.output, options)
     command = typed_command(module, words)
-    with Work(config.work(), settings, "command.json"), logged(config, command):
+    # Whatever other points are there, each has a name of its own.
+    in_points = hasattr(config, "in_points")
+    own = {"experiment": name} if in_points else settings
+    with Work(config.work(), own, "command.json"), logged(config, command):
         try:
             data, failure = module.run(config), None
             if not hasattr(data, "attrs"):
@@ -264,8 +267,9 @@ def main(name, module, arguments=None):
         data.attrs["settings"] = describe(settings)
         data.attrs.setdefault("command", command)
         keep_log(config)
-        # What can go on from where it stopped keeps its folder.
-        save(data, config.output, None if failure and failure.resumes else config.work())
+        # What can go on from where it stopped keeps its folder; that of points is tidied already.
+        kept = in_points or (failure and failure.resumes)
+        save(data, config.output, None if kept else config.work())
     if failure:
         print(f"wrote {config.output}, with what there is")
         if failure.resumes:
@@ -276,15 +280,23 @@ def main(name, module, arguments=None):
 
     with xr.open_datatree(config.output, engine="netcdf4") as data:
         report(importlib.import_module(module.ANALYSIS), data, config.output, figure_path)
+        if "stopped" in data.attrs:
+            raise tried_again(data)
     return 0
 
 
+def tried_again(data):
+    """The error to raise for a dataset of which some runs failed."""
+    return RunError(f"{data.attrs['stopped']}; given again, the command tries them again")
+
+
 def keep_log(config):
-    """Put the log of a run, if there is one, beside its data file, below those of runs before it."""
+    """Move the log of a run, if there is one, beside its data file, below those of runs before it."""
     log = config.work() / LOG
     if log.exists():
         with open(Path(config.output).with_suffix(".log"), "a") as file:
             file.write(log.read_text())
+        log.unlink()
 
 
 def tell_cost(module, config):

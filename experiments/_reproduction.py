@@ -22,14 +22,16 @@ from bgrl.agent import describe
 from bgrl.backends import BACKENDS
 from bgrl.backends.groups import cores
 from bgrl.dataset import read_attributes
-from bgrl.errors import InputError, check_count, choose
+from bgrl.errors import InputError, check_count, choose, choose_each
 from bgrl.estimate import DryRun
 from bgrl.experiment import named_values
 from bgrl.experiments import paper, sweep
-from bgrl.settings import Basics, option
+from bgrl.settings import Basics, option, options_of
 
 #: Where `figure` and `summary` of the datasets are.
 ANALYSIS = "bgrl.analysis.reproduction"
+#: Tasks whose return a figure shows against the length of the memory.
+MEMORY = tuple(task for task in paper.TASKS if task.startswith("MemoryChain-"))
 #: Settings that a point has from its protocol, unless they are given.
 _OF_PROTOCOL = ("steps", "replicates", "evaluations", "evaluation_trials", "final_trials")
 
@@ -38,10 +40,14 @@ _OF_PROTOCOL = ("steps", "replicates", "evaluations", "evaluation_trials", "fina
 class Figure(Basics):
     """Settings of an experiment that redoes a figure.
 
-    `OURS` has lengths of this figure that replace those of our protocol.
+    `OURS` has lengths of this figure that replace those of our protocol, `SHOWN` the tasks that it can
+    show.
     """
 
     OURS: ClassVar[dict] = {}
+    SHOWN: ClassVar[tuple] = tuple(paper.TASKS)
+    #: The run is points of a sweep, which keep their own files.
+    in_points: ClassVar[bool] = True
 
     tasks: str = option(",".join(paper.SUITE), "environments of the paper, separated by commas")
     methods: str = option("rflo", f"methods, separated by commas: {', '.join(paper.METHODS)}")
@@ -68,10 +74,11 @@ class Figure(Basics):
 
     def variations(self):
         """What varies between runs: name to values, as text."""
-        return {
-            "task": _listed("task", self.tasks, paper.TASKS),
-            "method": _listed("method", self.methods, paper.METHODS),
-        }
+        tasks = choose_each("task", self.tasks, paper.TASKS)
+        for task in tasks:
+            if task not in self.SHOWN:
+                raise InputError(f"the figure does not show {task}; valid: {', '.join(self.SHOWN)}")
+        return {"task": tasks, "method": choose_each("method", self.methods, paper.METHODS)}
 
     def base(self, output):
         """What does not vary."""
@@ -91,15 +98,12 @@ class Figure(Basics):
             processes=self.processes or shared,
             **own,
         )
-        return config.with_settings(named_values(filter(None, self.settings.split(","))).items())
-
-
-def _listed(kind, text, valid):
-    """Names separated by commas, each one of those that are valid."""
-    names = [choose(kind, name.strip(), valid) for name in text.split(",")]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"{kind} {twice[0]} is given twice; once is enough")
-    return names
+        given = named_values(filter(None, self.settings.split(",")))
+        for name in given:
+            for own in {name, f"{name}s"} & set(options_of(type(self))):
+                own = f"--{own.replace('_', '-')}"
+                raise InputError(f"--settings does not set {name} here, but {own} does")
+        return config.with_settings(given.items())
 
 
 def reproduce(name, config):

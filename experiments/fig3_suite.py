@@ -6,8 +6,10 @@ input, the LRU, RFLO with feedback alignment and with transposed weights, and ag
 
 from dataclasses import dataclass
 
+from bgrl.errors import InputError
 from bgrl.experiment import command
 from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+from bgrl.experiments.paper import SUITE
 from bgrl.settings import option
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
@@ -27,6 +29,15 @@ class Config(Figure):
     methods: str = option(
         "linear,linear_meta,lru,rtu,rflo_bp,rflo_fa,untrained", "methods, separated by commas"
     )
+
+    def variations(self):
+        """What varies between runs."""
+        varied = super().variations()
+        if not set(varied["task"]) & set(SUITE):
+            raise InputError(
+                f"the figure shows means over suites; at least one of {', '.join(SUITE)} is needed"
+            )
+        return varied
 
 
 def run(config):

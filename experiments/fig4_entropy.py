@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from bgrl.errors import InputError
 from bgrl.experiment import command
 from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+from bgrl.experiments.paper import METHODS
 from bgrl.settings import option
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
@@ -15,14 +17,19 @@ QUICK = {"steps": 50_000, "replicates": 3, "evaluations": 5, "entropy_weights": 
 class Config(Figure):
     """Settings of the experiment."""
 
-    tasks: str = option("MetaMaze", "environments of the paper, separated by commas")
+    tasks: str = option("MetaMaze", "one environment of the paper")
+    methods: str = option("rflo", f"one method: {', '.join(METHODS)}")
     entropy_weights: str = option(
         "1e-6,1e-5,1e-4,1e-3,1e-2,1e-1", "weights of the policy's entropy, separated by commas"
     )
 
     def variations(self):
         """What varies between runs."""
-        return super().variations() | {"entropy_weight": self.entropy_weights.split(",")}
+        varied = super().variations()
+        for name, values in varied.items():
+            if len(values) > 1:
+                raise InputError(f"the figure shows one {name}, not {len(values)}; give one")
+        return varied | {"entropy_weight": self.entropy_weights.split(",")}
 
 
 def run(config):

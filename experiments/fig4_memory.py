@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bgrl.experiment import command
-from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+from bgrl.experiments._reproduction import ANALYSIS, MEMORY, Figure, reproduce
 from bgrl.settings import option
 
 __all__ = ["ANALYSIS", "QUICK", "Config", "run"]
@@ -26,10 +26,11 @@ class Config(Figure):
     """Settings of the experiment."""
 
     OURS: ClassVar[dict] = {"steps": 1_000_000}
+    SHOWN: ClassVar[tuple] = MEMORY
 
     tasks: str = option(
         ",".join(f"MemoryChain-{n}" for n in (4, 8, 16, 32, 64)),
-        "environments of the paper, separated by commas",
+        f"environments, separated by commas: {', '.join(MEMORY)}",
     )
     methods: str = option("rflo,rtrl,lru,rtu,frozen,bptt", "methods, separated by commas")
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import xarray as xr
 
 from bgrl import models, tasks
-from bgrl.errors import InputError, check_count, choose
+from bgrl.errors import InputError, check_count, choose_each, once
 from bgrl.experiment import command
 from bgrl.learning.methods import METHODS
 from bgrl.own import NamesOrFile
@@ -41,8 +41,7 @@ class Config(EvaluatedSettings):
     def methods(self):
         """The methods to compare; in one nucleus `nucleus` would be `rtrl`."""
         if self.sensitivity:
-            methods = self.sensitivity.split(",")
-            return [choose("sensitivity", m, set(METHODS) - {"none"}) for m in methods]
+            return choose_each("sensitivity", self.sensitivity, set(METHODS) - {"none"})
         several = len(models.circuit(self.model, tasks.make("memory_chain")).populations) > 1
         return ["rflo", "snap1", *(["nucleus"] if several else []), "rtrl"]
 
@@ -65,6 +64,7 @@ def run(config):
         raise InputError(
             f"lengths is {config.lengths!r}; whole numbers separated by commas"
         ) from None
+    once("length", lengths)
     methods = config.methods()
     check_count("every", config.every)
     if config.every > config.steps:

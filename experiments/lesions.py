@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from bgrl import models, tasks
 from bgrl.agent import describe
-from bgrl.errors import InputError, choose
+from bgrl.errors import InputError, choose_each
 from bgrl.experiment import command
 from bgrl.own import NamesOrFile
 from bgrl.random import derived_seed
@@ -113,7 +113,7 @@ class Config(LesionSettings):
         valid = self.valid_pathways()
         if not self.pathways:
             return list(PATHWAYS.get(self.model, valid))
-        return [choose("pathway", name.strip(), valid) for name in self.pathways.split(",")]
+        return choose_each("pathway", self.pathways, valid)
 
     def shares(self):
         """Fractions as numbers."""

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from bgrl import models, tasks
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError, choose
+from bgrl.errors import choose
+from bgrl.estimate import CostUnknown
 from bgrl.experiment import command
 from bgrl.experiments import _slip
 from bgrl.learning import FEEDBACKS, LASTING, OPTIMIZERS, Learning
@@ -275,7 +276,7 @@ def run(config):
         from bgrl.experiments import _offline
 
         if config.dry_run:
-            raise InputError(f"what method {config.method} would cost is not known before it runs")
+            raise CostUnknown(f"what method {config.method} would cost is not known before it runs")
         data = _offline.run(config, agent(config))
     else:
         data = config.train(agent(config), Record())

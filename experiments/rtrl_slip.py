@@ -6,9 +6,10 @@ called RTRL come from it. Right and wrong RTRL, and RFLO, learn the same task.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from bgrl.experiment import command
-from bgrl.experiments._reproduction import ANALYSIS, Figure, reproduce
+from bgrl.experiments._reproduction import ANALYSIS, MEMORY, Figure, reproduce
 from bgrl.experiments.paper import PROTOCOLS
 from bgrl.settings import option
 
@@ -21,9 +22,11 @@ QUICK = {"tasks": "MemoryChain-4", "steps": 50_000, "replicates": 3, "evaluation
 class Config(Figure):
     """Settings of the experiment."""
 
+    SHOWN: ClassVar[tuple] = MEMORY
+
     tasks: str = option(
         ",".join(f"MemoryChain-{n}" for n in (4, 8, 16, 32, 64)),
-        "environments of the paper, separated by commas",
+        f"environments, separated by commas: {', '.join(MEMORY)}",
     )
     methods: str = option("rflo,rtrl,rtrl_slip", "methods, separated by commas")
     protocol: str = option("paper", "settings of learning", tuple(PROTOCOLS))

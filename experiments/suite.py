@@ -31,7 +31,7 @@ from tqdm import tqdm
 from bgrl.agent import describe
 from bgrl.backends import BACKENDS
 from bgrl.backends.cpp import compiler
-from bgrl.errors import InputError, RunError, check_count, choose
+from bgrl.errors import InputError, RunError, check_count, choose, choose_each
 from bgrl.experiment import command
 from bgrl.experiments import _measure
 from bgrl.settings import option
@@ -106,7 +106,7 @@ class Config:
         """
         if not 0 < self.seconds < math.inf:
             raise InputError(f"seconds is {self.seconds:g}; a positive number is needed")
-        methods = [choose("method", m, METHODS) for m in self.methods.split(",")]
+        methods = choose_each("method", self.methods, METHODS)
         sizes = dict.fromkeys([*self._sizes("units"), *self._sizes("replicates")])
         return [(m, n, r) for m in dict.fromkeys(methods) for n, r in sizes]
 
@@ -114,7 +114,8 @@ class Config:
         """What to compare with, as `grid`: (program, method, units, replicates)."""
         words = [] if self.programs == "none" else self.programs.split(",")
         programs = dict.fromkeys(choose("program", word, PROGRAMS) for word in words)
-        methods = [m for m in COMPARED if m in self.methods.split(",")]
+        given = choose_each("method", self.methods, METHODS)
+        methods = [m for m in COMPARED if m in given]
         return [
             (p, m, n, r) for p in programs for m in methods for n, r in self._sizes(PROGRAMS[p][2])
         ]

@@ -39,13 +39,14 @@ from bgrl.checkpoints import Work, has_learned
 from bgrl.cli import run_command, typed
 from bgrl.dataset import read_attributes, write
 from bgrl.errors import InputError, RunError, check_count, choose
-from bgrl.estimate import MEASURED, DryRun, duration, size
+from bgrl.estimate import MEASURED, CostUnknown, DryRun, duration, size
 from bgrl.experiment import (
     check_figure,
     check_matplotlib,
     configure,
     described,
     finished_settings,
+    keep_log,
     load_own,
     make_parser,
     name_and_value,
@@ -53,6 +54,7 @@ from bgrl.experiment import (
     report,
     save,
     show,
+    tried_again,
     typed_command,
 )
 from bgrl.own import NamesOrFile, is_file
@@ -453,7 +455,7 @@ def combine(experiment, coordinates, points, failures):
         raise RunError(f"all points failed, the first as {failures[points[0].output]}")
     shape = tuple(map(len, coordinates.values()))
     varied = {
-        name: (name, values, _explained(experiment, points, name))
+        name: (name, _as_kept(values), _explained(experiment, points, name))
         for name, values in coordinates.items()
     }
     found = [evaluations.get(point.output) for point in points]
@@ -471,6 +473,13 @@ def combine(experiment, coordinates, points, failures):
     return xr.DataTree.from_dict(
         {"/": root, "/evaluation": evaluation, "/points": xr.Dataset(rows, varied)}
     )
+
+
+def _as_kept(values):
+    """Values of a setting as a file can hold them: as text, if not all are numbers, or True and False."""
+    flags = [isinstance(value, bool) for value in values]
+    numbers = all(isinstance(value, int | float) for value in values)
+    return values if numbers and len(set(flags)) == 1 else list(map(str, values))
 
 
 def _evaluation(shape, dims, found):
@@ -701,6 +710,7 @@ def keep(points, config):
             shutil.rmtree(work / "points" / f"{output.name}.partial", ignore_errors=True)
             output.replace(kept / output.name)
     if not has_learned(work):
+        keep_log(config)
         shutil.rmtree(work)
 
 
@@ -745,7 +755,7 @@ def main(arguments=None):
     data = sweep(experiment, config, variations, workers, scheduler, options["overwrite"], command)
     report(importlib.import_module(ANALYSIS), data, config.output, figure_path)
     if "stopped" in data.attrs:
-        raise RunError(f"{data.attrs['stopped']}; given again, the command tries them again")
+        raise tried_again(data)
     return 0
 
 
@@ -786,12 +796,17 @@ def cost(experiment, config, variations, workers=None):
     Returns
     -------
     list of str
-        Lines for people.
+        Lines for people; the last ones name what is not counted, since its cost is not known.
+
+    Raises
+    ------
+    bgrl.estimate.CostUnknown
+        If that is all there is.
     """
     module = module_of(experiment)
     _, points = unfinished(config, variations)
     todo = [point for point in points if not Path(point.output).exists()]
-    measured, total = {}, 0.0
+    measured, total, counted, unknown = {}, 0.0, 0, {}
     together = _workers(todo, workers)
     groups = group(todo, [module.agent(point).structure() for point in todo], together)
     groups = [(beside, sum(p.replicates for p in beside), s) for beside, s in groups]
@@ -806,17 +821,23 @@ def cost(experiment, config, variations, workers=None):
                 module.run(replace(longest, dry_run=True, replicates=replicates))
             except DryRun as found:
                 measured[program] = found.estimate
-        own = measured[program]
+            except CostUnknown as error:
+                unknown[str(error)] = unknown.get(str(error), 0) + len(beside)
+                continue
+        own, counted = measured[program], counted + 1
         total += longest.steps / own.rate + own.evaluation_steps / own.evaluation_rate
-    together = min(together, max(len(groups), 1))
+    if unknown and not measured:
+        raise CostUnknown(next(iter(unknown)))
+    together = min(together, max(counted, 1))
     built = sum(own.build_seconds > MEASURED for own in measured.values())
-    disk = max((own.file_bytes for own in measured.values()), default=0) * len(groups)
+    disk = max((own.file_bytes for own in measured.values()), default=0) * counted
     return [
         f"points   {len(points)}, of which {len(points) - len(todo)} are finished",
         f"programs {len(measured)}, of which {built} were built now and are kept",
         f"time     {duration(total / together)} at most with {together} "
         f"worker{'s' if together > 1 else ''}",
         f"disk     {size(disk)} at most",
+        *(f"without  {count} of them: {why}" for why, count in unknown.items()),
     ]
 
 

@@ -13,7 +13,7 @@ from bgrl import tasks
 from bgrl.agent import describe
 from bgrl.backends import load
 from bgrl.dataset import SCHEMA_VERSION
-from bgrl.errors import choose
+from bgrl.errors import choose_each
 from bgrl.experiment import command
 from bgrl.settings import Settings, option
 from bgrl.task_check import play, random_agent
@@ -45,10 +45,10 @@ def run(config):
     xarray.DataTree
         A group for each task, with the observations and rewards of its first trial.
     """
-    names = config.names.split(",") if config.names else tasks.names()
+    names = choose_each("task", config.names, tasks.names()) if config.names else tasks.names()
     groups = {}
     for name in names:
-        task = tasks.make(choose("task", name, tasks.names()))
+        task = tasks.make(name)
         agent = random_agent(task, 1)
         played = play(agent, load(config.backend, agent.structure()), config.seed, config.steps)
         done = np.flatnonzero(played["task.done"][1:, 0]) + 1

@@ -453,6 +453,7 @@ def test_methods_are_told_by_name_and_an_unfinished_run_goes_on(tmp_path, monkey
         ("lru", "snap1"),
     ]
     assert list(dopamine.Config(methods="all").compared()) == list(dopamine.METHODS)
+    assert all(set(own) == {"model", "sensitivity"} for own in dopamine.METHODS.values())
     with pytest.raises(InputError, match="unknown method 'bptt'; valid: basal_ganglia"):
         dopamine.Config(methods="bptt").compared()
     runs = []

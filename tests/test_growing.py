@@ -94,8 +94,13 @@ def test_a_dry_run_says_the_cost_and_leaves_nothing(tmp_path, monkeypatch, capsy
     )
     assert experiment.main("tables", tables, words.split()) == 0
     assert capsys.readouterr().out.startswith("points   2, of which 0 are finished\nprograms 2, of")
-    with pytest.raises(InputError, match="what method bptt would cost is not known before it runs"):
-        experiment.main("tables", tables, words.replace("linear", "bptt").split())
+    why = "what method bptt would cost is not known before it runs"
+    assert experiment.main("tables", tables, words.replace("rflo", "bptt").split()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "points   2, of which 0 are finished" and lines[1].startswith("programs 1,")
+    assert lines[-1] == f"without  1 of them: {why}"
+    with pytest.raises(InputError, match=why):
+        experiment.main("tables", tables, words.replace("rflo,linear", "bptt").split())
     assert list(tmp_path.iterdir()) == []
 
 

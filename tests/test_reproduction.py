@@ -14,7 +14,7 @@ from analysis import plot, reproduction
 from analysis import reproduction_numbers as numbers
 from bgrl import dataset
 from bgrl.backends import load
-from bgrl.errors import InputError
+from bgrl.errors import InputError, RunError
 from bgrl.experiment import main
 from bgrl.learning import Learning
 from bgrl.simulation import Run, simulate
@@ -149,6 +149,34 @@ def test_normalised_return():
     assert np.allclose(numbers.normalised(data, "final_return", "RepeatFirst")["rflo"], 1)
     assert np.allclose(numbers.scores(data, "final_return", "Gymnax")["rflo"], [0.75, 0.5])
     assert np.allclose(numbers.scores(data, "final_return", "POPGym")["untrained"], 0)
+
+
+def test_a_failed_run_takes_no_task_from_other_methods():
+    """Whichever method it is of, its place among them and untrained agents included."""
+    lost = np.full((2, 3), np.nan).tolist()
+    returns = {"rflo": ending(0.6, 0.2), "rtrl": ending(1, 1), "untrained": ending(-0.6, -0.6)}
+    whole = made("fig3_suite", {"Catch": returns, "MemoryChain-4": returns})
+    expected = numbers.scores(whole, "final_return", "Gymnax")
+    catch = numbers.normalised(whole, "final_return", "Catch")
+    for failed in returns:
+        data = made("fig3_suite", {"Catch": returns, "MemoryChain-4": returns | {failed: lost}})
+        found = numbers.scores(data, "final_return", "Gymnax")
+        assert numbers.scored(data, "Gymnax") == {m: 2 - (m == failed) for m in returns}
+        for method in set(returns) - {failed, *(["rflo", "rtrl"] * (failed == "untrained"))}:
+            assert np.allclose(found[method], expected[method])
+        assert np.allclose(found[failed], catch[failed])
+    # Without untrained agents 0 is guessing, at 0 here.
+    assert np.allclose(numbers.normalised(data, "final_return", "MemoryChain-4")["rtrl"], 1)
+    drawn = reproduction.figure(data)
+    names = [t.get_text() for t in drawn.subfigs[0].axes[0].get_xticklabels()]
+    assert names == ["RFLO", "exact RTRL", "untrained (1 of 2 tasks)"]
+    assert "failed" in [t.get_text() for t in drawn.subfigs[1].axes[0].texts]
+    data["points"]["failure"][1, 2] = "it diverged"
+    assert numbers.failures(data, "untrained") == 1 and numbers.failures(data, "rflo") == 0
+    data.attrs["experiment"] = "lasting_ablations"
+    assert "untrained 0 (1 failed)" in reproduction.figure(data).get_suptitle().replace("\n", " ")
+    # What was not run does not count as not reached.
+    assert numbers.reached(made("tables", {"Catch": {"rflo": lost}}), "rflo") == (0, 0, 0)
 
 
 def test_longest_memory():
@@ -290,6 +318,24 @@ def test_entropy_title_names_the_best_weight():
     assert "final return highest, 40.00,\nat a weight of 0.01" in title
 
 
+def test_entropy_of_any_method_and_of_no_weight():
+    data = made(
+        "fig4_entropy", {"MetaMaze": {"frozen": ending(10, 20, 30)}}, entropy_weight=[0.0, 1e-3]
+    )
+    ax = reproduction.figure(data).axes[0]
+    assert ax.get_title(loc="left").startswith("frozen reservoir: final return highest, 40.00")
+    lines = [line for line in ax.lines if line.get_label() in ("final", "best on the way")]
+    places = ax.transScale.transform([(x, 0) for line in lines for x in line.get_xdata()])[:, 0]
+    first, second, other, last = places
+    low, high = ax.transScale.transform([(x, 0) for x in ax.get_xlim()])[:, 0]
+    # 0 is left of the others, and its two lines are apart.
+    assert low < first < other < second < last < high
+
+
+def test_every_method_has_a_style():
+    assert set(reproduction.STYLES) == set(METHODS)
+
+
 # The runner
 
 
@@ -337,6 +383,34 @@ def test_a_figure_from_beginning_to_end(tmp_path, monkeypatch, capsys):
     assert [(c.task, c.method) for c in ran] == [("MemoryChain-4", "frozen"), ("Catch", "frozen")]
 
 
+def test_a_failed_run_keeps_its_checkpoints_and_ends_with_1(tmp_path, monkeypatch):
+    """As a sweep does; with other methods the command goes on too, and the log is beside the file."""
+    ran = []
+
+    def failing(config, old=paper.run):
+        if config.method == "untrained" and not ran:
+            config.work().mkdir(parents=True)
+            (config.work() / "state-10.npz").touch()
+            ran.append(config.work())
+            raise RunError("it diverged")
+        return old(config)
+
+    monkeypatch.setattr(paper, "run", failing)
+    words = ("--tasks", "Catch", "--methods")
+    told = "1 of 2 runs failed, the first as it diverged; given again, the command tries them again"
+    with pytest.raises(RunError, match=f"^{told}$"):
+        run("tables", tmp_path, *words, "frozen,untrained")
+    assert [p.name for p in ran[0].iterdir()] == ["state-10.npz"]
+    assert dataset.read(tmp_path / "a.nc").attrs["stopped"].startswith("1 of 2 runs failed")
+    assert (tmp_path / "a.png").exists() and "frozen,untrained" in (tmp_path / "a.log").read_text()
+    ran[0].rename(ran[0].parent / "other.nc.partial")  # of a point that is not asked for again
+    assert run("tables", tmp_path, *words, "frozen,untrained,linear") == 0
+    assert len([p for p in (tmp_path / "a.nc.partial").rglob("*") if p.is_file()]) == 2
+    log = (tmp_path / "a.log").read_text()
+    assert log.count("experiments.tables") == 2 and log.count("step 20 of 20") == 3
+    assert "stopped" not in dataset.read(tmp_path / "a.nc").attrs
+
+
 def _short(**settings):
     given = {"steps": 20, "replicates": 2, "evaluations": 2, "backend": "numpy", "units": 3}
     return paper.Config(**given, evaluation_trials=1, final_trials=2, **settings)
@@ -356,6 +430,39 @@ def test_bad_settings_are_refused(words, part, tmp_path):
     with pytest.raises(InputError, match=part):
         run("tables", tmp_path, *words)
     assert not (tmp_path / "a.nc").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "part"),
+    [
+        ("fig4_memory", ["--tasks", "Catch"], "does not show Catch; valid: MemoryChain-4, "),
+        (
+            "rtrl_slip",
+            ["--tasks", "MemoryChain-4,Catch"],
+            "the figure does not show Catch; valid: ",
+        ),
+        (
+            "fig4_entropy",
+            ["--tasks", "MetaMaze,Catch"],
+            "the figure shows one task, not 2; give one",
+        ),
+        ("fig4_entropy", ["--methods", "rflo,lru"], "the figure shows one method, not 2; give one"),
+        (
+            "fig4_entropy",
+            ["--settings", "entropy_weight=1"],
+            "--settings does not set entropy_weight here, but --entropy-weights does",
+        ),
+        ("tables", ["--settings", "discount=0,task=Catch"], "task here, but --tasks does"),
+        ("tables", ["--settings", "final_trials=3"], "final_trials here, but --final-trials does"),
+        ("fig3_suite", ["--tasks", "Acrobot"], "means over suites; at least one of MetaMaze, "),
+    ],
+)
+def test_what_a_figure_cannot_show_is_refused(name, words, part, tmp_path, monkeypatch):
+    monkeypatch.setattr(paper, "run", None)
+    for more in ([], ["--dry-run"]):
+        with pytest.raises(InputError, match=part):
+            run(name, tmp_path, *words, *more)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_several_workers_need_dask(tmp_path, monkeypatch):

@@ -502,6 +502,34 @@ def test_figure_draws_medians_in_order():
     )
 
 
+def test_true_and_false_are_drawn_by_their_places():
+    data = by_hand(normalize_input=[True, False], feedback=["x", "y"], flag=[False, True])
+    first, second = (ax for ax in analysis.figure(data).axes if ax.axison)
+    assert [ax.get_title(loc="left") for ax in (first, second)] == ["flag False", "flag True"]
+    lines = [[line.get_ydata().tolist() for line in ax.get_lines()[:2]] for ax in (first, second)]
+    assert lines == [[[0, 1], [1, 2]], [[1, 2], [2, 3]]]
+    assert [t.get_text() for t in first.get_xticklabels()] == ["True", "False"]
+
+
+def test_values_that_are_not_all_numbers_are_kept_as_text(tmp_path, in_this_process):
+    """None is NaN among numbers in a file; such a file of before has its name again."""
+    output = tmp_path / "a.nc"
+    assert sweep_command(output, "--vary", "rate_half_life=None,1e5") == 0
+    data = dataset.read(output)
+    assert data["points"]["rate_half_life"].values.tolist() == ["None", "100000.0"]
+    for file, value in zip(data["points"]["file"].values, ("null", "100000.0"), strict=True):
+        point = dataset.read(Path(f"{output}.points", file))
+        assert f'"rate_half_life":{value}' in point.attrs["configuration"].replace(" ", "")
+    for values in ([True, False], [1, 2.5], ["a", "b"]):
+        assert sweep._as_kept(values) == values
+    assert sweep._as_kept([40.0, "normal"]) == ["40.0", "normal"]
+    ax = analysis.figure(data).axes[0]
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["None", "100000.0"]
+    assert analysis.varied(by_hand(rate_half_life=[np.nan, 1e5])) == {
+        "rate_half_life": ["None", "100000.0"]
+    }
+
+
 def test_figure_marks_failures_and_shows_further_settings_in_panels():
     data = by_hand(model=["a", "b"], feedback=["x", "y"], optimizer=["p", "q"])
     data["evaluation"]["final_return"][1, 0, 0] = np.nan

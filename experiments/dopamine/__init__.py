@@ -23,7 +23,7 @@ import xarray as xr
 from bgrl import Agent, Learning, models
 from bgrl.analysis.refit import refit_value, td_error
 from bgrl.analysis.sessions import session
-from bgrl.errors import choose
+from bgrl.errors import InputError, choose
 from bgrl.experiments.dopamine import findings
 from bgrl.experiments.dopamine.finding import Choosing, Finding
 from bgrl.interventions import Intervention
@@ -47,11 +47,11 @@ ORDER = (
 )
 #: Methods of the table to their settings.
 METHODS = {
-    "rtrl": {"sensitivity": "rtrl"},
-    "snap1": {"sensitivity": "snap1"},
-    "rflo": {"sensitivity": "rflo"},
+    "rtrl": {"model": "rtrrl", "sensitivity": "rtrl"},
+    "snap1": {"model": "rtrrl", "sensitivity": "snap1"},
+    "rflo": {"model": "rtrrl", "sensitivity": "rflo"},
     "lru": {"model": "lru", "sensitivity": "snap1"},
-    "none": {"sensitivity": "none"},
+    "none": {"model": "rtrrl", "sensitivity": "none"},
     "basal_ganglia": {"model": "basal_ganglia", "sensitivity": "rflo"},
 }
 
@@ -106,6 +106,12 @@ class Config(Settings):
         given = list(METHODS) if given == ["all"] else given
         for name in given:
             choose("method", name, METHODS)
+        for name in ("model", "sensitivity") if given else ():
+            if getattr(self, name) != getattr(Config, name):
+                raise InputError(
+                    f"{name} is {getattr(self, name)!r}, but methods have a model and a sensitivity of "
+                    "their own; give one or the other"
+                )
         return {name: dataclasses.replace(self, **METHODS[name], methods="") for name in given}
 
 
