@@ -20,6 +20,7 @@ from bgrl.circuit import (
     uniform,
 )
 from bgrl.errors import InputError
+from bgrl.interventions import Intervention
 from bgrl.learning import Learning
 from bgrl.step.assemble import initial_state
 
@@ -108,6 +109,32 @@ def test_what_cancels_in_a_rule_may_stand_nowhere_else(weight, change):
     first, second, *_ = steps(striatum(Rule(weight, "eligibility + 1")), 1)
     moved = second["cortex_to_d1.weight"] - first["cortex_to_d1.weight"]
     np.testing.assert_allclose(moved, change, rtol=0, atol=1e-14)
+
+
+def test_a_gain_of_a_projection_is_none_of_its_rule():
+    rule = Rule("weight + 0.1", "trace_decay*eligibility + pre")
+    learner = agent(striatum(rule, mask=np.tri(3, 4)))
+    still = replace(learner.learning, rate_critic=0.0, rate_network=0.0)
+    learner = replace(learner, learning=still)
+    program = load("numpy", learner.structure(True))
+
+    def after(*texts):
+        done = tuple(map(Intervention.parse, texts))
+        first = initial_state(learner, program.layout, 1, done)
+        last = program.advance(first, 0, 12)
+        weights = [state["cortex_to_d1.weight"] for state in (first, last)]
+        return weights[1] - weights[0], last["cortex_to_d1.eligibility_weight"]
+
+    moved, eligibility = after()
+    present = np.broadcast_to(np.tri(3, 4), moved.shape)
+    np.testing.assert_allclose(moved, 1.2 * present, rtol=0, atol=1e-12)
+    assert np.abs(eligibility).max() > 0.1
+    # The cortex sees nothing of what `d1` gets, and the rule counts no dopamine.
+    for found, expected in zip(after("gain cortex->d1 1.5"), (moved, eligibility), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    lesioned, none = after("inactivate cortex->d1 from 9")
+    np.testing.assert_allclose(lesioned, 0.9 * present, rtol=0, atol=1e-12)
+    assert not none.any()
 
 
 def test_dopamine_reaches_excitability():
