@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import models
 from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import load
@@ -22,10 +23,12 @@ from bgrl.circuit import (
 from bgrl.errors import InputError
 from bgrl.interventions import Intervention
 from bgrl.learning import Learning
-from bgrl.step.assemble import initial_state
+from bgrl.step.assemble import blueprint, initial_state
+from bgrl.step.blueprint import Sum
 
 GO = Rule("weight + alpha*weight*dopamine*eligibility", "trace_decay*eligibility + pre*chosen")
 REPLICATES = 3
+BOTH = "actor", "critic"
 
 
 def striatum(rule=GO, sign=None, mask=None, tonic=0.25, **readout):
@@ -135,6 +138,25 @@ def test_a_gain_of_a_projection_is_none_of_its_rule():
     lesioned, none = after("inactivate cortex->d1 from 9")
     np.testing.assert_allclose(lesioned, 0.9 * present, rtol=0, atol=1e-12)
     assert not none.any()
+
+
+@pytest.mark.parametrize(
+    ("fixed", "counted"),
+    [((), ""), (("actor",), "(1 - is_actor_post)*"), (("critic",), "is_actor_post*"), (BOTH, "0*")],
+)
+def test_readouts_that_do_not_learn_do_not_count_in_totals(fixed, counted):
+    circuit = models.circuit("rtrrl", tasks.make("memory_chain"), 3)
+    for name in fixed:
+        circuit = circuit.set(f"{name}.plastic", False)
+    learner = Agent(circuit, tasks.make("memory_chain"), Learning(max_norm=1.0, optimizer="sgd"))
+    sums = {
+        s.variable: s.expression
+        for _, s in blueprint(learner.structure()).items
+        if isinstance(s, Sum)
+    }
+    square = sums["square_readout_drive"]
+    gradient = "(dopamine_post*eligibility_weight + mask*x_pre*entropy_signal_post)**2"
+    assert square == (f"{counted}({gradient})" if counted else gradient)
 
 
 def test_dopamine_reaches_excitability():

@@ -350,11 +350,13 @@ class Agent:
         }
 
     def _readout_parts(self):
-        """Name of each readout to the states that it reads, and its first and last row."""
+        """Name of each readout to the states that it reads, its first and last row; if it is fixed."""
         found, first = {}, 0
         for readout, channels in self.readouts():
             reads = [list(state) for state in readout.states()]
             found[readout.name] = {"reads": reads, "rows": [first, first + channels]}
+            if not readout.plastic:
+                found[readout.name]["fixed"] = True
             first += channels
         return found
 

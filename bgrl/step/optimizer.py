@@ -152,7 +152,9 @@ def _total(b, plan, stage, before, total, expression):
             for key, gradient in parameters.items():
                 value = f"({_gradient(before, key, gradient)})"
                 names = _names(stage, key, gradient.suffix) | {"gradient": value}
-                own.append(_said(expression, names))
+                term = _said(expression, names)
+                counted = _counted(plan, gradient.suffix) if name == "readout" else ""
+                own.append(f"{counted}({term})" if counted else term)
             if group == name:
                 terms += own
             else:
@@ -168,6 +170,14 @@ def _total(b, plan, stage, before, total, expression):
     b.variables("dopamine", total)
     parts = " + ".join(f"{total}_{name}" for name in plan.targets())
     b.code("plasticity", "dopamine", f"{total} = {parts}")
+
+
+def _counted(plan, suffix):
+    """Factor of the readouts' terms of a total, to which only those that learn add; empty if all do."""
+    actor, critic = (not readout.get("fixed") for readout in plan.readouts.values())
+    if actor and critic:
+        return ""
+    return f"is_actor{suffix}*" if actor else f"(1 - is_actor{suffix})*" if critic else "0*"
 
 
 def _gradient(stages, key, gradient):
