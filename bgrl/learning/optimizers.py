@@ -21,7 +21,8 @@ class Optimizer:
     """How a gradient becomes an update, as equations of one parameter.
 
     The gradient is that of learning (TD error times eligibility, plus that of the policy's entropy), and
-    the parameter moves by its learning rate times ``update``.
+    the parameter moves by its learning rate times ``update``. Names that it sets are its own, whatever
+    else in the network is called so.
 
     Parameters
     ----------

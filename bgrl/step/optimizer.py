@@ -9,6 +9,7 @@ The names of the ready-made optimizers are kept for them (`bgrl.circuit.equation
 other are changed (`_apart`), so that they are nobody else's.
 """
 
+import json
 import re
 from dataclasses import asdict
 from functools import partial
@@ -22,6 +23,8 @@ from bgrl.step.synapses import keep_sign
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 _SET = re.compile(r"^\s*(\w+)\s*=(?!=)", re.MULTILINE)
+#: As text, since a structure that was read from a file has lists for tuples.
+_READY_MADE = {json.dumps(asdict(known), sort_keys=True) for known in OPTIMIZERS.values()}
 
 
 def write(b, plan):
@@ -92,7 +95,7 @@ def _apart(stage):
     ``scale`` is ``own_scale_``, and ``own_scale__weight`` where it is that of a parameter. No circuit has
     names that begin so, and no optimizer such that end with an underscore.
     """
-    if stage in map(asdict, OPTIMIZERS.values()):
+    if json.dumps(stage, sort_keys=True) in _READY_MADE:
         return stage
     code = {k: assignments(f"optimizer, {k}", stage[k]) for k in ("code", "once")}
     own = {name for lines in code.values() for name, *_ in lines} - {"update"}
