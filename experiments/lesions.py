@@ -8,6 +8,7 @@ the curve of a pathway does not hang on one draw.
 """
 
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 
 import numpy as np
 import xarray as xr
@@ -155,15 +156,18 @@ def run(config):
         bar.update()
         return data, data["evaluation"]["mean_return"].values
 
+    agents = {task: config.agent(task) for task in TASKS}
+    cut = {}  # before the first run, so that a share that takes nothing is refused at once
+    for (task, agent), name, (f, share) in product(agents.items(), pathways, enumerate(shares, 1)):
+        circuit = agent.circuit.lesion(name, share, derived_seed(config.seed, f))
+        cut[task, name, share] = replace(agent, circuit=circuit)
     with bar:
-        for t, task in enumerate(TASKS):
-            agent = config.agent(task)
+        for t, (task, agent) in enumerate(agents.items()):
             intact, values = returns(agent, config.steps, f"{task}-intact")
             found[t, :, :, 0] = values[:, -1]
             for p, name in enumerate(pathways):
                 for f, share in enumerate(shares, 1):
-                    circuit = agent.circuit.lesion(name, share, derived_seed(config.seed, f))
-                    lesioned = replace(agent, circuit=circuit)
+                    lesioned = cut[task, name, share]
                     place = f"{task}-{name}-{share:g}"
                     # What was learned is tested before the only step.
                     found[t, 0, p, f] = returns(lesioned, 1, f"{place}-after", intact)[1][:, 0]

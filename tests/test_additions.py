@@ -70,15 +70,15 @@ def test_a_momentum_optimizer():
         for old, new, velocity, trace, moved in zip(
             parts(before, ""),
             parts(after, ""),
-            parts(before, "velocity"),
+            parts(before, "own_velocity_"),
             parts(before, "eligibility"),
-            parts(after, "velocity"),
+            parts(after, "own_velocity_"),
             strict=True,
         ):
             expected = 0.9 * velocity + error * trace
             np.testing.assert_allclose(moved, expected, rtol=0, atol=1e-12)
             np.testing.assert_allclose(new, old + 1e-3 * expected, rtol=0, atol=1e-12)
-    assert np.abs(states[-1]["cortex_drive.velocity_weight"]).max() > 1e-4
+    assert np.abs(states[-1]["cortex_drive.own_velocity__weight"]).max() > 1e-4
 
 
 @pytest.mark.parametrize("backend", ["numpy", pytest.param("cpp", marks=pytest.mark.slow)])
@@ -103,6 +103,45 @@ def test_an_optimizer_with_a_total_over_all_parameters(backend):
     assert np.min(scales) < 0.5 and np.max(scales) == 1
 
 
+#: Gradient descent in names that the network has for something else.
+SLY = Optimizer(
+    """
+    weight = gradient  # those of the synapses
+    x_pre = sensitivity_rate
+    x_pre += weight
+    held = bias*x_pre
+    update = held*(1 + 0*critic)
+    """,
+    state=("sensitivity_rate", "held", "learning_gradient"),
+    totals={"square": "gradient**2", "drive": "0*sensitivity_rate"},
+    once="""
+    value = 1 + square + drive
+    bias = value/value
+    clip_scale = 0*td_error
+    td_error = dopamine
+    """,
+    once_state=("td_error", "critic"),
+)
+
+
+def test_names_of_an_optimizer_are_nobody_elses():
+    settings = {"sensitivity": "rtrl", "max_norm": 0.05, "rate_critic": 0.1}
+    settings["modulated"] = {"rate_network": "1 + reward"}
+    drug = (Intervention.parse("gain cortex 1.1"),)
+    plain = played(agent(optimizer="sgd", **settings), 6, drug)[-1]
+    sly = played(agent(optimizer=SLY, **settings), 6, drug)[-1]
+    for name, array in plain.items():
+        np.testing.assert_array_equal(sly[name], array, err_msg=name)
+    own = {name.split(".")[1] for name in set(sly) - set(plain)}
+    assert "own_held__weight" in own and all("own_" in name for name in own)
+    assert np.abs(plain["readout_drive.eligibility_weight"]).max() > 0.01
+
+
+def test_an_optimizer_that_reads_a_norm_needs_one():
+    with pytest.raises(InputError, match="reads max_norm, which is not given"):
+        agent(optimizer=Optimizer("update = k*gradient", once="k = 1/max_norm"))
+
+
 @pytest.mark.parametrize(
     ("optimizer", "message"),
     [
@@ -118,6 +157,9 @@ def test_an_optimizer_with_a_total_over_all_parameters(backend):
         (("step = gradient",), "must set `update`"),
         (("update = scale*gradient", (), {}, "scale = 1/norm"), "once: unknown symbol norm"),
         (("update = gradient", (), {"norm": "weight**2"}), "total 'norm': unknown symbol weight"),
+        (("k = 2\nupdate = k", (), {}, "k = dopamine"), "code: k is given and cannot be set"),
+        (("update = 1", (), {"n": "gradient"}, "n = 2*n"), "once: n is given and cannot be set"),
+        (("clip = gradient\nupdate = clip(clip, 0, 1)",), "'clip' is no name .* it is a function"),
     ],
 )
 def test_an_optimizer_that_cannot_be_is_refused(optimizer, message):

@@ -3,6 +3,7 @@
 ``python tests/test_blueprint.py`` writes the texts anew; look at the difference before it is committed.
 """
 
+import json
 import math
 import random
 import re
@@ -59,6 +60,12 @@ def test_every_model_has_a_text():
 @pytest.mark.parametrize("model", AGENTS)
 def test_the_step_of_a_model_is_what_its_text_says(model):
     assert text(model) == (GOLDEN / f"{model}.txt").read_text()
+
+
+def test_a_structure_that_was_read_from_a_file_has_the_same_text():
+    structure = models.agent("rtrrl", tasks.make("memory_chain"), 4).structure()
+    read = json.loads(json.dumps(structure))
+    assert str(blueprint(read)) == str(blueprint(structure))
 
 
 def test_the_text_says_what_interventions_add():

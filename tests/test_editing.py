@@ -412,6 +412,14 @@ PATHWAYS = "action->cortex, cortex"
     [
         (lambda c: c.lesion("gpe"), f"'gpe'; valid: {PATHWAYS}, cortex->cortex, cortex->dorsal"),
         (lambda c: c.lesion("stn", 1.5), "fraction is 1.5; a number from 0 to 1"),
+        (
+            lambda c: c.lesion("cortex", 0.1),
+            "none of the 4 neurons that are left; 0, or at least 0.25",
+        ),
+        (
+            lambda c: c.lesion("cortex->cortex", 0.03),
+            "none of the 16 synapses .* at least 0.062, is",
+        ),
         (lambda c: c.lesion("stn", "half"), "fraction is 'half'; a number is needed"),
         (lambda c: c.lesion("stn", 0.5, seed=-1), "seed is -1"),
         (lambda c: c.disconnect("stn->gpe"), "unknown projection 'stn->gpe'; valid: action->"),

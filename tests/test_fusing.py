@@ -5,6 +5,7 @@ import pytest
 
 from bgrl.backends import fusing, runtime
 from bgrl.backends.fusing import fused
+from bgrl.backends.pieces import Pieces
 from bgrl.experiments import _slip
 from bgrl.slots import SLOTS
 from bgrl.step.assemble import blueprint, initial_state
@@ -168,3 +169,13 @@ def test_the_rule_that_keeps_apart_is_needed(monkeypatch):
     b = written(("drive", "a", "x = x + 1"), ("cortex", "a", "y = turned_x"))
     monkeypatch.setattr(fusing, "_alike", lambda blueprint, old, new: True)
     assert not same(run(fused(b)), run(b))
+
+
+def test_arrays_have_names_of_their_own_in_cpp():
+    b = written()
+    b.group("a_x", 3)
+    b.variables("a_x", "y")
+    b.variables("a", "x_y")
+    pieces = Pieces(b)
+    names = [pieces.named(array) for array in b.layout()]
+    assert len(set(names)) == len(names) and pieces.named("a.x_y") != pieces.named("a_x.y")

@@ -298,3 +298,12 @@ def test_names_that_are_taken_are_refused():
     circuit = bathed().add_population("snr", own)
     with pytest.raises(InputError, match="'factor_of_drive' is also the name of what a modulator"):
         circuit.modulate("gpe", "snr", "gain", 1.0)
+
+
+def test_pathways_of_a_nucleus_have_names_that_stay_apart():
+    with pytest.raises(InputError, match="'gpe->stn' would both be called 'gpe_to_stn'; rename"):
+        bathed().connect("gpe", "stn", name="gpe_to_stn")
+    circuit = bathed().connect("gpe", "stn", name="drive").modulate("gpe", "stn", "gain", 1.0)
+    with pytest.raises(InputError, match="both called 'drive', and the gains of both are modul"):
+        circuit.modulate("gpe", "drive", "gain", 1.0)
+    assert circuit.modulate("gpe", "drive", "plasticity", 1.0).modulated("drive", "plasticity")

@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+import models
 from bgrl import tasks
 from bgrl.agent import Agent
 from bgrl.backends import load
@@ -20,11 +21,14 @@ from bgrl.circuit import (
     uniform,
 )
 from bgrl.errors import InputError
+from bgrl.interventions import Intervention
 from bgrl.learning import Learning
-from bgrl.step.assemble import initial_state
+from bgrl.step.assemble import blueprint, initial_state
+from bgrl.step.blueprint import Sum
 
 GO = Rule("weight + alpha*weight*dopamine*eligibility", "trace_decay*eligibility + pre*chosen")
 REPLICATES = 3
+BOTH = "actor", "critic"
 
 
 def striatum(rule=GO, sign=None, mask=None, tonic=0.25, **readout):
@@ -108,6 +112,51 @@ def test_what_cancels_in_a_rule_may_stand_nowhere_else(weight, change):
     first, second, *_ = steps(striatum(Rule(weight, "eligibility + 1")), 1)
     moved = second["cortex_to_d1.weight"] - first["cortex_to_d1.weight"]
     np.testing.assert_allclose(moved, change, rtol=0, atol=1e-14)
+
+
+def test_a_gain_of_a_projection_is_none_of_its_rule():
+    rule = Rule("weight + 0.1", "trace_decay*eligibility + pre")
+    learner = agent(striatum(rule, mask=np.tri(3, 4)))
+    still = replace(learner.learning, rate_critic=0.0, rate_network=0.0)
+    learner = replace(learner, learning=still)
+    program = load("numpy", learner.structure(True))
+
+    def after(*texts):
+        done = tuple(map(Intervention.parse, texts))
+        first = initial_state(learner, program.layout, 1, done)
+        last = program.advance(first, 0, 12)
+        weights = [state["cortex_to_d1.weight"] for state in (first, last)]
+        return weights[1] - weights[0], last["cortex_to_d1.eligibility_weight"]
+
+    moved, eligibility = after()
+    present = np.broadcast_to(np.tri(3, 4), moved.shape)
+    np.testing.assert_allclose(moved, 1.2 * present, rtol=0, atol=1e-12)
+    assert np.abs(eligibility).max() > 0.1
+    # The cortex sees nothing of what `d1` gets, and the rule counts no dopamine.
+    for found, expected in zip(after("gain cortex->d1 1.5"), (moved, eligibility), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    lesioned, none = after("inactivate cortex->d1 from 9")
+    np.testing.assert_allclose(lesioned, 0.9 * present, rtol=0, atol=1e-12)
+    assert not none.any()
+
+
+@pytest.mark.parametrize(
+    ("fixed", "counted"),
+    [((), ""), (("actor",), "(1 - is_actor_post)*"), (("critic",), "is_actor_post*"), (BOTH, "0*")],
+)
+def test_readouts_that_do_not_learn_do_not_count_in_totals(fixed, counted):
+    circuit = models.circuit("rtrrl", tasks.make("memory_chain"), 3)
+    for name in fixed:
+        circuit = circuit.set(f"{name}.plastic", False)
+    learner = Agent(circuit, tasks.make("memory_chain"), Learning(max_norm=1.0, optimizer="sgd"))
+    sums = {
+        s.variable: s.expression
+        for _, s in blueprint(learner.structure()).items
+        if isinstance(s, Sum)
+    }
+    square = sums["square_readout_drive"]
+    gradient = "(dopamine_post*eligibility_weight + mask*x_pre*entropy_signal_post)**2"
+    assert square == (f"{counted}({gradient})" if counted else gradient)
 
 
 def test_dopamine_reaches_excitability():

@@ -17,6 +17,7 @@ from bgrl.circuit import (
     Population,
     Projection,
     Readout,
+    Rule,
     Synapse,
     alpha,
     exponential,
@@ -518,6 +519,15 @@ def test_methods_by_projection():
         planned(circuit, overrides={"a->b": "rflo"})
     with pytest.raises(InputError, match="unknown sensitivity of 'gpe->stn' 'bptt'"):
         planned(circuit, overrides={"gpe->stn": "bptt"})
+
+
+def test_a_method_of_what_does_not_learn_by_it_is_refused():
+    ruled = replace(chain().projections["gpe->stn"], rule=Rule("weight + eligibility", "pre"))
+    ruled = replace(chain(), projections={**chain().projections, "gpe->stn": ruled})
+    fixed = chain().set("gpe->stn.plastic", False).set("gpe.tau.trainable", False)
+    for circuit, name in ((ruled, "gpe->stn"), (fixed, "gpe->stn"), (fixed, "gpe.tau")):
+        with pytest.raises(InputError, match=f"overrides: '{name}' does not learn by the gradient"):
+            planned(circuit, overrides={name: "rflo"})
 
 
 def test_methods_of_one_drive_are_mixed():

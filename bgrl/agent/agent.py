@@ -104,6 +104,11 @@ class Agent:
         for name in self.learning.overrides:
             choices = [*self.circuit.projections, *parameters]
             choose("projection or parameter in overrides", name, choices)
+            if not self._follows_the_gradient(name):
+                raise InputError(
+                    f"overrides: {name!r} does not learn by the gradient: it is fixed, or has a rule; "
+                    "leave it out, or make it plastic or trainable"
+                )
         self._check_groups()
         readouts = [readout.name for readout, _ in self.readouts()]
         for name in ("all", "dopamine"):
@@ -222,14 +227,16 @@ class Agent:
         Its own where `overrides` of the settings name it, else that of the run; "none" where it is not
         trained, or has a rule of its own instead of the gradient.
         """
+        method = self.learning.overrides.get(name, self.learning.sensitivity)
+        return method if self._follows_the_gradient(name) else "none"
+
+    def _follows_the_gradient(self, name):
+        """Whether a projection or parameter learns, and by no rule of its own."""
         projections = self.circuit.projections
         if name in projections:
-            learns = projections[name].plastic and projections[name].rule is None
-        else:
-            population, parameter = name.split(".")
-            learns = self.circuit.populations[population].all_parameters[parameter].trainable
-        method = self.learning.overrides.get(name, self.learning.sensitivity)
-        return method if learns else "none"
+            return projections[name].plastic and projections[name].rule is None
+        population, parameter = name.split(".")
+        return self.circuit.populations[population].all_parameters[parameter].trainable
 
     def afferents(self):
         """The matrices in which weights are kept: one for all projections into a drive that learn alike.
@@ -357,11 +364,13 @@ class Agent:
         }
 
     def _readout_parts(self):
-        """Name of each readout to the states that it reads, and its first and last row."""
+        """Name of each readout to the states that it reads, its first and last row; if it is fixed."""
         found, first = {}, 0
         for readout, channels in self.readouts():
             reads = [list(state) for state in readout.states()]
             found[readout.name] = {"reads": reads, "rows": [first, first + channels]}
+            if not readout.plastic:
+                found[readout.name]["fixed"] = True
             first += channels
         return found
 

@@ -58,8 +58,8 @@ class Pieces:
         """C++ name of an array, which no other has."""
         if array not in self._names:
             name = re.sub(r"\W", "_", f"state_{array}")
-            if name in self._names.values():
-                raise BlueprintError(f"{array} has the same name in C++ as another array")
+            while name in self._names.values():  # as of cortex_drive.weight and cortex.drive_weight
+                name += "_"
             self._names[array] = name
         return self._names[array]
 

@@ -134,7 +134,14 @@ class Circuit(Editing):
         delayed = {name: {} for name in self.populations}
         factors = {name: {} for name in self.populations}
         junctions = {name: [] for name in self.populations}
+        called = {name: {name: name} for name in self.populations}
         for name, p in self.projections.items():
+            key = key_of(name)
+            if (other := called[p.target].setdefault(key, name)) != name:
+                raise InputError(
+                    f"in {p.target!r} what comes by {name!r} and what is of {other!r} would both be "
+                    f"called {key!r}; rename one of them"
+                )
             for what, there in (("a delay", p.delay), ("dynamics", p.dynamics)):
                 if there and p.source in self.inputs:
                     raise InputError(
@@ -142,7 +149,6 @@ class Circuit(Editing):
                         "population has"
                     )
             if p.dynamics is not None:
-                key = key_of(name)
                 if key in terminals[p.source]:
                     raise InputError(
                         f"the synapses of {name!r} and of another projection from {p.source!r} would "
@@ -150,7 +156,12 @@ class Circuit(Editing):
                     )
                 terminals[p.source][key] = Terminal(key, p.reads, p.dynamics, self.dt)
             if p.modulates:
-                factors[p.target][self._factor(p)] = None
+                factor = self._factor(p)
+                if factors[p.target].setdefault(factor.name, factor) != factor:
+                    raise InputError(
+                        f"a drive of {p.target!r} and a projection to it are both called "
+                        f"{factor.of!r}, and the gains of both are modulated; rename one of them"
+                    )
             if p.electrical:
                 junctions[p.target].append(Junction(name, p.drive, p.reads))
             if steps := self._delay_steps(name, p):
@@ -160,7 +171,7 @@ class Circuit(Editing):
             brought = {
                 "delayed": delayed[name],
                 "terminals": tuple(terminals[name].values()),
-                "factors": tuple(factors[name]),
+                "factors": tuple(factors[name].values()),
                 "junctions": tuple(junctions[name]),
             }
             if any(getattr(p, field) != value for field, value in brought.items()):

@@ -54,14 +54,15 @@ class Editing:
         Raises
         ------
         InputError
-            For an unknown name, with those that exist, or a fraction out of range.
+            For an unknown name, with those that exist, a fraction out of range, or one above 0 that takes
+            nothing of what is left.
         """
         choose("population or projection", name, [*self.populations, *self._pathways()])
         fraction = read_fraction("fraction", fraction)
         if name in self.populations:
             p = self.populations[name]
             lesioned = np.zeros(p.size, int) if p.lesioned is None else p.lesioned
-            taken = _drawn(1 - lesioned, fraction, seed, name)
+            taken = _drawn(1 - lesioned, fraction, seed, name, "neurons")
             return self._with_population(name, lesioned=lesioned + taken) if taken.any() else self
         pathway = self._pathway_of(name)
         if name in self.projections:
@@ -69,7 +70,7 @@ class Editing:
         else:
             shape = len(pathway.variables) * self.populations[pathway.reads].size
         mask = np.ones(shape, int) if pathway.mask is None else pathway.mask
-        taken = _drawn(mask, fraction, seed, name)
+        taken = _drawn(mask, fraction, seed, name, "synapses")
         lesioned = 0 if pathway.lesioned is None else pathway.lesioned
         return self._with_pathway(name, lesioned=lesioned + taken) if taken.any() else self
 
@@ -438,10 +439,15 @@ class Editing:
         return replace(self, populations={**self.populations, name: changed})
 
 
-def _drawn(present, fraction, seed, name):
+def _drawn(present, fraction, seed, name, what):
     """A share of the ones of an array, as an array of 0 and 1."""
     taken = np.zeros(present.shape, int)
     there = np.flatnonzero(present)
+    if fraction and len(there) and not round(fraction * len(there)):
+        raise InputError(
+            f"fraction {fraction:g} of {name!r} takes none of the {len(there)} {what} that are left; 0, "
+            f"or at least {1 / len(there):.2g}, is needed"
+        )
     order = generator(own_seed(seed, name=name)).permutation(there)
     taken.flat[order[: round(fraction * len(there))]] = 1
     return taken

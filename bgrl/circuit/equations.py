@@ -8,8 +8,8 @@ from bgrl.quantities import UNITS
 
 #: Names that the network uses for itself in every population.
 RESERVED = re.compile(
-    r"(done|dopamine|chosen|pre|eligibility|learning_rate|discount|trace_decay|square|clip_scale|youth|td_error|task_done|"
-    r"task_seed|task_replicate|xi(_\w*)?|"
+    r"(done|dopamine|chosen|pre|eligibility|learning_rate|rate_factor|discount|trace_decay|square|"
+    r"clip_scale|youth|td_error|task_done|task_seed|task_replicate|xi(_\w*)?|"
     r"correction_[12]|weight|weight_sign|mask|feedback|i|j|N|t|dt|t_in_timesteps|lastspike|source|start|stop|name|pi|e|inf|"
     r"(learning|entropy|drawn|exact|sensitivity|eligibility|moment|jacobian|gain|slope|own|self|sum|initial|"
     r"sent|from|next|shared|flag|square|gradient|update|modulation|held)_.*|.*_(pre|post)|.*_delayed_\d+)\Z"

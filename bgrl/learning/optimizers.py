@@ -21,7 +21,8 @@ class Optimizer:
     """How a gradient becomes an update, as equations of one parameter.
 
     The gradient is that of learning (TD error times eligibility, plus that of the policy's entropy), and
-    the parameter moves by its learning rate times ``update``.
+    the parameter moves by its learning rate times ``update``. Names that it sets are its own, whatever
+    else in the network is called so.
 
     Parameters
     ----------
@@ -61,22 +62,23 @@ class Optimizer:
         for name in (name for names in own.values() for name in names):
             check_name("optimizer", name, "a variable or total", {*GIVEN, "max_norm", "update"})
         read = {*GIVEN, *self.state}
-        set_once = _check(
-            "once", self.once, {"dopamine", "max_norm", *self.totals, *self.once_state}
-        )
-        if "update" not in _check("code", self.code, read | {*set_once, *self.once_state}):
+        given_once = {"dopamine", "max_norm", *self.totals}
+        set_once = _check("once", self.once, given_once, self.once_state)
+        given = {*GIVEN, *set_once, *self.once_state}
+        if "update" not in _check("code", self.code, given, self.state):
             raise InputError("the code of an optimizer must set `update`")
         for name, expression in self.totals.items():
             check_expression(f"optimizer, total {name!r}", expression, read)
 
 
-def _check(where, code, known):
+def _check(where, code, given, kept):
     """Names that code sets; refuses what it reads and does not have, and what it may not set."""
     found = set()
     for name, value, line in assignments(f"optimizer, {where}", code):
-        check_expression(f"optimizer, {where}", value, known | found)
-        if name in GIVEN:
+        check_expression(f"optimizer, {where}", value, {*given, *kept, *found})
+        if name in {*GIVEN, *given}:
             raise InputError(f"optimizer, {where}: {name} is given and cannot be set, in {line!r}")
+        check_name(f"optimizer, {where}", name, "a variable")
         found.add(name)
     return found
 

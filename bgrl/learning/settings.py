@@ -4,7 +4,7 @@ from dataclasses import asdict, field
 
 from bgrl.description import description
 from bgrl.errors import InputError, choose
-from bgrl.language import check_expression
+from bgrl.language import assignments, check_expression, symbols
 from bgrl.learning.methods import METHODS
 from bgrl.learning.optimizers import OPTIMIZERS, Optimizer
 
@@ -150,6 +150,10 @@ class Learning:
         for name in ("max_norm", "rate_half_life"):
             if getattr(self, name) is not None and getattr(self, name) <= 0:
                 raise InputError(f"{name} is {getattr(self, name)}; it must be positive")
+        once = self.optimizer.once if isinstance(self.optimizer, Optimizer) else ""
+        read = (symbols(value) for _, value, _ in assignments("optimizer, once", once))
+        if self.max_norm is None and any("max_norm" in names for names in read):
+            raise InputError("the optimizer reads max_norm, which is not given; a number is needed")
 
     def structure(self):
         """What the compiled program depends on; the numbers are run-time values."""

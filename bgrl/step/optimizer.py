@@ -4,25 +4,32 @@ An optimizer may ask for totals: sums of an expression over all parameters of a 
 adds up the values of its synapses and its own parameters, and ``dopamine`` those of the neurons. What the
 optimizer computes of the totals, once a step for the whole replicate, is sent back to every neuron.
 Clipping of gradients by their norm is a stage of its own before the optimizer, and works the same way.
+
+The names of the ready-made optimizers are kept for them (`bgrl.circuit.equations.RESERVED`). Those of any
+other are changed (`_apart`), so that they are nobody else's.
 """
 
+import json
 import re
 from dataclasses import asdict
 from functools import partial
 
 from bgrl.circuit.modulators import factor as plasticity_factor
-from bgrl.learning.optimizers import CLIPPING
+from bgrl.language import assignments
+from bgrl.learning.optimizers import CLIPPING, OPTIMIZERS
 from bgrl.step.gradient import gradients
 from bgrl.step.signals import factor
 from bgrl.step.synapses import keep_sign
 
 _WORD = re.compile(r"\b[A-Za-z_]\w*\b")
 _SET = re.compile(r"^\s*(\w+)\s*=(?!=)", re.MULTILINE)
+#: As text, since a structure that was read from a file has lists for tuples.
+_READY_MADE = {json.dumps(asdict(known), sort_keys=True) for known in OPTIMIZERS.values()}
 
 
 def write(b, plan):
     """What an optimizer keeps and does, slot plasticity."""
-    rule = plan.learning["optimizer"]
+    rule = _apart(plan.learning["optimizer"])
     stages = [asdict(CLIPPING), rule] if plan.learning["clip"] else [rule]
     if plan.learning["clip"]:
         b.variables("dopamine", "max_norm", shared=True)
@@ -82,15 +89,38 @@ def _fall(b, plan):
         b.code("plasticity", name, "youth = sent_youth")
 
 
+def _apart(stage):
+    """A stage of a user with other names for what it sets and keeps, its lines in one form.
+
+    ``scale`` is ``own_scale_``, and ``own_scale__weight`` where it is that of a parameter. No circuit has
+    names that begin so, and no optimizer such that end with an underscore.
+    """
+    if json.dumps(stage, sort_keys=True) in _READY_MADE:
+        return stage
+    code = {k: assignments(f"optimizer, {k}", stage[k]) for k in ("code", "once")}
+    own = {name for lines in code.values() for name, *_ in lines} - {"update"}
+    own |= {*stage["state"], *stage["totals"], *stage["once_state"]}
+    names = {name: f"own_{name}_" for name in own}
+    text = {
+        k: "\n".join(f"{names.get(name, name)} = {_said(value, names)}" for name, value, _ in lines)
+        for k, lines in code.items()
+    }
+    kept = {k: [names[name] for name in stage[k]] for k in ("state", "once_state")}
+    totals = {names[name]: _said(value, names) for name, value in stage["totals"].items()}
+    return {**text, **kept, "totals": totals}
+
+
 def _sent(stage):
-    """Names that a stage computes once in a step of a replicate and that all its parameters read."""
+    """Names that a stage has once in a step of a replicate and that all its parameters read."""
     used = set(_WORD.findall(stage["code"]))
-    return [name for name in dict.fromkeys(_SET.findall(stage["once"])) if name in used]
+    once = dict.fromkeys([*_SET.findall(stage["once"]), *stage["once_state"]])
+    return [name for name in once if name in used]
 
 
 def _names(stage, key, suffix):
     """Name in the code of a stage to the variable that it is for one parameter."""
-    own = {v: f"{v}_{key}" for v in ("gradient", "update", "eligibility", *stage["state"])}
+    own = ("gradient", "update", "eligibility", *stage["state"], *_SET.findall(stage["code"]))
+    own = {v: f"{v}_{key}" for v in own}
     neuron = ("learning_rate", "dopamine", *_sent(stage))
     return own | {v: f"{v}{suffix}" for v in neuron}
 
@@ -103,11 +133,10 @@ def _once(b, plan, stage, before):
     """Totals of a stage, and its code that runs once for a replicate."""
     for total, expression in stage["totals"].items():
         _total(b, plan, stage, before, total, expression)
-    if not stage["once"]:
-        return
     kept = dict.fromkeys([*stage["once_state"], *_sent(stage)])
     b.variables("dopamine", *kept)
-    b.code("plasticity", "dopamine", _said(stage["once"], {"dopamine": "td_error"}))
+    if stage["once"]:
+        b.code("plasticity", "dopamine", _said(stage["once"], {"dopamine": "td_error"}))
     for name in plan.targets() if _sent(stage) else ():
         lines = []
         for variable in _sent(stage):
@@ -126,7 +155,9 @@ def _total(b, plan, stage, before, total, expression):
             for key, gradient in parameters.items():
                 value = f"({_gradient(before, key, gradient)})"
                 names = _names(stage, key, gradient.suffix) | {"gradient": value}
-                own.append(_said(expression, names))
+                term = _said(expression, names)
+                counted = _counted(plan, gradient.suffix) if name == "readout" else ""
+                own.append(f"{counted}({term})" if counted else term)
             if group == name:
                 terms += own
             else:
@@ -142,6 +173,14 @@ def _total(b, plan, stage, before, total, expression):
     b.variables("dopamine", total)
     parts = " + ".join(f"{total}_{name}" for name in plan.targets())
     b.code("plasticity", "dopamine", f"{total} = {parts}")
+
+
+def _counted(plan, suffix):
+    """Factor of the readouts' terms of a total, to which only those that learn add; empty if all do."""
+    actor, critic = (not readout.get("fixed") for readout in plan.readouts.values())
+    if actor and critic:
+        return ""
+    return f"is_actor{suffix}*" if actor else f"(1 - is_actor{suffix})*" if critic else "0*"
 
 
 def _gradient(stages, key, gradient):

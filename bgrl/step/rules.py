@@ -7,17 +7,18 @@ from bgrl.step.synapses import keep_sign
 
 def write(b, plan):
     """Slots plasticity and eligibility of synapses with a rule."""
+    # An intervention multiplies masks by the gain of what is transmitted, which is none of learning.
+    there = "int(mask != 0)" if plan.intervened else "mask"
     for group in filter(plan.rule, plan.afferents):
         rule = plan.rule(group)
         b.variables(group, "eligibility_weight", kept_for=f"{group}.weight")
         # Missing synapses keep their weights.
         share = "".join(f"{factor(f'{drive}_post')}*" for drive in plan.plasticity(group))
-        weight = (
-            f"weight = weight + {share}mask*({_in_synapses(plan, group, rule['weight'])} - weight)"
-        )
-        b.code("plasticity", group, "\n".join([weight, *keep_sign(plan, group)]))
+        change = f"{share}{there}*({_in_synapses(plan, group, rule['weight'])} - weight)"
+        lines = [f"weight = weight + {change}", *keep_sign(plan, group)]
+        b.code("plasticity", group, "\n".join(lines))
         eligibility = _in_synapses(plan, group, rule["eligibility"])
-        b.code("eligibility", group, f"eligibility_weight = mask*({eligibility})")
+        b.code("eligibility", group, f"eligibility_weight = {there}*({eligibility})")
 
 
 def _in_synapses(plan, group, expression):
