@@ -41,7 +41,7 @@ from .runs import read
 from .style import (
     COLOURS,
     axes_or_new,
-    legend_beside,
+    legend_below,
     letter,
     median_and_quartiles,
     new_figure,
@@ -293,13 +293,13 @@ def entropy_figure(data):
     """Final and best return against the weight of the policy's entropy."""
     known = coordinates(data)
     weights = np.array(known["entropy_weight"], float)
-    result = new_figure(5.6, 3.6)
+    result = new_figure(5.6, 4.2)
     ax = result.subplots()
     task, method = known["task"][0], known["method"][0]
     least, medians = weights[weights > 0].min(initial=1), {}
     for kind, text, colour, shift in (
-        ("final_return", "final", "blue", 0.95),
-        ("best_return", "best on the way", "orange", 1.05),
+        ("final_return", "final", "blue", 0.8),
+        ("best_return", "best on the way", "orange", 1.25),
     ):
         rows = [
             returns(data, kind, task=task, method=method, entropy_weight=w)
@@ -323,7 +323,7 @@ def entropy_figure(data):
     else:  # 0 stands left of the others
         ax.set_xscale("symlog", linthresh=least)
     ax.set(xlabel="weight of the policy's entropy", ylabel=f"return per trial of {task}")
-    legend_beside(ax, fontsize=7.5)
+    legend_below(result, ncols=3)
     best = int(np.nanargmax(medians["final_return"]))
     count = data["evaluation"].sizes["replicate"]
     ax.set_title(
