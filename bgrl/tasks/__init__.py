@@ -154,6 +154,7 @@ def make_observed(name, observe="", **settings):
         The task's own options.
     """
     as_annotated("task", name, str, "tasks.make")
+    as_annotated("observe", observe, str, "tasks.make_observed")
     if name.startswith(PREFIX):
         return make(name, observe=observe, **settings)
     task = make(name, **settings)
