@@ -52,6 +52,7 @@ def _parameters(function):
 
 def options(name):
     """Option name to default value of a task, in the order of its signature; of an environment none."""
+    as_annotated("task", name, str, "tasks.options")
     if name.startswith(PREFIX):
         return {}
     function = _factory(name)
