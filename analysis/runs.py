@@ -97,6 +97,8 @@ def open(paths):
     >>> runs["evaluation"]["mean_return"].median("replicate")  # doctest: +SKIP
     """
     single = isinstance(paths, str | Path)
+    if not single and not np.iterable(paths):
+        raise ValueError(f"paths is {paths!r}; a path or a list of paths is needed")
     if single and not glob.has_magic(str(paths)):
         return read(paths)
     files = sorted(glob.glob(str(paths))) if single else list(map(str, paths))

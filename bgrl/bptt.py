@@ -19,14 +19,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bgrl.circuit import Projection, Readout
+from bgrl.circuit.ctrnn import EQUATIONS
+from bgrl.circuit.equations import parse_equations
 from bgrl.errors import InputError
-from bgrl.language import assignments, evaluate
-from bgrl.learning import RATES
+from bgrl.language import assignments, canonical, evaluate
+from bgrl.learning import RATES, Learning
 from bgrl.random import NORMAL_OFFSET, STREAMS, counter_uniform, derived_seed
 from bgrl.step.assemble import blueprint, initial_state
 
 #: Parameters of the network, and those of actor and critic.
 NETWORK, READOUT = ("weight", "bias", "tau"), ("readout", "readout_bias")
+#: Settings of learning that it knows.
+KNOWN = ("discount", "trace_critic", *RATES, "actor_weight", "entropy_weight", "optimizer")
+#: Those that say how online rules come to the gradient, in whose place BPTT is.
+_REPLACED = ("sensitivity", "feedback", "trace_actor", "trace_network")
+#: What it knows of a projection and of a readout; all else must be as it is where nothing is said.
+_OF_PATHWAYS = ("name", "source", "target", "weights", "feedback", "mask", "lesioned")
 
 
 class TaskBatch:
@@ -42,10 +51,11 @@ class TaskBatch:
     """
 
     def __init__(self, task, seed, copies):
-        if task.continuous or task.tables or task.environment or task.closes:
+        odd = task.tables or task.environment or task.unbroken or task.closes
+        if task.continuous or odd:
             raise InputError(
                 f"BPTT cannot learn task {task.name!r}: it needs one with a choice of actions, without "
-                "tables, environment or time limits behind which trials would go on"
+                "tables, environment, sessions or time limits behind which trials would go on"
             )
         self.task, self.copies, self._seed, self._time = task, copies, seed, 0
         drawn = task.with_draws_as_state()
@@ -209,14 +219,78 @@ def advantages(rollout, discount, trace):
     return found
 
 
+def _check(agent):
+    """Refuse circuits and settings that it does not know."""
+    circuit, learning = agent.circuit, agent.learning
+    names = ["observation", "action", "reward"]
+    if (
+        [*circuit.populations] != ["cortex"]
+        or [*circuit.inputs] != names
+        or [*circuit.projections] != [f"{source}->cortex" for source in (*names, "cortex")]
+        or circuit.substeps != 1
+        or not _is_ctrnn(circuit.populations["cortex"])
+    ):
+        raise InputError("BPTT is for circuits with one cortex like that of model 'rtrrl'")
+    if learning.modulated or circuit.dopamine.noise:
+        raise InputError("BPTT has no noisy dopamine, and no signals that scale its settings")
+    if unknown := [*_unknown_of_circuit(circuit), *_unknown_of_learning(learning)]:
+        raise InputError(
+            f"BPTT does not know this {', '.join(unknown)}; what it knows of a circuit are values and "
+            f"masks, and of learning {', '.join(KNOWN)} (adam or sgd), with one trace for all"
+        )
+
+
+def _is_ctrnn(population):
+    derivatives, _ = parse_equations(EQUATIONS)
+    same = {name: canonical(text) for name, text in (population.derivatives or {}).items()}
+    return (
+        same == {name: canonical(text) for name, text in derivatives.items()}
+        and set(population.dynamics) == set(derivatives)
+        and set(population.parameters) == {"tau", "bias"}
+    )
+
+
+def _unknown_of_circuit(circuit):
+    """Names of what is not as in model 'rtrrl'."""
+    cortex = circuit.populations["cortex"]
+    if any(np.any(value) for value in cortex.initial.values()):
+        yield "initial state of cortex"
+    for key, lowest in (("tau", (None, circuit.step)), ("bias", (None,))):
+        if not cortex.parameters[key].trainable:
+            yield f"cortex.{key}.trainable"
+        if cortex.parameters[key].minimum not in lowest:
+            yield f"cortex.{key}.minimum"
+    plain = Projection("cortex", "cortex"), Readout("plain")
+    pathways = [(name, p, plain[0]) for name, p in circuit.projections.items()]
+    pathways += [(f"cortex->{r.name}", r, plain[1]) for r in (circuit.actor, circuit.critic)]
+    for name, pathway, usual in pathways:
+        for field in type(usual).__dataclass_fields__:
+            if field not in _OF_PATHWAYS and getattr(pathway, field) != getattr(usual, field):
+                yield f"{name}.{field}"
+
+
+def _unknown_of_learning(learning):
+    usual = Learning()
+    for field in type(usual).__dataclass_fields__:
+        if field in ("trace_actor", "trace_network"):
+            known = getattr(learning, field) == learning.trace_critic
+        elif field == "optimizer":
+            known = learning.optimizer in ("adam", "sgd")
+        else:
+            same = getattr(learning, field) == getattr(usual, field)
+            known = same or field in (*KNOWN, *_REPLACED)
+        if not known:
+            yield field
+
+
 class OfflineAgent:
     """Replicates of an actor-critic that learns by truncated BPTT.
 
     Parameters
     ----------
     agent : bgrl.agent.Agent
-        Its circuit, task and settings of learning: discount, `trace_critic`, rates, weights of actor and
-        entropy. The optimizer is Adam.
+        Its circuit, whose lesioned synapses stay at 0, its task, and settings of learning: discount,
+        `trace_critic`, rates, weights of actor and entropy, and the optimizers `adam` and `sgd`.
     seed : int
     streams : int
         Copies of the task that each replicate learns from side by side.
@@ -228,31 +302,31 @@ class OfflineAgent:
     parameters : dict of str to array
         Those of `cell`; `readout` (replicate, actions + 1, neurons) and `readout_bias`, of which the
         actor has none, the last row being the critic's.
+
+    Raises
+    ------
+    InputError
+        For another circuit, and for what it does not know of a circuit, a task or learning.
     """
 
     def __init__(self, agent, seed=0, streams=2, window=64):
-        circuit = agent.circuit
-        names = {f"{source}->cortex" for source in (*circuit.inputs, "cortex")}
-        if (
-            [*circuit.populations] != ["cortex"]
-            or set(circuit.projections) != names
-            or set(circuit.populations["cortex"].parameters) != {"tau", "bias"}
-            or circuit.substeps != 1
-            or [*circuit.populations["cortex"].dynamics] != ["rate"]
-        ):
-            raise InputError("BPTT is for circuits with one cortex like that of model 'rtrrl'")
-        if agent.learning.modulated or circuit.dopamine.noise:
-            raise InputError("BPTT has no noisy dopamine, and no signals that scale its settings")
+        _check(agent)
         self.agent, self.streams, self.window, self.seed = agent, streams, window, seed
         layout = blueprint(agent.structure()).layout()
         state = {k: v.astype(float) for k, v in initial_state(agent, layout, seed).items()}
         self.parameters = {
             "weight": state["cortex_drive.weight"],
             "bias": state["cortex.bias"],
-            "tau": state["cortex.tau"] / circuit.step,
+            "tau": state["cortex.tau"] / agent.circuit.step,
             "readout": state["readout_drive.weight"],
             "readout_bias": state["readout.bias"],
         }
+        self._masks = {
+            "weight": state["cortex_drive.mask"],
+            "readout": state["readout_drive.mask"],
+        }
+        for name, mask in self._masks.items():
+            self.parameters[name] *= mask
         self._moments = {k: np.zeros((2, *v.shape)) for k, v in self.parameters.items()}
         self.updates = self.steps = 0
         self._tasks = TaskBatch(agent.task, seed, agent.replicates * streams)
@@ -280,19 +354,23 @@ class OfflineAgent:
         found["readout"] = np.einsum("trsa,trsn->ran", rows, rollout.rates)
         found["readout_bias"] = np.zeros_like(self.parameters["readout_bias"])
         found["readout_bias"][:, -1] = advantage.sum((0, 2))
+        for name, mask in self._masks.items():
+            found[name] *= mask
         return found
 
     def _move(self, gradient):
-        """Adam (Kingma & Ba 2015, ICLR, algorithm 1), uphill."""
+        """Uphill, by Adam (Kingma & Ba 2015, ICLR, algorithm 1) or by the gradient itself."""
         learning = self.agent.learning
         actor, critic, network = (getattr(learning, name) for name in RATES)
         self.updates += 1
         for name, value in self.parameters.items():
-            first, second = self._moments[name]
-            first += 0.1 * (gradient[name] - first)
-            second += 0.001 * (gradient[name] ** 2 - second)
-            step = first / (1 - 0.9**self.updates)
-            step /= np.sqrt(second / (1 - 0.999**self.updates)) + 1e-8
+            step = gradient[name]
+            if learning.optimizer == "adam":
+                first, second = self._moments[name]
+                first += 0.1 * (step - first)
+                second += 0.001 * (step**2 - second)
+                step = first / (1 - 0.9**self.updates)
+                step /= np.sqrt(second / (1 - 0.999**self.updates)) + 1e-8
             rate = network
             if name in READOUT:
                 rate = np.full(value.shape[1:], actor)

@@ -6,7 +6,9 @@ Commands print the message as one line; `InputError` exits with 2, `RunError` wi
 import difflib
 import errno
 import math
+import os
 from numbers import Integral, Real
+from pathlib import Path
 
 #: What the operating system reports of the machine rather than of what the user gave.
 _EXHAUSTED = {
@@ -120,6 +122,13 @@ def check_flag(name, value):
     if not isinstance(flag, bool):
         raise InputError(f"{name} is {value!r}; True or False is needed")
     return flag
+
+
+def check_path(name, value):
+    """Return a path as a `pathlib.Path`, else refuse it."""
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        raise InputError(f"{name} is {value!r}; a path is needed")
+    return Path(value)
 
 
 def choose(kind, name, valid, also=""):

@@ -11,7 +11,7 @@ import numpy as np
 
 from bgrl.assembly import assemble
 from bgrl.checkpoints import LAYOUT, arrays
-from bgrl.errors import InputError, RunError
+from bgrl.errors import InputError, RunError, check_path
 from bgrl.layout import row_type
 from bgrl.recording import Rows, TemporaryFolder, sorted_trials
 
@@ -39,7 +39,7 @@ def follow(folder):
     RunError
         Also when traces are looked at: the run was stopped and has begun again before that.
     """
-    path = Path(folder)
+    path = check_path("folder", folder)
     layout = _layout(path)
     evaluations = _progress(path, layout["run"]).get("evaluations", [])
     try:

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bgrl.circuit.modulators import through
-from bgrl.description import description
+from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, choose
 
 #: Rows of the table.
@@ -127,6 +127,7 @@ class Intervention:
         >>> Intervention.parse("drive cortex 0.5 neurons 0,1 from reward after 2 for 10").duration
         10
         """
+        as_annotated("text", text, str, "Intervention.parse")
         match = _TEXT.fullmatch(" ".join(text.split()))
         try:
             kind, target, value, neurons, start, delay, duration = match.groups()

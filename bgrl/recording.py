@@ -7,6 +7,7 @@ after.
 
 import io
 import itertools
+import math
 import os
 import shutil
 import tempfile
@@ -23,6 +24,8 @@ from bgrl.learning.sensitivity import compared
 
 #: Bytes of a recording that are in memory at once, or a single row where that is larger.
 BLOCK = 4_000_000
+#: Most bytes of a frame: a NumPy type of rows has no more, of which the step takes eight.
+LARGEST_FRAME = 2**31 - 9
 #: One row for every trial that ends, of a task that tells no events.
 TRIAL = np.dtype(
     [
@@ -350,6 +353,12 @@ class Sink:
         self._given, self.directory = directory, Path(directory)
         self.names, self._layout = tuple(dict.fromkeys(names)), layout
         self.every = every if self.names else 0
+        size = sum(math.prod(layout[k][1]) * np.dtype(layout[k][0]).itemsize for k in self.names)
+        if size > LARGEST_FRAME:
+            raise InputError(
+                f"what is recorded of a step ({', '.join(self.names)}) takes {size:,} bytes; "
+                f"{LARGEST_FRAME:,} at the most are possible"
+            )
         fields = [("step", "<i8"), *((name, *layout[name]) for name in self.names)]
         self.dtype = np.dtype(fields)
         events = [name for name in layout or () if name.startswith(EVENT)]

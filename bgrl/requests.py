@@ -13,10 +13,10 @@ import os
 import re
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from bgrl.checkpoints import LAYOUT, REQUESTS
-from bgrl.errors import InputError, RunError
+from bgrl.description import as_annotated
+from bgrl.errors import InputError, RunError, check_path
 from bgrl.interventions import Intervention, changes
 from bgrl.step.assemble import initial_state
 from bgrl.step.hold import set_table
@@ -51,9 +51,9 @@ def steer(folder, request):
         If that is no request, or no folder of an unfinished run. What does not fit the run, the run
         refuses.
     """
-    text = " ".join(request.split())
+    text = " ".join(as_annotated("request", request, str, "steer").split())
     _read(text)
-    path = Path(folder)
+    path = check_path("folder", folder)
     _check(path)
     with open(path / REQUESTS, "ab", buffering=0) as file:
         file.write(f"{text}\n".encode())
@@ -81,7 +81,7 @@ def steering(folder):
     InputError
         If that is no folder of an unfinished run.
     """
-    path = Path(folder)
+    path = check_path("folder", folder)
     _check(path)
     found = {"step": 0, "steering": {}}
     with contextlib.suppress(FileNotFoundError):

@@ -277,6 +277,12 @@ def run(config):
 
         if config.dry_run:
             raise CostUnknown(f"what method {config.method} would cost is not known before it runs")
+        for name in ("sensitivity", "feedback"):
+            if getattr(config, name):
+                raise InputError(
+                    f"{name} is {getattr(config, name)}; method {config.method} goes back through time "
+                    "itself and has none"
+                )
         data = _offline.run(config, agent(config))
     else:
         data = config.train(agent(config), Record())

@@ -8,7 +8,7 @@ import pytest
 import models
 from bgrl import tasks
 from bgrl.backends import load
-from bgrl.bptt import NETWORK, OfflineAgent, Rollout, TaskBatch, advantages, backward, cell
+from bgrl.bptt import KNOWN, NETWORK, OfflineAgent, Rollout, TaskBatch, advantages, backward, cell
 from bgrl.errors import InputError
 from bgrl.learning import Learning
 from bgrl.step.assemble import initial_state
@@ -188,3 +188,71 @@ def test_what_it_cannot_learn_is_refused():
     noisy = agent(2).circuit.set("dopamine.noise", 0.1)
     with pytest.raises(InputError, match="BPTT has no noisy dopamine, and no signals that scale"):
         OfflineAgent(dataclasses.replace(agent(2), circuit=noisy))
+    changed = agent(2).circuit.set("cortex->cortex.sign", 1).set("cortex.tau.trainable", False)
+    with pytest.raises(InputError, match="this cortex.tau.trainable, cortex->cortex.sign; what"):
+        OfflineAgent(dataclasses.replace(agent(2), circuit=changed))
+    fixed = agent(2).circuit.set("actor.plastic", False)
+    with pytest.raises(InputError, match="know this cortex->dorsal_striatum.plastic; what"):
+        OfflineAgent(dataclasses.replace(agent(2), circuit=fixed))
+    other = agent(2).circuit
+    cortex = dataclasses.replace(
+        other.populations["cortex"],
+        equations="drate/dt = (-rate + tanh(2*drive + bias))/tau : 1\ntau : second",
+        derivatives=None,
+    )
+    other = dataclasses.replace(other, populations={"cortex": cortex})
+    with pytest.raises(InputError, match="BPTT is for circuits with one cortex"):
+        OfflineAgent(dataclasses.replace(agent(2), circuit=other))
+    session = dataclasses.replace(tasks.make("memory_chain"), unbroken=True)
+    with pytest.raises(InputError, match="needs one with .* without tables, environment, sessions"):
+        OfflineAgent(models.agent("rtrrl", session, 3))
+
+
+#: A value other than the usual one of every setting of learning that BPTT does not know.
+UNKNOWN = {
+    "overrides": {"cortex.tau": "rtrl"},
+    "oracle": True,
+    "optimizer": "amsgrad",
+    "trace_actor": 0.5,
+    "trace_network": 0.5,
+    "rate_average_reward": 0.1,
+    "max_norm": 1e-6,
+    "normalize_input": True,
+    "scale_reward": True,
+    "rate_half_life": 100.0,
+    "entropy_share": 0.1,
+    "first_input": "action_0",
+}
+
+
+def test_settings_that_it_does_not_know_are_refused():
+    for name, value in UNKNOWN.items():
+        with pytest.raises(InputError, match=f"BPTT does not know this {name}; what it knows"):
+            OfflineAgent(agent(2, **{name: value}))
+    replaced = {"sensitivity", "feedback", "modulated"}
+    known = {f.name for f in dataclasses.fields(Learning)} - set(UNKNOWN) - replaced
+    assert known | {"optimizer"} == set(KNOWN)
+
+
+def test_lesioned_synapses_stay_at_zero():
+    circuit = agent().circuit.lesion("cortex->cortex").lesion("cortex->dorsal_striatum", 0.5)
+    learner = OfflineAgent(dataclasses.replace(agent(), circuit=circuit), window=16)
+    gone = circuit.actor.lesioned.astype(bool)
+    before = {name: learner.parameters[name].copy() for name in ("weight", "readout")}
+    for _ in range(3):
+        learner.learn()
+    weight, readout = learner.parameters["weight"], learner.parameters["readout"]
+    assert not weight[..., -4:].any() and not readout[:, :2, gone].any() and gone.sum() == 2
+    assert (weight != before["weight"])[..., 0].all()
+    assert (readout != before["readout"])[:, 2].all()
+
+
+def test_sgd_moves_along_the_gradient():
+    rates = {"rate_actor": 0.1, "rate_critic": 0.2, "rate_network": 0.3}
+    learner = OfflineAgent(agent(optimizer="sgd", **rates))
+    before = {name: value.copy() for name, value in learner.parameters.items()}
+    gradient = {name: np.full(value.shape, 2.0) for name, value in before.items()}
+    learner._move(gradient)
+    moved = {name: value - before[name] for name, value in learner.parameters.items()}
+    assert np.allclose(moved["weight"], 0.6) and np.allclose(moved["bias"], 0.6)
+    assert np.allclose(moved["readout"][:, :2], 0.2) and np.allclose(moved["readout"][:, 2], 0.4)

@@ -264,6 +264,15 @@ def test_what_is_recorded_later_changes_no_earlier_dataset(tmp_path, monkeypatch
     np.testing.assert_array_equal(first[10:]["trial_return"], before)
 
 
+def test_frames_larger_than_a_type_of_rows_are_refused(tmp_path):
+    layout = {"a.b": ("float32", (600, 32, 1000, 32)), "a.c": ("float64", (1,))}
+    message = r"of a step \(a.c, a.b\) takes 2,457,600,008 bytes; 2,147,483,639 at the most"
+    with pytest.raises(InputError, match=message):
+        Sink(tmp_path, ("a.c", "a.b"), layout)
+    largest = Sink(tmp_path, ("a.b",), {"a.b": ("int8", (2**31 - 9,))})
+    assert largest.dtype.itemsize == 2**31 - 1
+
+
 def test_small_recordings_hold_no_files_open(small_agent, tmp_path):
     sinks = [
         recorded(tmp_path / str(k), 20, [0, 1]) for k in range(3) if not (tmp_path / str(k)).mkdir()

@@ -565,6 +565,13 @@ def test_methods():
     assert agent("bptt").learning == Learning("none")
 
 
+def test_bptt_has_no_method_of_its_own():
+    for name, value in (("sensitivity", "rtrl"), ("feedback", "symmetric")):
+        config = paper.Config(task="MemoryChain-4", method="bptt", **{name: value})
+        with pytest.raises(InputError, match=f"{name} is {value}; method bptt goes back through"):
+            paper.run(config)
+
+
 @pytest.mark.parametrize(("method", "sees"), [("linear", False), ("linear_meta", True)])
 def test_linear_agents_read_their_input(method, sees):
     """The rates are the input of the same step; without meta-RL input only the observation."""

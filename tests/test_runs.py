@@ -113,6 +113,7 @@ def test_runs_that_nothing_tells_apart_have_the_names_of_their_files():
     [
         ("none*.nc", "no file is like none*.nc"),
         ([], "no file is given"),
+        (3, "paths is 3; a path or a list of paths is needed"),
         (["gone.nc"], "gone.nc: no such file"),
     ],
 )

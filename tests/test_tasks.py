@@ -2,6 +2,7 @@
 
 import functools
 import json
+import typing
 from dataclasses import replace
 
 import numpy as np
@@ -125,6 +126,20 @@ def test_time_limit_is_no_termination(tmp_path):
 )
 def test_cartpole_masks(observe, names):
     assert list(tasks.make("cartpole", observe=observe).observations) == names
+
+
+def test_options_of_another_kind_are_refused():
+    """A flag given as text would count as True."""
+    flags, wrong = 0, {bool: ("no", 0.5, 1, None), float: ("abc", []), int: ("abc", 0.5, [])}
+    wrong |= {str: (["x"], 3)}
+    for name in tasks.names():
+        for option, hint in typing.get_type_hints(tasks._factory(name)).items():
+            flags += hint is bool
+            for value in wrong.get(hint, ()):
+                with pytest.raises(InputError, match=rf"\b{option} is |unknown {option}") as caught:
+                    tasks.make(name, **{option: value})
+                assert hint is not bool or "True or False is needed" in str(caught.value)
+    assert flags >= 9
 
 
 def test_draws_become_state_variables():

@@ -1,6 +1,7 @@
 """Recorded numbers through the network that users train, and broken rules that must be caught."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -174,3 +175,53 @@ def test_refuses_damaged_files(tmp_path, damage):
     with pytest.raises(verify.InputError) as caught:
         verify.verify(path, "numpy")
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def _changed(source, path, meta=None, **arrays):
+    """A recorded file with other contents."""
+    with np.load(source) as archive:
+        found = dict(archive)
+    said = json.dumps(json.loads(str(found["meta"])) | (meta or {}))
+    np.savez(path, **found | arrays | {"meta": said})
+    return path
+
+
+_TRACE = FIXTURES / "traces" / "rflo_fa_sgd.npz"
+_CIRCUIT = FIXTURES / "circuits" / "lru.npz"
+_CATCH = FIXTURES / "tasks" / "Catch-bsuite_5.npz"
+
+
+@pytest.mark.parametrize(
+    ("source", "meta", "arrays", "message"),
+    [
+        (_TRACE, {}, {"mask": np.ones((2, 2))}, r"mask has shape \(2, 2\); \(6, 13\) is needed"),
+        (_TRACE, {"n_actions": 3}, {}, r"W has shape \(61, 6, 13\); \(61, 6, 14\) is needed"),
+        (_TRACE, {"steps": 65}, {}, r"reward has shape \(61,\); \(66,\) is needed"),
+        (_TRACE, {"steps": 0}, {}, "steps is 0; a positive integer is needed"),
+        (_TRACE, {"n": "four"}, {}, "n is 'four'; a positive integer is needed"),
+        (_TRACE, {}, {"h": np.array("text")}, "h is of type <U4; numbers are needed"),
+        (_CIRCUIT, {"steps": 0}, {}, "steps is 0; a positive integer is needed"),
+        (_CIRCUIT, {"steps": 16}, {}, r"input:stimulus has shape \(15, 3\); \(16, 3\) is needed"),
+        (_CIRCUIT, {"inputs": ["stimulus"]}, {}, "what it says does not fit together"),
+        (
+            _CIRCUIT,
+            {},
+            {"state:cortex.re": np.zeros((15, 2))},
+            r"state:cortex.re has shape \(15, 2\); \(15, 4\) is needed",
+        ),
+        (_CIRCUIT, {}, {"state:gpe.re": np.zeros(15)}, "state:gpe.re is recorded, which the circ"),
+        (
+            _CATCH,
+            {},
+            {"action": np.zeros((9, 2))},
+            r"action has shape \(9, 2\); 1 a step is needed",
+        ),
+        (_CATCH, {}, {"reward": np.zeros(0)}, "reward has no row; one or more steps are needed"),
+        (_CATCH, {"settings": 3}, {}, "what it says does not fit together"),
+    ],
+)
+def test_refuses_files_whose_contents_do_not_fit(tmp_path, source, meta, arrays, message):
+    path = _changed(source, tmp_path / "file.npz", meta, **arrays)
+    with pytest.raises(verify.InputError, match=f"^{re.escape(str(path))}: {message}") as caught:
+        verify.verify(path, "numpy")
+    assert "\n" not in str(caught.value)

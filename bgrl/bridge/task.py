@@ -11,7 +11,8 @@ import numpy as np
 from bgrl.bridge.connection import Environment, EnvironmentFailed
 from bgrl.bridge.spaces import MOST, WRAP, Actions, Observations, spaces
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError, RunError
+from bgrl.description import as_annotated
+from bgrl.errors import InputError, RunError, check_number
 from bgrl.tasks.base import PREFIX, Task
 
 
@@ -38,6 +39,10 @@ def gymnasium_task(name, observe="", reward_scale=1.0, **settings):
     EnvironmentFailed
         If it raises when it is made.
     """
+    as_annotated("observe", observe, str, f"environment {name!r}")
+    reward_scale = check_number("reward_scale", reward_scale)
+    limit = settings.get("max_episode_steps")
+    as_annotated("max_episode_steps", limit, int | None, f"environment {name!r}")
     environment = make_environment(name, settings)
     try:
         _refuse_script(name, environment)
@@ -68,7 +73,7 @@ def gymnasium_task(name, observe="", reward_scale=1.0, **settings):
             truncated = told_truncated
         """,
         reset="",
-        parameters={"reward_scale": Parameter(float(reward_scale))},
+        parameters={"reward_scale": Parameter(reward_scale)},
         environment=Environment(name, tuple(kept), actions.size, settings),
         step_duration=step_duration,
     )

@@ -29,7 +29,7 @@ from bgrl.circuit.text import (
     to_json,
 )
 from bgrl.circuit.values import check_binary, check_rows, check_value, values_of
-from bgrl.description import description
+from bgrl.description import as_annotated, description
 from bgrl.errors import InputError, check_count, choose
 from bgrl.language import symbols
 from bgrl.quantities import Time
@@ -431,7 +431,9 @@ class Circuit(Editing):
             )
         except KeyError as error:
             raise InputError(f"circuit description lacks {error}") from None
-        except (TypeError, AttributeError) as error:
+        except InputError:
+            raise
+        except (TypeError, AttributeError, ValueError) as error:
             raise InputError(f"circuit description is not valid: {error}") from None
 
     def to_json(self):
@@ -442,7 +444,7 @@ class Circuit(Editing):
     def from_json(cls, text):
         """The inverse of `to_json`."""
         try:
-            return cls.from_dict(json.loads(text))
+            return cls.from_dict(json.loads(as_annotated("text", text, str, "Circuit.from_json")))
         except json.JSONDecodeError as error:
             raise InputError(f"circuit description is not JSON: {error}") from None
 

@@ -52,6 +52,7 @@ def _parameters(function):
 
 def options(name):
     """Option name to default value of a task, in the order of its signature; of an environment none."""
+    as_annotated("task", name, str, "tasks.options")
     if name.startswith(PREFIX):
         return {}
     function = _factory(name)
@@ -154,6 +155,7 @@ def make_observed(name, observe="", **settings):
         The task's own options.
     """
     as_annotated("task", name, str, "tasks.make")
+    as_annotated("observe", observe, str, "tasks.make_observed")
     if name.startswith(PREFIX):
         return make(name, observe=observe, **settings)
     task = make(name, **settings)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from bgrl.circuit import Parameter
+from bgrl.description import as_annotated
 from bgrl.tasks.base import Task, level
 
 PHYSICS = """
@@ -40,6 +41,7 @@ def cartpole(observe: str = "all") -> Task:
     Barto, Sutton & Anderson (1983), IEEE Trans. SMC 13:834, with the constants of Gymnasium's
     CartPole-v1, as in gymnax 0.0.8: a trial lasts 500 steps at the most.
     """
+    as_annotated("observe", observe, str, "cartpole")
     task = Task(
         name="cartpole",
         summary="balance a pole on a cart",
@@ -72,7 +74,7 @@ def cartpole(observe: str = "all") -> Task:
         best_return=500.0,
     )
     masks = {"all": "0,1,2,3", "positions": "0,2", "velocities": "1,3"}
-    return task.observing([c.strip() for c in masks.get(observe, str(observe)).split(",")])
+    return task.observing([c.strip() for c in masks.get(observe, observe).split(",")])
 
 
 def stateless_cartpole(difficulty: str = "easy") -> Task:

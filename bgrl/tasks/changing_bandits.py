@@ -3,7 +3,7 @@
 import math
 
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError, check_count
+from bgrl.errors import InputError, check_count, check_flag
 from bgrl.tasks.base import Task, pick
 from bgrl.tasks.common import check_number, check_several, reflected, whole_steps
 
@@ -35,7 +35,6 @@ START = """
 def _bandit(name, summary, reference, arms, variables, settings, parameters, code, **known):
     """A bandit from what sets it apart."""
     choices, choice, carry, step = settings
-    check_count("choices", choices)
     payoff, change, contingencies = code
     return Task(
         name=name,
@@ -47,7 +46,7 @@ def _bandit(name, summary, reference, arms, variables, settings, parameters, cod
         parameters={
             "choices": Parameter(choices),
             "choice_steps": Parameter(whole_steps("choice", choice, step)),
-            "carry": Parameter(float(bool(carry))),
+            "carry": Parameter(float(check_flag("carry", carry))),
         }
         | parameters,
         step=CHOICE.format(payoff=payoff, change=change),
@@ -100,6 +99,8 @@ def reversal_bandit(
     Neurosci. 21:860. The mouse's times are left out. Within a trial the variable `outcome_on` is 1
     in the step with a choice's outcome, `reversal_on` where the arms have just changed places.
     """
+    check_count("choices", choices)
+    check_number("hazard", hazard, 0, 1)
     first, last = (MOST, MOST) if block is None else _block(block)
     return _bandit(
         "reversal_bandit",
@@ -111,7 +112,7 @@ def reversal_bandit(
         {
             "high": Parameter(check_number("high", high, 0, 1)),
             "low": Parameter(check_number("low", low, 0, 1)),
-            "hazard": Parameter(check_number("hazard", hazard, 0, 1) if block is None else 0.0),
+            "hazard": Parameter(hazard if block is None else 0.0),
             "block_first": Parameter(first),
             "block_last": Parameter(last),
         },
@@ -198,6 +199,7 @@ def drifting_bandit(
     trial the variable `outcome_on` is 1 in the step with a choice's outcome.
     """
     check_several("arms", arms)
+    check_count("choices", choices)
     check_number("low", low)
     check_number("high", high, low)
     check_number("decay", decay, 0, 1)

@@ -3,7 +3,7 @@
 from itertools import accumulate
 
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError, check_integer, check_number
+from bgrl.errors import InputError, check_flag, check_integer, check_number
 
 #: A number of steps that no trial reaches.
 NEVER = 1e6
@@ -105,5 +105,5 @@ def decision_parameters(step, decision, wrong, early, abort):
         "reward_correct": Parameter(1.0),
         "reward_wrong": Parameter(check_number("wrong", wrong, high=1)),
         "reward_early": Parameter(check_number("early", early, high=0) * step / 1000),
-        "aborts": Parameter(float(bool(abort))),
+        "aborts": Parameter(float(check_flag("abort", abort))),
     }

@@ -1,7 +1,7 @@
 """Exploration: one treasure that a random walk hardly ever finds."""
 
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError, check_count
+from bgrl.errors import InputError, check_count, check_flag
 from bgrl.tasks.base import Task
 
 
@@ -26,6 +26,8 @@ def deep_sea(size: int = 8, deterministic: bool = True, sample_action_map: bool 
     check_count("deep_sea size", size)
     if size < 2:
         raise InputError(f"deep_sea size is {size}; at least 2 is needed")
+    check_flag("deep_sea deterministic", deterministic)
+    check_flag("deep_sea sample_action_map", sample_action_map)
     if sample_action_map and deterministic:
         raise InputError("deep_sea sample_action_map needs deterministic=False")
     cells = [(row, column) for row in range(size) for column in range(size)]

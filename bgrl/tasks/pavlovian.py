@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from bgrl.circuit import Parameter
-from bgrl.errors import InputError, check_count, choose
+from bgrl.errors import InputError, check_count, check_flag, choose
 from bgrl.tasks.base import Task, pick
 from bgrl.tasks.common import NEVER, check_number, numbered, whole_steps
 
@@ -468,6 +468,7 @@ def pavlovian(
     `since` how many trials of the block came before.
     """
     chosen = PRESETS[choose("preset", preset, PRESETS)]
+    check_flag("licking", licking)
     phases = chosen["phases"] if phases is None else phases
     iti = chosen["iti"] if iti is None else iti
     table = rows(phases, step)
@@ -597,11 +598,18 @@ def rows(phases, step=20.0):
 
 
 def _check_phases(phases):
-    if not isinstance(phases, tuple | list) or not phases:
+    pairs = isinstance(phases, tuple | list) and all(
+        isinstance(phase, tuple | list) and len(phase) == 2 for phase in phases
+    )
+    if not pairs or not phases:
         raise InputError(f"phases is {phases!r}; pairs of a number of trials and kinds are needed")
     for phase, (count, kinds) in enumerate(phases):
         if phase < len(phases) - 1:
             check_count(f"number of trials in phase {phase}", count)
+        if not isinstance(kinds, tuple | list):
+            raise InputError(
+                f"phase {phase} has {kinds!r}; a tuple of Trials or of Block is needed"
+            )
         if kinds and all(isinstance(kind, Block) for kind in kinds):
             for block in kinds:
                 check_count(f"trials of a block in phase {phase}", block.trials)

@@ -101,7 +101,9 @@ def two_step(
         "common": Parameter(check_number("common", common, 0, 1)),
         "choices": Parameter(choices),
     } | {f"{k}_steps": Parameter(whole_steps(k, v, step)) for k, v in durations.items()}
-    rewards = _walks(walk, bounds) if version == "daw_2011" else _roles(high, low, reversal)
+    # Both, so that options of the other version are checked too.
+    walks, roles = _walks(walk, bounds), _roles(high, low, reversal)
+    rewards = walks if version == "daw_2011" else roles
     return Task(
         name="two_step",
         summary="choose by planning over rare and common transitions",

@@ -15,7 +15,7 @@ from bgrl.agent.equations import watched
 from bgrl.backends import load
 from bgrl.circuit import Circuit
 from bgrl.circuit.ctrnn import ctrnn_circuit
-from bgrl.errors import InputError, choose
+from bgrl.errors import InputError, check_count, choose
 from bgrl.learning import Learning
 from bgrl.learning.sensitivity import parts, sizes
 from bgrl.step.assemble import initial_state
@@ -65,17 +65,42 @@ def read_fixture(path):
     ) as error:
         raise InputError(f"{path}: not a recorded file ({type(error).__name__}: {error})") from None
     for name, array in arrays.items():
+        if array.dtype.kind not in "biuf":
+            raise InputError(f"{path}: {name} is of type {array.dtype}; numbers are needed")
         if not np.isfinite(array).all():
             raise InputError(f"{path}: {name} contains NaN or infinity")
     return Fixture(str(path), meta, arrays)
 
 
+def _check_shape(name, array, shape):
+    if array.shape != shape:
+        raise InputError(f"{name} has shape {array.shape}; {shape} is needed")
+
+
 # rtrrl_trace --------------------------------------------------------------------------------
+
+
+def _check_trace(meta, arrays):
+    """Refuse arrays whose shapes are not those that `meta` says, see `tests/fixtures/README.md`."""
+    steps, n, d, m = (check_count(k, meta[k]) for k in ("steps", "n", "d_obs", "n_actions"))
+    rows = dict.fromkeys(("reward", "done", "action", "v", "b_critic", "e_b_critic"), ())
+    rows |= {"observation": (d,), "W": (n, d + m + n + 2), "tau": (n,), "h": (n,)}
+    rows |= {"W_actor": (m, n), "W_critic": (n,), "e_actor": (m, n), "e_critic": (n,)}
+    first = (n,) if meta["mode"] == "rtrl" else ()
+    for name in ("W", "tau"):
+        rows |= {f"e_{name}": rows[name], f"J_{name}": (*first, *rows[name])}
+    shapes = {name: (steps + 1, *row) for name, row in rows.items()}
+    shapes |= {"delta": (steps,), "mask": rows["W"]}
+    if meta["feedback_alignment"]:
+        shapes |= {"B_actor": (n, m), "B_critic": (n,)}
+    for name, shape in shapes.items():
+        _check_shape(name, arrays[name], shape)
 
 
 def trace_agent(fixture):
     """The agent of an ``rtrrl_trace``, in a task that follows its script."""
     meta, arrays = fixture.meta, fixture.arrays
+    _check_trace(meta, arrays)
     task = scripted(
         *(arrays[k] for k in ("observation", "reward", "done", "action")), actions=meta["n_actions"]
     )
@@ -240,7 +265,9 @@ def circuit_agent(fixture, method="rtrl"):
         projections=projections,
         inputs={renamed[k]: v for k, v in circuit.inputs.items()} or {"nothing": 1},
     )
-    steps = fixture.meta["steps"]
+    steps = check_count("steps", fixture.meta["steps"])
+    for name, channels in fixture.meta["inputs"].items():
+        _check_shape(f"input:{name}", arrays[f"input:{name}"], (steps, channels))
     rows = [arrays[f"input:{name}"] for name in fixture.meta["inputs"]] or [np.zeros((steps, 1))]
     rows = np.column_stack(rows)
     # Step 0 belongs to the start of a run.
@@ -267,8 +294,8 @@ def replay_circuit(fixture, agent, program):
     size = sizes(agent.structure())
     state = initial_state(agent, program.layout, 0)
     state["task.restart"][...] = 0
-    errors = {}
-    for t in range(fixture.meta["steps"]):
+    errors, steps = {}, fixture.meta["steps"]
+    for t in range(steps):
         state = program.advance(state, t + 1, 1)
         found = {
             f"state:{name}.{v}": state[f"{name}.{v}"][0]
@@ -288,6 +315,9 @@ def replay_circuit(fixture, agent, program):
                     found[key] = full[(slice(None), slice(None), *columns)]
         for key in fixture.arrays:
             if key.startswith(("state:", "sensitivity:")):
+                if key not in found:
+                    raise InputError(f"{key} is recorded, which the circuit does not have")
+                _check_shape(key, fixture.arrays[key], (steps, *found[key].shape))
                 error = np.abs(found[key] - fixture.arrays[key][t]).max(initial=0.0)
                 errors[key] = max(errors.get(key, 0.0), float(error) if error == error else np.inf)
     return errors
@@ -341,8 +371,14 @@ def verify(path, backend="cpp", method=None):
     """
     fixture = read_fixture(path)
     try:
-        return KINDS[fixture.meta["kind"]](fixture, backend, method)
+        errors, tolerance = KINDS[fixture.meta["kind"]](fixture, backend, method)
+        if not errors:
+            raise InputError("nothing is recorded that could be compared")
+        return errors, tolerance
     except KeyError as error:
         raise InputError(f"{path}: the recorded file lacks {error}") from None
     except InputError as error:
         raise InputError(str(error) if str(path) in str(error) else f"{path}: {error}") from None
+    except (ValueError, TypeError, AttributeError, IndexError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(f"{path}: what it says does not fit together ({why})") from error

@@ -50,18 +50,23 @@ class Record:
         self.arrays, self.variables, self.settings = arrays, task.variables, settings
         self.parameters = {k: float(p.value) for k, p in task.parameters.items()}
         for name in ("observation", "action", "reward", "done"):
-            setattr(self, name, arrays[name].astype(float))
+            if not np.size(arrays[name]):
+                raise InputError(f"{name} has no row; one or more steps are needed")
+            setattr(self, name, np.atleast_1d(arrays[name].astype(float)))
         self.steps = len(self.reward)
         lengths = {len(self.action), len(self.done), len(self.observation) - 1}
         if lengths != {self.steps}:
             raise InputError("observation, action, reward and done differ in length")
         self.observation = self.observation.reshape(self.steps + 1, -1)
+        sent = len(task.actions) if task.continuous else 1
+        if self.action.size != self.steps * sent:
+            raise InputError(f"action has shape {self.action.shape}; {sent} a step is needed")
 
     def __contains__(self, name):
         return f"state_{name}" in self.arrays
 
     def __getitem__(self, name):
-        array = self.arrays[f"state_{name}"].astype(float)
+        array = np.atleast_1d(self.arrays[f"state_{name}"].astype(float))
         if len(array) != self.steps + 1:
             raise InputError(f"state_{name} has {len(array)} rows; {self.steps + 1} are needed")
         return array.reshape(self.steps + 1, -1)
