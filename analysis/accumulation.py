@@ -29,7 +29,10 @@ def curves(data, balance):
 
 
 def deviations(data, balance):
-    """How far each replicate is from the diffusion process, on average over coherences.
+    """How far each replicate is from the diffusion process, whichever side a coherence is on.
+
+    The sign of each coherence is that of the mean over replicates, so that the mean over them is the mean
+    of absolute differences: those of opposite signs do not cancel.
 
     Returns
     -------
@@ -39,7 +42,10 @@ def deviations(data, balance):
     found = curves(data, balance)
     accuracy = found["accuracy"] - found["accuracy_predicted"]
     time = found["decision_time"] / found["time_predicted"] - 1
-    return accuracy.mean("coherence").values, time.mean("coherence").values
+    return tuple(
+        (np.sign(apart.mean("replicate")) * apart).mean("coherence").values
+        for apart in (accuracy, time)
+    )
 
 
 def verdicts(data):

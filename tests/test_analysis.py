@@ -17,6 +17,7 @@ from analysis import (
     train,
     trials,
 )
+from analysis.verdicts import verdict
 
 STEPS = 40
 LENGTH = 3  # steps of a trial
@@ -173,6 +174,10 @@ def test_median_and_interval():
     middle, low, high = trials.median_and_interval(np.arange(11.0))
     assert middle == 5.0 and 0 <= low < 5 < high <= 10
     assert np.isnan(trials.median_and_interval([np.nan])).all()
+    # Of one replicate nothing is known of others.
+    middle, *ends = trials.median_and_interval([0.3])
+    assert middle == 0.3 and np.isnan(ends).all()
+    assert not verdict([0.3], 0.0, 1.0, "").shown and verdict([0.3, 0.3], 0.0, 1.0, "").shown
 
 
 def test_learning_curve_shows_median_quartiles_and_singles():
