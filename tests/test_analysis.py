@@ -1,6 +1,7 @@
 """Statistics and plots, on a dataset written down by hand."""
 
 import json
+import types
 
 import matplotlib
 import numpy as np
@@ -18,6 +19,9 @@ from analysis import (
     trials,
 )
 from analysis.verdicts import verdict
+from bgrl.errors import InputError, RunError
+from bgrl.experiment import report
+from experiments import task_gallery
 
 STEPS = 40
 LENGTH = 3  # steps of a trial
@@ -375,3 +379,21 @@ def test_gradient_quality_figure_and_summary():
         "Farthest: a->b, 0.60",
     ]
     assert all(ax.get_xlabel() and ax.lines for ax in figure.axes)
+
+
+def test_a_summary_that_a_run_is_too_short_for_is_said_in_one_line(tmp_path):
+    def summary(data):
+        raise IndexError("index 3 is out of bounds")
+
+    with pytest.raises(
+        RunError, match="short.nc has not what its summary shows .IndexError: index"
+    ):
+        report(types.SimpleNamespace(summary=summary), None, tmp_path / "short.nc")
+
+
+def test_the_gallery_says_what_it_shows():
+    with pytest.raises(InputError, match="steps is 1; an integer of 2 or more"):
+        task_gallery.run(task_gallery.Config(steps=1))
+    trial = task_gallery.run(task_gallery.Config(steps=3, names="cartpole"))["cartpole"]
+    assert trial["reward"].attrs["long_name"] == "reward"
+    assert trial["observation"].attrs["long_name"] == "observation"
