@@ -29,7 +29,10 @@ def curves(data, balance):
 
 
 def deviations(data, balance):
-    """How far each replicate is from the diffusion process, on average over coherences.
+    """How far each replicate is from the diffusion process, whichever side a coherence is on.
+
+    The sign of each coherence is that of the mean over replicates, so that the mean over them is the mean
+    of absolute differences: those of opposite signs do not cancel.
 
     Returns
     -------
@@ -39,7 +42,10 @@ def deviations(data, balance):
     found = curves(data, balance)
     accuracy = found["accuracy"] - found["accuracy_predicted"]
     time = found["decision_time"] / found["time_predicted"] - 1
-    return accuracy.mean("coherence").values, time.mean("coherence").values
+    return tuple(
+        (np.sign(apart.mean("replicate")) * apart).mean("coherence").values
+        for apart in (accuracy, time)
+    )
 
 
 def verdicts(data):
@@ -153,14 +159,17 @@ def figure(data):
     share, trials = monkey["accuracy"].values, monkey["trials"].values
     ax.errorbar(x, share, 1.96 * np.sqrt(share * (1 - share) / trials), **square)
     ax.set(ylabel="share of right choices", ylim=(0.4, 1.03))
-    ax.set_title("Accuracy is that of a diffusion process")
+    shown = {k: v.shown for k, v in verdicts(data).items()}
+    alike = [shown[f"inhibition 1 of the leak: {k}"] for k in ("accuracy", "time")]
+    is_it = "is" if alike[0] else "is NOT shown to be"
+    ax.set_title(f"Accuracy {is_it} that of a diffusion process")
     letter(ax, "B")
     ax = plot_curve(data, "decision_time", (1.0,), ax=result.add_subplot(grid[0, 4:]), extra=extra)
     ax.errorbar(
         x, monkey["reaction_time"], 1.96 * monkey["reaction_time_error"], label="monkey 1", **square
     )
     ax.set(ylabel="mean reaction time (s)", ylim=(0.4, 0.85))
-    ax.set_title("So is the time")
+    ax.set_title(f"The time {'is, too' if alike[1] else 'is NOT shown to be'}")
     handles, _ = ax.get_legend_handles_labels()
     names = [f"model, n = {count}, and theory", "monkey 1 (fitted to), 436 trials each"]
     ax.legend(handles, names, loc="lower left", fontsize=7)

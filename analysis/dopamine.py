@@ -70,8 +70,8 @@ def passes(group):
 
 
 def known(group):
-    """Whether every measure is a number in every replicate."""
-    return not any(math.isnan(result.mean) for result in results(group))
+    """Whether every measure is a number in every replicate, of which there are two at least."""
+    return not any(math.isnan(result.low) for result in results(group))
 
 
 def scored(group):

@@ -67,7 +67,9 @@ def finding(data, task):
     if not learned(data, task):
         return "nothing was learned in these steps"
     most = ", ".join(f"{worst(data, task, when)} {when}" for when in WHEN)
-    return f"removal costs most in\n{most} learning;\n{made_up(data, task)}"
+    share = 100 * float(data["lesions"]["fraction"][-1])
+    removal = "removal" if share == 100 else f"removal of {share:g} %"
+    return f"{removal} costs most in\n{most} learning;\n{made_up(data, task)}"
 
 
 def summary(data):

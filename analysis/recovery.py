@@ -29,6 +29,9 @@ def steps_to_regain(data, condition="lesioned"):
     """
     intact, _ = curves(data, "intact")
     chance = data.attrs.get("chance_return", 0.0)
+    # Where nothing was learned there is nothing to regain.
+    if "chance_return" in data.attrs and not bootstrap_interval(intact[:, 0])[0] > chance:
+        return np.full(len(intact), np.inf)
     level = chance + REGAINED * (np.median(intact[:, 0]) - chance)
     values, steps = curves(data, condition)
     return np.array([steps[row >= level][0] if (row >= level).any() else np.inf for row in values])
@@ -96,7 +99,7 @@ def figure(data):
     lesioned, _ = curves(data, "lesioned")
     intact, _ = curves(data, "intact")
     after = steps_to_regain(data)
-    when = "not regained"
+    when = "not shown to be regained"
     if np.isfinite(np.median(after)):
         when = f"regained after {_median(after)} steps (median, 95 % interval)"
     lost = np.median(intact[:, 0]) - np.median(lesioned[:, 0])

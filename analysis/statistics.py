@@ -175,8 +175,9 @@ def stay(choice, rewarded, rare, goes_on=None):
 def reversal_points(responses, amounts):
     """Amount of reward at which responses change sign, and how steep they are on its two sides.
 
-    Two straight lines that meet at zero are fitted (least squares). To interpolate between two amounts
-    would be wrong, since the slope of a distributional error changes at the very point looked for.
+    Two straight lines that meet at zero are fitted (least squares) to all amounts. To interpolate
+    between two amounts would be wrong, since the slope of a distributional error changes at the very
+    point looked for.
 
     Parameters
     ----------
@@ -198,7 +199,7 @@ def reversal_points(responses, amounts):
     filled = np.where(known, responses, 0.0)
     distance = amounts - places[:, None]
     error, slopes = 0.0, []
-    for side in (distance > 0, distance < 0):
+    for side in (distance > 0, distance <= 0):
         x = np.where(side, distance, 0.0)
         product, square = filled @ x.T, known @ (x**2).T
         slope = product / np.maximum(square, 1e-12)

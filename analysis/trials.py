@@ -15,7 +15,7 @@ import numpy as np
 import xarray as xr
 
 #: Variables that belong to the trial that the step ends, not the one it starts.
-OUTCOMES = ("reward", "dopamine")
+OUTCOMES = ("reward", "dopamine", "firing")
 #: Values of a trace that are in memory at once.
 BLOCK = 1 << 21
 
@@ -294,8 +294,11 @@ def bootstrap_interval(values, statistic=np.median, level=0.95, draws=2000, seed
     Returns
     -------
     (low, high) : tuple of float
+        NaN of fewer than two replicates, from which nothing is known of others.
     """
     values = np.asarray(values, float)
+    if len(values) < 2:
+        return float("nan"), float("nan")
     generator = np.random.default_rng(seed)
     samples = generator.choice(values, (draws, len(values)))
     tail = 50 * (1 - level)
@@ -304,7 +307,7 @@ def bootstrap_interval(values, statistic=np.median, level=0.95, draws=2000, seed
 
 
 def median_and_interval(values):
-    """Median over replicates and its 95 % bootstrap interval; NaN without replicates.
+    """Median over replicates and its 95 % bootstrap interval; of one replicate that is NaN, of none all.
 
     Returns
     -------
@@ -352,8 +355,9 @@ def summary_table(data):
         )
     for name, values in (("final", final), ("best", best)):
         low, high = bootstrap_interval(values)
+        interval = f" (95 % interval {low:.3f} to {high:.3f})" if len(values) > 1 else ""
         lines.append(
-            f"  {name:<6} median {np.median(values):.3f} (95 % interval {low:.3f} to {high:.3f}), "
+            f"  {name:<6} median {np.median(values):.3f}{interval}, "
             f"worst {values.min():.3f}, best {values.max():.3f}"
         )
     return lines

@@ -530,19 +530,28 @@ def _refuse_twice(options, names):
 
 def report(analysis, data, output, figure_path=None, line=None):
     """Print the summary of a dataset, where it is, if not in `line`, and draw its figure."""
-    print("\n".join(analysis.summary(data)))
+    try:
+        rows = analysis.summary(data)
+    except Exception as error:  # too short a run, for instance: the data are what counts
+        raise _lacking(output, "summary", error) from None
+    print("\n".join(rows))
     print(line or f"wrote {output}")
     if figure_path:
         try:
             drawn = analysis.figure(data)
-        except Exception as error:  # too short a run, for instance: the data are what counts
-            why = f"{type(error).__name__}: {' '.join(str(error).split())}"
-            raise RunError(f"{output} has not what its figure shows ({why})") from None
+        except Exception as error:
+            raise _lacking(output, "figure", error) from None
         write_figure(drawn, figure_path)
         print(f"wrote {figure_path}")
     log = Path(output).with_suffix(".log")
     if log.exists():
         print(f"log: {log}")
+
+
+def _lacking(output, shown, error):
+    """The error for a dataset that has not what its summary or figure shows."""
+    why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    return RunError(f"{output} has not what its {shown} shows ({why})")
 
 
 def save(data, output, work):

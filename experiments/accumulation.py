@@ -197,12 +197,12 @@ def _curves(found, predicted):
         name: (dims, found[:, :, k].reshape(shape), label(*kind))
         for k, (name, kind) in enumerate(kinds.items())
     }
-    for k, name in enumerate(("accuracy", "time")):
+    for k, (name, unit) in enumerate((("accuracy", "1"), ("time", "s"))):
         values = predicted[:, k].reshape(shape[:2])
         variables[f"{name}_predicted"] = (
             dims[:2],
             values,
-            label(f"{name} of the diffusion process"),
+            label(f"{name} of the diffusion process", unit),
         )
     return xr.Dataset(
         variables,
@@ -214,10 +214,16 @@ def _curves(found, predicted):
 
 
 def _monkey():
-    names = ("trials", "accuracy", "reaction_time", "reaction_time_error")
-    columns = zip(names, np.array(MONKEY).T, strict=True)
-    variables = {name: ("coherence", values) for name, values in columns}
-    return xr.Dataset(variables, {"coherence": list(COHERENCES)})
+    kinds = {
+        "trials": ("trials of the monkey", "1"),
+        "accuracy": ("share of right choices of the monkey", "1"),
+        "reaction_time": ("mean reaction time of the monkey", "s"),
+        "reaction_time_error": ("standard error of the mean reaction time", "s"),
+    }
+    columns = zip(kinds.items(), np.array(MONKEY).T, strict=True)
+    variables = {name: ("coherence", values, label(*kind)) for (name, kind), values in columns}
+    coherence = ("coherence", list(COHERENCES), label("coherence of the dots"))
+    return xr.Dataset(variables, {"coherence": coherence})
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from bgrl.agent import Agent, describe
 from bgrl.dataset import SCHEMA_VERSION
-from bgrl.errors import check_count
+from bgrl.errors import check_integer
 from bgrl.experiment import command
 from bgrl.experiments.two_loops import measure, two_cues
 from bgrl.interventions import Intervention
@@ -26,6 +26,8 @@ from bgrl.simulation import Run, simulate
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.covert_learning"
+#: Trials of a block there, without which there is nothing to show.
+BLOCK = 10
 QUICK = {"replicates": 8}
 #: Of reward, for each cue; the first two are shown.
 CHANCES, CUES = (0.75, 0.25, 0.0, 0.0), 2
@@ -73,7 +75,7 @@ def run(config):
         Group ``trials`` (protocol, replicate, day, trial): `best`, whether the better cue was chosen,
         `agreed`, `cognitive_time` and `motor_time`, see `bgrl.experiments.two_loops.run`.
     """
-    check_count("trials", config.trials)
+    check_integer("trials", config.trials, BLOCK)
     player, found = agent(config.replicates), []
     steps = config.trials * (int(player.task.parameters["asked_step"].value) + 2)
     record = Record(("cortex_motor", "cortex_cognitive", "task.chosen", "task.best"))

@@ -18,7 +18,7 @@ from bgrl import models
 from bgrl.agent import describe
 from bgrl.circuit import Parameter
 from bgrl.dataset import provenance
-from bgrl.errors import check_count
+from bgrl.errors import check_integer
 from bgrl.experiment import command
 from bgrl.models.rtrrl import STEP
 from bgrl.settings import Basics, option
@@ -135,7 +135,7 @@ def run(config):
         without plasticity, and `allowed`, the most that a linear answer could have from what the input
         weights of the cortex let through.
     """
-    check_count("trials", config.trials)
+    check_integer("trials", config.trials, EVALUATIONS)
     jobs = [(bridge, method) for bridge in BRIDGES for method in METHODS]
     found = {}
     for bridge, method in tqdm(jobs, unit="agent", disable=None if config.progress else True):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from bgrl import models, tasks
 from bgrl.circuit import Parameter
-from bgrl.errors import choose
+from bgrl.errors import InputError, choose
 from bgrl.estimate import CostUnknown
 from bgrl.experiment import command
 from bgrl.experiments import _slip

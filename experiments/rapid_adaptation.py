@@ -118,7 +118,8 @@ def _tested(config, task, steps, record):
     learned = play(agent, Run(steps, config.seed, config.backend, **short), "learning")
     still = replace(agent, learning=replace(agent.learning, **_STILL))
     test = Run(
-        config.test_trials * length + 1,
+        # The first trial has no end of another before it, and the last one's end is a step more.
+        (config.test_trials + 1) * length + 1,
         (config.seed + 1) % 2**31,
         config.backend,
         evaluations=1,

@@ -11,11 +11,12 @@ import xarray as xr
 
 from bgrl import tasks
 from bgrl.agent import describe
+from bgrl.assembly import variable
 from bgrl.backends import load
 from bgrl.dataset import SCHEMA_VERSION
-from bgrl.errors import choose_each
+from bgrl.errors import check_integer, choose_each
 from bgrl.experiment import command
-from bgrl.settings import Settings, option
+from bgrl.settings import Basics, option
 from bgrl.task_check import play, random_agent
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
@@ -24,7 +25,7 @@ QUICK = {"steps": 50, "names": "memory_chain,cartpole"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config(Settings):
+class Config(Basics):
     """Settings of the experiment."""
 
     steps: int = option(600, "steps to play at most")
@@ -45,6 +46,7 @@ def run(config):
     xarray.DataTree
         A group for each task, with the observations and rewards of its first trial.
     """
+    check_integer("steps", config.steps, 2)
     names = choose_each("task", config.names, tasks.names()) if config.names else tasks.names()
     groups = {}
     for name in names:
@@ -56,15 +58,16 @@ def run(config):
         observation = played["observation"][:last, 0]
         groups[f"/{name}"] = xr.Dataset(
             {
-                "observation": (("step", "channel"), observation),
+                "observation": variable(("step", "channel"), observation, "observation"),
                 # Reward follows the step that earned it.
-                "reward": (("step",), played["task.reward"][1 : last + 1, 0]),
+                "reward": variable("step", played["task.reward"][1 : last + 1, 0], "reward"),
             },
-            {"step": np.arange(last), "channel": list(task.observations)},
+            {
+                "step": variable("step", np.arange(last), "step of the trial"),
+                "channel": variable("channel", list(task.observations), "channel"),
+            },
             {"summary": task.summary, "ended": int(len(done) > 0)},
         )
-        for variable in groups[f"/{name}"].variables.values():
-            variable.attrs |= {"units": "1", "long_name": str(variable.dims[-1])}
     attributes = {
         "experiment": "task_gallery",
         "task": "all",

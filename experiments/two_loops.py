@@ -19,7 +19,7 @@ from bgrl.agent import Agent, describe
 from bgrl.assembly import label
 from bgrl.circuit import Parameter
 from bgrl.dataset import SCHEMA_VERSION
-from bgrl.errors import check_count
+from bgrl.errors import check_integer
 from bgrl.experiment import command
 from bgrl.learning import Learning
 from bgrl.models import guthrie_2013 as model
@@ -31,6 +31,8 @@ from bgrl.tasks.common import numbered, whole_steps
 
 #: Where `figure` and `summary` of the dataset are; imported once the run is done.
 ANALYSIS = "bgrl.analysis.two_loops"
+#: Trials of a block there, without which there is nothing to show.
+BLOCK = 20
 QUICK = {"replicates": 8}
 #: Of reward, for each cue.
 CHANCES = (1.0, 0.66, 0.33, 0.0)
@@ -160,7 +162,7 @@ def run(config):
         cues to the decision of each loop (s; NaN without one). Group ``rates`` (shown, time, neuron):
         those of both cortices in the first and the last trial of a replicate that learns.
     """
-    check_count("trials", config.trials)
+    check_integer("trials", config.trials, BLOCK)
     found, rates = [], None
     for name, learns in tqdm(CIRCUITS.items(), disable=None if config.progress else True):
         player = agent(learns, config.replicates)

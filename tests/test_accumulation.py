@@ -115,6 +115,25 @@ def data(tmp_path_factory):
     return read(path)
 
 
+def test_differences_of_opposite_signs_do_not_cancel():
+    apart = np.array([0.05, -0.05])[:, None] * np.ones(3)
+    same = (("balance", "coherence", "replicate"), np.ones((1, 2, 3)))
+    curves = {"accuracy": (same[0], 0.8 + apart[None]), "decision_time": same}
+    flat = ("balance", "coherence"), np.ones((1, 2))
+    curves |= {"accuracy_predicted": (flat[0], 0.8 * flat[1]), "time_predicted": flat}
+    data = xr.DataTree.from_dict({"/curves": xr.Dataset(curves, {"balance": [1.0]})})
+    accuracy, time = analysis.deviations(data, 1.0)
+    np.testing.assert_allclose(accuracy, 0.05)
+    np.testing.assert_allclose(time, 0.0)
+
+
+def test_all_that_is_measured_has_units():
+    theory = experiment._curves(np.ones((18, 2, 3)), np.ones((18, 2)))
+    assert theory["time_predicted"].attrs["units"] == "s"
+    for variable in (*theory.variables.values(), *experiment._monkey().variables.values()):
+        assert variable.attrs["long_name"] and variable.attrs["units"] in ("1", "s")
+
+
 @pytest.mark.slow
 def test_curves_are_those_of_a_diffusion_process(data):
     found = analysis.verdicts(data)

@@ -1,6 +1,7 @@
 """Statistics and plots, on a dataset written down by hand."""
 
 import json
+import types
 
 import matplotlib
 import numpy as np
@@ -17,6 +18,10 @@ from analysis import (
     train,
     trials,
 )
+from analysis.verdicts import verdict
+from bgrl.errors import InputError, RunError
+from bgrl.experiment import report
+from experiments import task_gallery
 
 STEPS = 40
 LENGTH = 3  # steps of a trial
@@ -173,6 +178,10 @@ def test_median_and_interval():
     middle, low, high = trials.median_and_interval(np.arange(11.0))
     assert middle == 5.0 and 0 <= low < 5 < high <= 10
     assert np.isnan(trials.median_and_interval([np.nan])).all()
+    # Of one replicate nothing is known of others.
+    middle, *ends = trials.median_and_interval([0.3])
+    assert middle == 0.3 and np.isnan(ends).all()
+    assert not verdict([0.3], 0.0, 1.0, "").shown and verdict([0.3, 0.3], 0.0, 1.0, "").shown
 
 
 def test_learning_curve_shows_median_quartiles_and_singles():
@@ -370,3 +379,21 @@ def test_gradient_quality_figure_and_summary():
         "Farthest: a->b, 0.60",
     ]
     assert all(ax.get_xlabel() and ax.lines for ax in figure.axes)
+
+
+def test_a_summary_that_a_run_is_too_short_for_is_said_in_one_line(tmp_path):
+    def summary(data):
+        raise IndexError("index 3 is out of bounds")
+
+    with pytest.raises(
+        RunError, match="short.nc has not what its summary shows .IndexError: index"
+    ):
+        report(types.SimpleNamespace(summary=summary), None, tmp_path / "short.nc")
+
+
+def test_the_gallery_says_what_it_shows():
+    with pytest.raises(InputError, match="steps is 1; an integer of 2 or more"):
+        task_gallery.run(task_gallery.Config(steps=1))
+    trial = task_gallery.run(task_gallery.Config(steps=3, names="cartpole"))["cartpole"]
+    assert trial["reward"].attrs["long_name"] == "reward"
+    assert trial["observation"].attrs["long_name"] == "observation"

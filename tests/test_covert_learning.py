@@ -157,6 +157,9 @@ def test_published_shares_overlay_ours():
 def test_the_experiment_refuses():
     with pytest.raises(InputError, match="trials is 0"):
         experiment.run(experiment.Config(trials=0))
+    assert experiment.BLOCK == analysis.BLOCK
+    with pytest.raises(InputError, match=f"trials is {analysis.BLOCK - 1}; an integer of"):
+        experiment.run(experiment.Config(trials=analysis.BLOCK - 1))
 
 
 @pytest.mark.long

@@ -22,11 +22,12 @@ from bgrl.analysis.dopamine import (
     verdict,
 )
 from bgrl.analysis.sessions import Session
+from bgrl.analysis.trials import bootstrap_interval
 from bgrl.errors import InputError
 from bgrl.experiments import dopamine
 from bgrl.experiments.dopamine.__main__ import arguments
 from bgrl.experiments.dopamine.finding import Arm, Criterion
-from bgrl.experiments.dopamine.findings import distributional, regret
+from bgrl.experiments.dopamine.findings import backward_shift, distributional, regret
 from bgrl.experiments.dopamine.tabular import simulate
 from bgrl.tasks.pavlovian import exponential
 
@@ -87,6 +88,27 @@ def test_what_a_known_state_shows_is_seen(name):
         assert group["belief_certain"].min() > 0.99 and group["belief_uncertain"].min() > 0.99
     shuffled = {k: replace(session.shuffled(), activity=None) for k, session in made.items()}
     assert not passes(judged(name, shuffled))
+
+
+def test_shuffled_time_is_not_excited_for_a_while():
+    """The largest of some blocks always stands out; noise must not pass for that."""
+    arm = shorter(dopamine.find("backward_shift").arms["λ 0"], 1.0)
+    session = simulate(arm, replicates=6, rate=0.05)
+    blocks = np.array_split(np.arange(backward_shift.TRIALS), backward_shift.BLOCKS)
+
+    def lowest(made):
+        middle = made.response("dopamine", "cue", *backward_shift.MIDDLE)
+        return bootstrap_interval(backward_shift.transience(middle, blocks), np.mean)[0]
+
+    assert lowest(session) > 0
+    assert sum(lowest(session.shuffled(seed)) > 0 for seed in range(20)) <= 1
+
+
+def test_blocks_are_those_of_the_trials_that_there_are():
+    """A random time between trials makes their number random."""
+    for name in ("backward_shift", "random_rewards"):
+        group = judged(name, sessions(name, 0.9, replicates=2, rate=0.05))
+        assert np.isfinite(group["curves"].values).all()
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -404,10 +426,11 @@ def test_interval_must_lie_within_the_bounds():
         ([0.1, 0.2, 0.3], [True, True]),
         ([-0.1, 0.2, 0.3], [False, True]),
         ([0.1, np.nan, 0.3], [False, False]),
+        ([0.2], [False, False]),
     ):
         attributes = {"criteria": json.dumps(described)}
         group = xr.Dataset({"m": ("replicate", values)}, attrs=attributes | {"expected": "fails"})
-        if np.isnan(values).any():
+        if np.isnan(values).any() or len(values) < 2:
             assert verdict(group) == "UNKNOWN" and not as_expected(group)
         assert [r.passed for r in results(group)] == passed
 

@@ -116,6 +116,10 @@ def test_reversal_points_of_bent_lines():
         0.75, abs=0.005
     )
     assert np.isnan(point[1])
+    # An amount on a place that is tried counts there, too: what is far from any line is not left out.
+    amounts = np.linspace(-10.0, 10.0, 11)
+    ((point,), _) = statistics.reversal_points([amounts - 2.0 - 9.0 * (amounts == 0)], amounts)
+    assert point == pytest.approx(3.67, abs=0.01)
 
 
 @pytest.mark.parametrize("unit", [1e-15, 1.0, 1e15])

@@ -112,6 +112,10 @@ def test_recovery_starts_from_what_was_learned(monkeypatch):
     )
     data["recovery"]["mean_return"] = group["mean_return"].copy(data=values)
     assert recovery_figures.steps_to_regain(data).tolist() == [40, 20]
+    # Who learned nothing has nothing to regain.
+    unlearned = data.copy()
+    unlearned.attrs["chance_return"] = float(np.max(values))
+    assert np.isinf(recovery_figures.steps_to_regain(unlearned)).all()
     assert recovery_figures.steps_to_regain(data, "naive").tolist() == [np.inf] * 2
     title = recovery_figures.figure(data).axes[0].get_title("left")
     assert title.endswith(

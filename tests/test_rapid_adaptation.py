@@ -197,6 +197,7 @@ def test_nothing_of_the_trials_before_is_known_at_the_start_of_a_trial():
     for traces in rapid_adaptation._tested(config, "bernoulli_bandit", 200, names):
         starts = np.flatnonzero(traces["done"].values[0] > 0)
         assert len(starts) > 15
+        assert [len(own) for own in rapid_adaptation.trials_of(traces, 5)] == [20, 20]
         cortex = traces["cortex"].values
         assert np.ptp(cortex[:, starts], axis=1).max() == 0 and np.ptp(cortex, axis=1).max() > 0.01
         for name in names[2:]:

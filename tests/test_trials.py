@@ -45,6 +45,7 @@ def by_chance(seed, read=None):
         "done": done,
         "reward": generator.normal(size=(3, 900)).astype(np.float32),
         "dopamine": generator.normal(size=(3, 900)),
+        "firing": generator.normal(size=(3, 900)),
         "cortex": generator.normal(size=(3, 900, 4)).astype(np.float32),
     }
     traces = {}
@@ -111,7 +112,7 @@ def as_a_whole(data, variable, event, before, after, period):
             if np.isnan(at).any():
                 continue
             centre = np.flatnonzero(step == at)[0]
-        outcome = variable in ("reward", "dopamine")
+        outcome = variable in ("reward", "dopamine", "firing")
         values = np.full((before + 1 + after, *traces[variable].shape[2:]), np.nan)
         for k, frame in enumerate(range(centre - before, centre + after + 1)):
             if start + outcome <= frame <= (end if outcome else following - 1):
@@ -137,7 +138,12 @@ def test_an_event_that_a_trial_was_too_short_for_has_no_mark(monkeypatch):
 def test_blocks_give_what_the_whole_gives(block, event, monkeypatch):
     monkeypatch.setattr(trials, "BLOCK", block)
     data, _ = by_chance(1)
-    for variable, period in (("cortex", None), ("dopamine", "early"), ("reward", "late")):
+    for variable, period in (
+        ("cortex", None),
+        ("dopamine", "early"),
+        ("firing", "late"),
+        ("reward", "late"),
+    ):
         found, rows = as_a_whole(data, variable, event, 3, 2, period)
         np.testing.assert_array_equal(trials.whole_trials(data), found)
         table = trials.aligned(data, variable, event, 3, 2, period)

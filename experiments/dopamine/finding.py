@@ -270,6 +270,22 @@ def kinds_mean(session, values, kinds, tested=True, first=None, last=None):
     return trial_mean(values, session.chosen(tested=tested, kind=kinds), first, last)
 
 
+def shared_blocks(values, count):
+    """The trials that every replicate has, in order and in so many parts.
+
+    Parameters
+    ----------
+    values : array (replicate, trial)
+        NaN where there is no trial; their number is random, as the time between them is.
+    count : int
+
+    Returns
+    -------
+    list of array
+    """
+    return np.array_split(np.arange((~np.isnan(values)).sum(axis=1).min()), count)
+
+
 def free_response(session, arm):
     """Mean response to a free reward of each replicate, the unit of other responses, (replicate,)."""
     return kinds_mean(session, session.response("dopamine", "reward"), numbers(arm, ""))

@@ -18,7 +18,8 @@ from bgrl.tasks.pavlovian import Trials, exponential, uniform
 
 TRIALS, TESTS = 3000, 300
 #: As in the program of the authors' model: steps of 500 ms, reward 9 steps after the odour, give or take
-#: one, 5 steps between trials and then a constant hazard of 1/8.
+#: one, 5 steps between trials and then a constant hazard of 1/9: 8 further
+#: steps in the mean, counted from 0.
 STEP = 500.0
 DELAY = uniform(4000.0, 5000.0)
 ITI = exponential(6500.0, 2500.0, 30_000.0)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bgrl.analysis.alignment import trial_mean
 from bgrl.analysis.statistics import line
-from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel
+from bgrl.experiments.dopamine.finding import Arm, Criterion, Finding, Panel, shared_blocks
 from bgrl.tasks.pavlovian import Trials, exponential, fixed
 
 TRIALS, EDGE = 600, 50
@@ -33,7 +33,7 @@ def measure(sessions):
     interval = np.full(reward.shape, np.nan)
     interval[:, 1:] = np.diff(reward, axis=1) * session.step / 1000
     late = np.arange(reward.shape[1]) >= TRIALS // 2
-    blocks = np.array_split(np.arange(TRIALS - 10), 8)
+    blocks = shared_blocks(response, 8)
     course = np.array([trial_mean(response[:, b]) for b in blocks]).T
     measures = {
         "growth": trial_mean(response, last=EDGE) - trial_mean(response, first=EDGE),
