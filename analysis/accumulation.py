@@ -89,6 +89,13 @@ def summary(data):
     return [*rows, *lines(verdicts(data))]
 
 
+def _grows(data, name):
+    """Whether something is more with the least inhibition than with the most, over replicates."""
+    balances = data["curves"]["balance"].values.tolist()
+    least, most = (curves(data, f(balances))[name].mean("coherence") for f in (min, max))
+    return verdict((least - most).values, 0, np.inf, "above 0", np.mean).shown
+
+
 def _axis(coherence):
     """Coherence on a logarithmic axis that has a place for 0."""
     return 100 * np.where(np.asarray(coherence) == 0, ZERO, coherence)
@@ -177,11 +184,12 @@ def figure(data):
     balances = data["curves"]["balance"].values.tolist()
     ax = plot_curve(data, "accuracy", balances, ax=result.add_subplot(grid[1, :3]))
     ax.set(ylabel="share of right choices", ylim=(0.4, 1.03))
-    ax.set_title("Less inhibition: more often right ...")
+    right, slow = (_grows(data, name) for name in ("accuracy", "decision_time"))
+    ax.set_title(f"Less inhibition: {'more' if right else 'NOT more'} often right ...")
     ax.legend(title="inhibition", loc="lower right")
     letter(ax, "D")
     ax = plot_curve(data, "decision_time", balances, ax=result.add_subplot(grid[1, 3:]))
     ax.set(ylabel="mean decision time (s)", ylim=(0, None))
-    ax.set_title("... and slower; theory: lines")
+    ax.set_title(f"... and {'' if slow else 'NOT '}slower; theory: lines")
     letter(ax, "E")
     return result

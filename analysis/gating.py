@@ -182,9 +182,12 @@ def plot_gate(data, *, ax=None):
     ax.axvline(0, color="black", linewidth=0.8, linestyle="--")
     ax.set(xlabel="time from the command to store (ms)", ylabel="gate open", ylim=(-0.03, 1.0))
     store, ignore = (np.median(opening(data, name, "late")) for name in ("store", "ignore"))
+    title = f"The gate is open at store ({store:.2f}), shut at ignore ({ignore:.2f})"
+    if not store > 0.5 > ignore:
+        title = f"The gate is open by {store:.2f} at store, by {ignore:.2f} at ignore"
     captioned(
         ax,
-        f"The gate is open at store ({store:.2f}), shut at ignore ({ignore:.2f})",
+        title,
         f"learning by tags, 1 - rate of gpi; {quartiles_of(data['gating'].sizes['replicate'])}",
     )
     legend_beside(ax)

@@ -341,10 +341,15 @@ def figure(data):
     result, lowest = whole.subfigures(2, 1, height_ratios=(8.2, 2.2))
     grid = result.add_gridspec(3, 12)
     found = verdicts(data)
-    peak = found["peak without dopamine (Hz)"].value
-    for k, (dopamine, title) in enumerate(
-        ((1.0, "Health: the loop is at rest"), (0.0, f"No dopamine: it oscillates, {peak:.1f} Hz"))
-    ):
+    peak = found["peak without dopamine (Hz)"]
+    rests = found["beta power in health, of what the noise makes"].shown
+    titles = (
+        f"Health: the loop is {'' if rests else 'NOT shown to be '}at rest",
+        f"No dopamine: it oscillates, {peak.value:.1f} Hz"
+        if peak.shown
+        else "No dopamine: beta is NOT shown",
+    )
+    for k, (dopamine, title) in enumerate(zip((1.0, 0.0), titles, strict=True)):
         ax = plot_traces(data, dopamine, ax=result.add_subplot(grid[0, 4 * k : 4 * k + 4]))
         ax.set_title(title)
         letter(ax, "AB"[k])
@@ -365,7 +370,8 @@ def figure(data):
         ax.tick_params(labelbottom=False)
         begin = found[f"{name} at which it begins"]
         expected = float(data[name]["onset"])
-        below.set_title(f"Begins at {begin.value:.2f}, predicted {expected:.2f}")
+        begins = "Does not begin" if np.isnan(begin.value) else f"Begins at {begin.value:.2f}"
+        below.set_title(f"{begins}, predicted {expected:.2f}")
         letter(ax, "DEFG"[k])
         letter(below, "HIJK"[k])
         upper.append(ax)

@@ -130,16 +130,19 @@ def figure(data):
     ax.axhline(0.5, color="black", linestyle=":", linewidth=0.8)
     ax.set(xlabel="trial", ylabel="better cue chosen", ylim=(0.2, 1.03))
     ax.legend(loc="lower right")
-    share = found["better cue in the last block"][0]
-    captioned(ax, f"It learns: {100 * share:.0f} % in the end", quartiles_of(count))
+    best = found["better cue in the last block"]
+    learns = "It learns" if best.shown else "It is NOT shown to learn"
+    captioned(ax, f"{learns}: {100 * best.value:.0f} % in the end", quartiles_of(count))
     ax = axes[1, 1]
     for loop, colour in LOOPS.items():
         values = blocks(data, f"{loop}_time")
         median_and_quartiles(ax, middle, values, loop, colour)
-    later = found["motor after cognitive decision (s)"][0]
+    later = found["motor after cognitive decision (s)"]
     ax.set(xlabel="trial", ylabel="decision after the cues (s)", ylim=(0, None))
     ax.legend(title="loop", loc="upper right")
-    title = f"The cue is decided {1000 * later:.0f} ms before the position"
+    title = f"The cue is decided {1000 * later.value:.0f} ms before the position"
+    if not later.shown:
+        title = "The cue is NOT shown to be decided before the position"
     captioned(ax, title, quartiles_of(count))
     for ax, name in zip(axes.ravel(), "ABCD", strict=True):
         letter(ax, name)

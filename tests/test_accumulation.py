@@ -149,7 +149,14 @@ def test_curves_are_those_of_a_diffusion_process(data):
             z = (values.mean("replicate") - expected) / np.maximum(error, floor)
             assert abs(z).max() < 4.5, (balance, name, z.values)
     assert analysis.summary(data)[-1] == "8 of 8 shown"
-    assert len(analysis.figure(data).axes) == 5
+    titles = [ax.get_title("left") for ax in analysis.figure(data).axes]
+    assert titles[3:] == ["Less inhibition: more often right ...", "... and slower; theory: lines"]
+    other = data.copy()  # who sits at which balance is exchanged
+    curves = data["curves"].to_dataset()
+    other["curves"] = xr.DataTree(curves.assign_coords(balance=curves["balance"].values[::-1]))
+    titles = [ax.get_title("left") for ax in analysis.figure(other).axes]
+    assert titles[1] == "Accuracy is that of a diffusion process"
+    assert titles[3:] == ["Less inhibition: NOT more often right ...", "... and NOT slower; theory: lines"]
 
 
 @pytest.mark.slow

@@ -162,6 +162,13 @@ def test_simulations_are_what_linear_theory_says(data):
     titles = [ax.get_title("left") for ax in analysis.figure(data).axes]
     assert "No dopamine: it oscillates, 20.3 Hz" in titles
     assert "Begins at 0.72, predicted 0.71" in titles
+    still = data.copy(deep=True)
+    values = still["dopamine"].to_dataset()
+    for name in ("deviation", "peak_frequency"):
+        values = values.assign({name: values[name] * np.nan})
+    still["dopamine"] = xr.DataTree(values)
+    titles = [ax.get_title("left") for ax in analysis.figure(still).axes]
+    assert "No dopamine: beta is NOT shown" in titles
 
 
 PEAKS = {
