@@ -156,7 +156,10 @@ def test_curves_are_those_of_a_diffusion_process(data):
     other["curves"] = xr.DataTree(curves.assign_coords(balance=curves["balance"].values[::-1]))
     titles = [ax.get_title("left") for ax in analysis.figure(other).axes]
     assert titles[1] == "Accuracy is that of a diffusion process"
-    assert titles[3:] == ["Less inhibition: NOT more often right ...", "... and NOT slower; theory: lines"]
+    assert titles[3:] == [
+        "Less inhibition: NOT more often right ...",
+        "... and NOT slower; theory: lines",
+    ]
 
 
 @pytest.mark.slow
