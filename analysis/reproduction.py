@@ -196,9 +196,14 @@ def returns_figure(data):
     entries = {
         "final, median and 95 % interval": {"marker": "o", "color": "black"},
         "best on the way": {"marker": "o", "color": "black", "markerfacecolor": "white"},
-        "paper: best, median and s.d.": {"marker": "d", "color": "black", "markersize": 4.5},
         "replicates, final": {"marker": ".", "color": "black", "markersize": 3},
     }
+    if any(row["published"] for row in table(data)):
+        entries["paper: best, median and s.d."] = {
+            "marker": "d",
+            "color": "black",
+            "markersize": 4.5,
+        }
     for method in reversed(coordinates(data)["method"]):
         colour, marker, _ = _style(method)
         entries = {label(data, method): {"marker": marker, "color": colour}} | entries
@@ -216,10 +221,9 @@ def curves_figure(data):
         ax.set_ylabel("return per trial")
     for ax in axes.flat:
         ax.set_xlabel("steps learned (millions)")
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    handles.append(axes.flat[0].plot([], [], color="black", **_REPORTED)[0])
-    labels.append("paper: best")
-    result.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=8)
+    if any(row["published"] for row in table(data)):
+        axes.flat[0].plot([], [], color="black", label="paper: best", **_REPORTED)
+    legend_below(result, ncols=int(result.get_figwidth() / 2))
     count = data["evaluation"].sizes["replicate"]
     text = f"{headline(data)} (median and quartiles of {count} replicates)"
     _title(result, text)

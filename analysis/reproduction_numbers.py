@@ -303,13 +303,21 @@ def reached(data, method):
 
 
 def headline(data):
-    """How many published values are reached, as one line."""
+    """How many published values are reached, or what ends highest where none is published; one line."""
     parts = []
     for method in coordinates(data)["method"]:
         final, best, count = reached(data, method)
         if count:
             parts.append(f"{label(data, method)} {final} at the end, {best} on the way, of {count}")
-    return "Published medians reached: " + "; ".join(parts) if parts else "No published value"
+    if parts:
+        return "Published medians reached: " + "; ".join(parts)
+    for task in coordinates(data)["task"]:
+        rows = [row for row in table(data, task=task) if row["n"]]
+        if rows:
+            best = max(rows, key=lambda row: row["final"][0])
+            parts.append(f"{task}: {label(data, best['method'])} {number(best['final'][0])}")
+    several = len(coordinates(data)["method"]) > 1
+    return f"{'Highest median' if several else 'Median'} at the end: " + "; ".join(parts)
 
 
 def losses(data):

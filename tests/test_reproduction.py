@@ -282,6 +282,14 @@ def test_a_table_without_its_dataset_is_one_line(tmp_path, capsys):
     assert "old" in page.read_text()
 
 
+def test_where_nothing_is_published_the_title_says_what_ends_highest():
+    methods = {"rflo": ending(-500, -400), "lru": ending(-90, -80)}
+    data = made("fig10_acrobot", {"Acrobot": methods})
+    assert numbers.headline(data) == "Highest median at the end: Acrobot: LRU, exact -85.00"
+    labels = [text.get_text() for text in reproduction.figure(data).legends[0].get_texts()]
+    assert labels == ["RFLO", "LRU, exact"]
+
+
 def test_every_committed_figure_has_a_dataset():
     figures = {path.stem for path in reproduction.FOLDER.glob("*.svg")}
     assert figures == {path.stem for path in COMMITTED}

@@ -202,7 +202,7 @@ _CATCH = FIXTURES / "tasks" / "Catch-bsuite_5.npz"
         (_TRACE, {}, {"h": np.array("text")}, "h is of type <U4; numbers are needed"),
         (_CIRCUIT, {"steps": 0}, {}, "steps is 0; a positive integer is needed"),
         (_CIRCUIT, {"steps": 16}, {}, r"input:stimulus has shape \(15, 3\); \(16, 3\) is needed"),
-        (_CIRCUIT, {"inputs": ["stimulus"]}, {}, "what it says does not fit together"),
+        (_CIRCUIT, {"inputs": ["stimulus"]}, {}, "circuit description is not valid: "),
         (
             _CIRCUIT,
             {},
