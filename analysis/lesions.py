@@ -35,6 +35,8 @@ def learned(data, task):
 
 def worst(data, task, when):
     """Pathway whose removal costs most, and how much, as text."""
+    if data["lesions"].sizes["replicate"] < 2:
+        return "one replicate shows nothing"
     if not learned(data, task):
         return "nothing was learned"
     lost = loss(data, task, when)
@@ -64,6 +66,8 @@ def made_up(data, task):
 
 def finding(data, task):
     """What came out of a task, as lines of a title."""
+    if data["lesions"].sizes["replicate"] < 2:
+        return "one replicate shows nothing"
     if not learned(data, task):
         return "nothing was learned in these steps"
     most = ", ".join(f"{worst(data, task, when)} {when}" for when in WHEN)

@@ -20,7 +20,7 @@ from bgrl.agent import Agent
 from bgrl.backends import BACKENDS
 from bgrl.circuit.clock import agree, check_duration
 from bgrl.cli import typed
-from bgrl.errors import InputError, check_count, choose
+from bgrl.errors import InputError, check_count, choose, nearest
 from bgrl.estimate import DryRun, estimate
 from bgrl.learning import FEEDBACKS, METHODS, OPTIMIZERS, RATES, Learning, Optimizer
 from bgrl.own import NamesOrFile, is_file, member
@@ -250,7 +250,10 @@ class AgentSettings(EvaluatedSettings, ABC):
         levels = {"learning": learned, "run": options_of(type(self)), "circuit": None}
         for name, text in self.circuit_options.items():
             level, _, setting = name.partition(".")
-            if level not in levels or level in (*circuit.populations, *circuit.projections):
+            if level in (*circuit.populations, *circuit.projections):
+                continue
+            level = nearest(level, levels)
+            if level is None:
                 continue
             if level == "circuit":
                 circuit.set(setting, text)

@@ -63,6 +63,9 @@ def test_figure_and_summary_of_lesions(lesioned):
     )
     assert lesion_figures.made_up(data, "bernoulli_bandit").startswith("no pathway")
     assert lesion_figures.finding(data, "bernoulli_bandit") == "nothing was learned in these steps"
+    one = data.isel(replicate=[0])
+    assert lesion_figures.finding(one, "memory_chain") == "one replicate shows nothing"
+    assert lesion_figures.worst(one, "memory_chain", "after") == "one replicate shows nothing"
     assert any("costs most: thalamus->cortex" in row for row in lesion_figures.summary(data))
 
 

@@ -131,6 +131,11 @@ def test_what_cannot_be_set_is_refused(settings, parts):
             "learning.discount",
             "'learning.discount' is called 'discount' here; discount=1 is needed",
         ),
+        (
+            "lerning.discount",
+            "'lerning.discount' is called 'discount' here; discount=1 is needed",
+        ),
+        ("lerning.discont", "unknown setting of learning 'discont'; .*; did you mean 'discount'"),
         ("run.stepps", "unknown setting of run 'stepps'; valid: .*; did you mean 'steps'"),
         ("run.seed", "'run.seed' is called 'seed' here; seed=1 is needed"),
         ("circuit.cortex.tua", "unknown field of 'cortex' 'tua'; valid: .*; did you mean 'tau'"),
