@@ -39,7 +39,13 @@ def summary(data):
 
 @styled
 def plot_policy_against_angle(data, *, ax=None, bins=13):
-    """Probability of pushing right against the angle of the pole, early against late."""
+    """Probability of pushing right against the angle of the pole, early against late.
+
+    Raises
+    ------
+    ValueError
+        If observation or policy was not recorded, or the task has no action ``right``.
+    """
     ax = axes_or_new(ax)
     traces = recorded(data, "observation", "policy")
     if "right" not in traces["action_unit"].values:

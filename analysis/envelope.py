@@ -61,7 +61,13 @@ class Envelopes:
         self.update(data)
 
     def update(self, data):
-        """Go on with the same run as it is now; of traces, only what is new will be read."""
+        """Go on with the same run as it is now; of traces, only what is new will be read.
+
+        Raises
+        ------
+        ValueError
+            If no traces were recorded.
+        """
         if "traces" not in data.children or "step" not in data["traces"].coords:
             raise ValueError("no traces were recorded in this run")
         self._traces, self._stored, self._bin = data["traces"].to_dataset(), {}, BIN

@@ -77,6 +77,11 @@ def read_circuit(circuit_or_dataset, checkpoint=-1):
     -------
     nodes : list of Node
     arrows : list of Arrow
+
+    Raises
+    ------
+    ValueError
+        If there is no circuit or no such checkpoint, or a weight is not finite.
     """
     circuit, learning, learned = circuit_or_dataset, {}, {}
     if isinstance(circuit, xr.DataTree):

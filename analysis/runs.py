@@ -120,6 +120,11 @@ def join(datasets, files):
     datasets : list of xarray.DataTree
     files : list of str
         A name for each.
+
+    Raises
+    ------
+    ValueError
+        If they are too large for one tree.
     """
     datasets = [data.drop_nodes("envelope", errors="ignore") for data in datasets]
     size = sum(group.nbytes for data in datasets for group in data.subtree)

@@ -228,7 +228,13 @@ def event_frames(data, trials, event):
 
 
 def select_period(data, trials, period):
-    """Trials in the first half of the run (early), the second (late), or all of them."""
+    """Trials in the first half of the run (early), the second (late), or all of them.
+
+    Raises
+    ------
+    ValueError
+        For another period, with those that there are.
+    """
     if period is None:
         return trials
     if period not in ("early", "late"):

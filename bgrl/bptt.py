@@ -48,6 +48,12 @@ class TaskBatch:
     seed : int
     copies : int
         Copy k draws the random numbers of replicate k of a compiled agent with this seed.
+
+    Raises
+    ------
+    InputError
+        If the task has continuous actions, tables, an environment, sessions, or time limits that
+        are no ends.
     """
 
     def __init__(self, task, seed, copies):

@@ -112,12 +112,24 @@ def check_integer(name, value, low=-math.inf, high=math.inf):
 
 
 def check_count(name, value):
-    """Return a positive integer as an int, else refuse it."""
+    """Return a positive integer as an int, else refuse it.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
     return check_integer(name, value, 1)
 
 
 def check_flag(name, value):
-    """Return True or False, NumPy's too, else refuse it; 1 and 0 are numbers."""
+    """Return True or False, NumPy's too, else refuse it; 1 and 0 are numbers.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
     flag = plain(value)
     if not isinstance(flag, bool):
         raise InputError(f"{name} is {value!r}; True or False is needed")
@@ -125,7 +137,13 @@ def check_flag(name, value):
 
 
 def check_path(name, value):
-    """Return a path as a `pathlib.Path`, else refuse it."""
+    """Return a path as a `pathlib.Path`, else refuse it.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
     if not isinstance(value, str | os.PathLike) or not str(value):
         raise InputError(f"{name} is {value!r}; a path is needed")
     return Path(value)
@@ -160,12 +178,24 @@ def choose(kind, name, valid, also=""):
 
 
 def choose_each(kind, text, valid, also=""):
-    """Names separated by commas, each one of those that are valid, see `choose`, and given once."""
+    """Names separated by commas, each one of those that are valid, see `choose`, and given once.
+
+    Raises
+    ------
+    InputError
+        Naming the unknown choice, with the valid ones, or what is given twice.
+    """
     return once(kind, [choose(kind, name.strip(), valid, also) for name in text.split(",")])
 
 
 def once(kind, values):
-    """Return `values`, which are of a kind, if each is given once; else refuse the first that is not."""
+    """Return `values`, which are of a kind, if each is given once; else refuse the first that is not.
+
+    Raises
+    ------
+    InputError
+        Naming what is given twice.
+    """
     if twice := [value for value in values if values.count(value) > 1]:
         raise InputError(f"{kind} {twice[0]} is given twice; once is enough")
     return values

@@ -99,6 +99,12 @@ def estimate(agent, run, processes=1):
     Returns
     -------
     Estimate
+
+    Raises
+    ------
+    InputError
+        For interventions or recordings that the agent cannot have, or weights and sensitivities
+        that do not fit in memory.
     """
     changes(agent, run.interventions)
     structure = agent.structure(bool(run.interventions))

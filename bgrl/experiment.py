@@ -50,7 +50,13 @@ _SHOWN = 3
 
 
 def name_and_value(text):
-    """Split ``NAME=VALUE``, as given on the command line."""
+    """Split ``NAME=VALUE``, as given on the command line.
+
+    Raises
+    ------
+    InputError
+        If it is not of that form.
+    """
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise InputError(f"{text!r} is not of the form NAME=VALUE")
@@ -58,7 +64,13 @@ def name_and_value(text):
 
 
 def named_values(texts):
-    """Name to value of several ``NAME=VALUE``; a name that is given twice is refused."""
+    """Name to value of several ``NAME=VALUE``; a name that is given twice is refused.
+
+    Raises
+    ------
+    InputError
+        If one is not of that form, or a name is given twice.
+    """
     found = {}
     for name, value in map(name_and_value, texts):
         if name in found:
@@ -300,7 +312,13 @@ def keep_log(config):
 
 
 def tell_cost(module, config):
-    """Print what an experiment would cost; returns the exit code."""
+    """Print what an experiment would cost; returns the exit code.
+
+    Raises
+    ------
+    InputError
+        If the experiment runs nothing whose cost is known.
+    """
     try:
         module.run(dataclasses.replace(config, dry_run=True))
     except DryRun as found:

@@ -70,6 +70,13 @@ class Intervention:
         window and ends the one before.
     neurons : tuple of int, optional
         Which neurons of a population, or rows of a readout; all of them if nothing is said.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, a value is missing or given to a kind that takes none, `start`,
+        `delay` or `duration` is no such number of steps, or `neurons` are none, negative or given
+        twice. `bgrl.simulate` refuses targets, events and neurons that the agent does not have.
     """
 
     kind: str
@@ -121,6 +128,11 @@ class Intervention:
     @classmethod
     def parse(cls, text):
         """The inverse of ``str``.
+
+        Raises
+        ------
+        InputError
+            If the text is not of the form that ``str`` makes, or the intervention cannot be.
 
         Examples
         --------

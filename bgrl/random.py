@@ -72,6 +72,11 @@ def own_seed(seed, *words, name=""):
     Returns
     -------
     list of int
+
+    Raises
+    ------
+    InputError
+        If the seed is no integer of 0 or more.
     """
     return [check_integer("seed", seed, 0), *words, *name.encode()]
 

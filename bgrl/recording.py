@@ -347,6 +347,11 @@ class Sink:
         Of the program.
     every : int
         Steps between two frames.
+
+    Raises
+    ------
+    InputError
+        If what is recorded of a step is larger than `LARGEST_FRAME`.
     """
 
     def __init__(self, directory, names=(), layout=None, every=1):

@@ -201,6 +201,11 @@ class AgentSettings(EvaluatedSettings, ABC):
     def value(self, name, text):
         """A setting given as text, as what it is; a circuit's, whose type only the circuit knows, as
         a number if it is one.
+
+        Raises
+        ------
+        InputError
+            If the text is not of the type of the setting.
         """
         if not _of_circuit(name):
             return read_value(name, text, self.settable()[name])
@@ -279,6 +284,8 @@ class AgentSettings(EvaluatedSettings, ABC):
 
         Raises
         ------
+        InputError
+            If its traces are recorded, but the circuit has no cortex; and see `bgrl.simulate`.
         bgrl.estimate.DryRun
             With what it would cost, if that was asked for.
         """

@@ -118,7 +118,8 @@ class Run:
     Raises
     ------
     InputError
-        For a number that cannot be, an unknown backend, a window outside of the run.
+        For a number that cannot be, an unknown backend, a window outside of the run, an intervention
+        that begins after its end, or dopamine that is clamped to two values at once.
 
     Examples
     --------

@@ -1,6 +1,7 @@
 """What the README and the documentation name exists; blocks of pages run in docs/make."""
 
 import importlib
+import inspect
 import re
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,6 +47,24 @@ def test_the_reference_has_every_name_and_every_analysis():
     names = [f"`{name}`" for name in bgrl.__all__]
     missing = [name for name in (*analyses, *names) if name not in text]
     assert len(analyses) > 25 and not missing
+
+
+def test_what_refuses_something_says_so():
+    """All of `bgrl`, with the methods of its classes and the functions of its modules."""
+    found = {name: getattr(bgrl, name) for name in bgrl.__all__}
+    for name, thing in list(found.items()):
+        if inspect.ismodule(thing) or inspect.isclass(thing):
+            inside = inspect.getmembers(thing, inspect.isroutine)
+            found |= {f"{name}.{k}": v for k, v in inside if not k.startswith("_")}
+    own = {k: v for k, v in found.items() if getattr(v, "__module__", "").startswith("bgrl.")}
+    refuses = re.compile(r"raise \w+\(|\b(choose|frozen|as_annotated|check_\w+)\(")
+    silent = [
+        name
+        for name, thing in own.items()
+        if refuses.search(inspect.getsource(thing))
+        and "\nRaises\n------\n" not in inspect.getdoc(thing)
+    ]
+    assert len(own) > 100 and not silent
 
 
 def known(name):

@@ -53,8 +53,10 @@ class Agent:
     Raises
     ------
     InputError
-        If circuit and task do not fit: numbers of observations and actions, duration of a step; or what
-        `learning` names is not in the circuit.
+        If circuit and task do not fit: numbers of observations and actions, duration of a step; if the
+        circuit has no actor or no critic, a parameter or drive that nothing uses, or a name that the
+        network or the dataset needs; or what `learning` names is not in the circuit or does not learn by
+        the gradient.
     """
 
     circuit: Circuit
@@ -246,6 +248,11 @@ class Agent:
         dict of str to dict
             Group name to `target`, `drive`, `sensitivity` and `projections` (names to first and last
             column, the latter not included).
+
+        Raises
+        ------
+        InputError
+            If two groups would have the same name; an agent refuses that when it is made.
         """
         groups = {}
         for name, p in self.circuit.populations.items():

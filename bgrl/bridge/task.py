@@ -119,7 +119,15 @@ def keywords(name):
 
 
 def make_environment(name, settings):
-    """Make an environment of Gymnasium by its name; see `gymnasium_task` for the errors."""
+    """Make an environment of Gymnasium by its name; see `gymnasium_task` for the errors.
+
+    Raises
+    ------
+    InputError
+        If there is no such environment.
+    EnvironmentFailed
+        If it raises something else when it is made.
+    """
     spaces()
     import gymnasium
 

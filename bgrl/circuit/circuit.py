@@ -61,6 +61,14 @@ class Circuit(Editing):
         (previous) and `dopamine` (of the step before, see `Dopamine`) in a circuit that learns.
     actor, critic : Readout, optional
     dopamine : Dopamine
+
+    Raises
+    ------
+    InputError
+        If `dt` is not above 0, there is less than one Euler step in a task step, a time constant is
+        too short for the Euler step, a delay is no multiple of it or too long, a name is not valid
+        or is that of two things, a projection or readout names what is not there, or values do not
+        fit the sizes.
     """
 
     MADE_BY = "models.circuit(NAME, task)"
@@ -442,7 +450,13 @@ class Circuit(Editing):
 
     @classmethod
     def from_json(cls, text):
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`.
+
+        Raises
+        ------
+        InputError
+            If the text is no JSON, a key is missing or unknown, or the circuit cannot be.
+        """
         try:
             return cls.from_dict(json.loads(as_annotated("text", text, str, "Circuit.from_json")))
         except json.JSONDecodeError as error:

@@ -166,6 +166,11 @@ class Editing:
         """Remove a projection, with what modulates it and parameters that only its rule uses.
 
         Unlike `lesion`, this makes another program.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with those that exist.
         """
         choose("projection", name, self.projections)
         left = {k: p for k, p in self.projections.items() if name not in (k, p.pathway)}
@@ -175,13 +180,26 @@ class Editing:
         return found._with_population(target, parameters=parameters)
 
     def add_population(self, name, population):
-        """Add a nucleus, a `bgrl.circuit.Population`, which `connect` then connects."""
+        """Add a nucleus, a `bgrl.circuit.Population`, which `connect` then connects.
+
+        Raises
+        ------
+        InputError
+            If there is one of that name, or the name or the population cannot be in the circuit.
+        """
         if name in self.populations:
             raise InputError(f"population {name!r} exists already")
         return replace(self, populations={**self.populations, name: population})
 
     def remove_population(self, name):
-        """Remove a nucleus with all its projections; one that actor or critic use cannot go."""
+        """Remove a nucleus with all its projections; one that actor or critic use cannot go.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with those that exist, and for what actor or critic read or feed
+            back to.
+        """
         choose("population", name, self.populations)
         for readout in self._readouts().values():
             if name in {readout.reads, *(state.split(".")[0] for state in readout.feedback_to)}:
@@ -194,7 +212,14 @@ class Editing:
         return replace(circuit, populations=left)
 
     def scale(self, name, factor):
-        """Multiply the initial weights of a projection or readout by a number, at least 0."""
+        """Multiply the initial weights of a projection or readout by a number, at least 0.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with those that exist, or a factor that is no finite number of at
+            least 0.
+        """
         choose("projection", name, self._pathways())
         factor = read_number("factor", factor)
         if factor < 0:
@@ -217,6 +242,13 @@ class Editing:
             The same seed draws other synapses for another projection.
         **options
             Of the pattern.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with those that exist, a projection that is lesioned, options that
+            the pattern does not take or refuses, or a result that is not zeros and ones of the
+            shape of the weights.
         """
         choose("projection", name, self.projections)
         shape = self.shape(self.projections[name])
@@ -227,11 +259,24 @@ class Editing:
         return self.set(f"{name}.mask", mask)
 
     def with_density(self, name, density, seed=0):
-        """Draw which synapses of a projection exist, `density` (0 to 1) of all that could."""
+        """Draw which synapses of a projection exist, `density` (0 to 1) of all that could.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with those that exist, a projection that is lesioned, or a density
+            that is no number from 0 to 1.
+        """
         return self.wire(name, wiring.random, seed, density=read_fraction("density", density))
 
     def with_sign(self, name, sign):
-        """Make a projection excitatory (1), inhibitory (-1) or neither (None), see `Projection`."""
+        """Make a projection excitatory (1), inhibitory (-1) or neither (None), see `Projection`.
+
+        Raises
+        ------
+        InputError
+            For an unknown name, with those that exist, or another sign.
+        """
         return self.set(f"{name}.sign", sign)
 
     def resize(self, name, size):
@@ -344,6 +389,12 @@ class Editing:
         substeps : int, optional
             Euler steps in it. If nothing is said, as many as before in a finer step, and more, none
             longer than before, in a coarser one.
+
+        Raises
+        ------
+        InputError
+            If the duration is no time above 0, a time constant is too short for the Euler step, or
+            a delay is no multiple of it.
         """
         step = in_ms("step", step)
         check_duration("step", step)
@@ -375,6 +426,11 @@ class Editing:
         ----------
         step : float
             In ms.
+
+        Raises
+        ------
+        InputError
+            If the duration is no time above 0.
         """
         step = in_ms("step", step)
         check_duration("step", step)

@@ -37,6 +37,13 @@ class Function:
         found symbolically where nothing is said. Where `value` has steps this is where a surrogate
         goes (Neftci, Mostafa & Zenke 2019, IEEE Signal Process. Mag. 36:51).
 
+    Raises
+    ------
+    InputError
+        If there is no argument, one of them has no valid name or is given twice, or an expression
+        cannot be read. A `Circuit` refuses symbols that are no arguments, and another number of
+        derivatives than of arguments.
+
     Examples
     --------
     >>> Function(("x",), "int(x > 0)", ("exp(-x**2)",))
@@ -63,7 +70,13 @@ class Function:
             check_expression("function", expression)
 
     def check(self, name):
-        """Raise `InputError` for a name, symbol or number of derivatives that cannot be."""
+        """Refuse a name, symbol or number of derivatives that cannot be.
+
+        Raises
+        ------
+        InputError
+            Naming it and what is needed.
+        """
         check_name("functions", name, "a function")
         if self.derivatives is not None and len(self.derivatives) != len(self.arguments):
             raise InputError(
@@ -112,6 +125,14 @@ class Population:
         What modulators multiply in it; a circuit sets them, by its projections.
     junctions : tuple of bgrl.circuit.modulators.Junction
         The gap junctions onto its neurons; a circuit sets them, by its projections.
+
+    Raises
+    ------
+    InputError
+        If not exactly one of `equations`, `derivatives` and `map` is given, an equation or
+        expression cannot be read, a name is not valid or is given twice, the equations declare what
+        is neither a parameter nor a drive, or another unit than a parameter has. A `Circuit`
+        refuses a size below 1, unknown symbols, and values that do not fit the size.
     """
 
     size: int
@@ -281,7 +302,13 @@ class Population:
             check_expression(f"variable {variable!r}", expression)
 
     def check(self, name):
-        """Raise `InputError` for a size, name, symbol or initial value that cannot be."""
+        """Refuse a size, name, symbol or initial value that cannot be.
+
+        Raises
+        ------
+        InputError
+            Naming it and what is needed.
+        """
         if self.size < 1:
             raise InputError(f"population {name!r}: size {self.size}; at least 1 is needed")
         if not self.dynamics:
@@ -305,7 +332,13 @@ class Population:
         check_binary(f"lesion of {name!r}", self.lesioned, (self.size,), "neurons")
 
     def check_names(self, name):
-        """Raise `InputError` if what projections bring has a name that is the population's own."""
+        """Refuse what projections bring if it has a name that is the population's own.
+
+        Raises
+        ------
+        InputError
+            Naming what is to be renamed.
+        """
         own = {*self.described, *self.parameters, *self.drives, *self.functions}
         brought = dict.fromkeys(self.all_drives[len(self.drives) :], "a modulator")
         for junction in self.junctions:

@@ -31,6 +31,12 @@ class Rule:
     eligibility : str
         The next eligibility.
 
+    Raises
+    ------
+    InputError
+        If an expression cannot be read. A `Circuit` refuses symbols that neither rules nor the
+        target population have.
+
     Examples
     --------
     >>> Rule("weight + 0.1*dopamine*eligibility", "trace_decay*eligibility + pre*rate").weight
@@ -45,7 +51,13 @@ class Rule:
             check_expression(f"rule, {which}", getattr(self, which))
 
     def check(self, name, population):
-        """Raise `InputError` for symbols that neither rules nor the target population have."""
+        """Refuse symbols that neither rules nor the target population have.
+
+        Raises
+        ------
+        InputError
+            Naming the symbol and those that there are.
+        """
         known = {*RULE_SYMBOLS, *population.dynamics, *population.parameters, *population.drives}
         for which in ("weight", "eligibility"):
             check_expression(f"rule of {name!r}, {which}", getattr(self, which), known)
@@ -89,6 +101,13 @@ class Projection:
     electrical : bool
         Gap junctions: it transmits weight times (source - target), the variable `reads` of both. They
         are not learned, take no time and have no dynamics.
+
+    Raises
+    ------
+    InputError
+        If the delay is below 0, weights or a mask have a unit, or an electrical projection is
+        plastic or has a rule, a delay, dynamics or something that it modulates. A `Circuit` refuses
+        names that it does not have, and values that do not fit source and target.
     """
 
     source: str
@@ -152,6 +171,13 @@ class Readout:
         What it reads; all of it where nothing is said. Feedback follows it.
     lesioned : array of 0 and 1 (variables x source size,), optional
         What a lesion took of it; the mask is zero there.
+
+    Raises
+    ------
+    InputError
+        If weights, feedback or a mask have a unit. A `Circuit` refuses names that it does not have,
+        and values that do not fit what is read; an `Agent` other numbers of channels than its task
+        needs.
     """
 
     name: str
@@ -197,6 +223,11 @@ class Dopamine:
     noise : float
         Standard deviation of the TD error from what it should be, in each step anew; all that it reaches
         gets the same.
+
+    Raises
+    ------
+    InputError
+        If a number is not finite, `baseline` or `noise` is below 0, or `gain` is not above 0.
     """
 
     #: What its numbers are called before their names, in messages.

@@ -50,6 +50,14 @@ class Synapse:
         Variables at the start of a trial, zero where nothing is said; text is an expression of the
         parameters.
 
+    Raises
+    ------
+    InputError
+        If an equation or expression cannot be read or has an unknown symbol, a name is not valid, a
+        parameter is used by nothing or has another unit than is declared, an initial value is of no
+        variable, or `released` is used without a parameter `failure`, or with a trainable one. A
+        `Circuit` refuses values that do not fit the source, and a `failure` that is no probability.
+
     Examples
     --------
     >>> from brian2 import ms
@@ -128,7 +136,13 @@ class Synapse:
         return any(RELEASED in symbols(text) for text in texts)
 
     def check(self, name, size):
-        """Raise `InputError` for values that do not fit the neurons of a source."""
+        """Refuse values that do not fit the neurons of a source.
+
+        Raises
+        ------
+        InputError
+            Naming the value and what is needed.
+        """
         for variable, value in self.initial.items():
             if not isinstance(value, str):
                 check_value(f"initial {variable} of {name!r}", value, (size,))

@@ -22,6 +22,12 @@ class Distribution:
         normal).
     a, b : float
         Mean and standard deviation, or lower and upper bound.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, a number is not finite, the upper bound is below the lower one, or
+        the standard deviation is below 0.
     """
 
     kind: str
@@ -61,12 +67,24 @@ class Distribution:
 
 
 def normal(std, mean=0.0):
-    """Normal initial values of a standard deviation, and a mean."""
+    """Normal initial values of a standard deviation, and a mean.
+
+    Raises
+    ------
+    InputError
+        If the standard deviation is below 0.
+    """
     return Distribution("normal", float(mean), float(std))
 
 
 def truncated_normal(std, mean=0.0):
-    """Normal initial values cut at two standard deviations (LeCun, Glorot)."""
+    """Normal initial values cut at two standard deviations (LeCun, Glorot).
+
+    Raises
+    ------
+    InputError
+        If the standard deviation is below 0.
+    """
     return Distribution("truncated_normal", float(mean), float(std))
 
 
@@ -76,7 +94,13 @@ def glorot_normal(sources, targets):
 
 
 def uniform(low, high):
-    """Uniform initial values from `low` to `high`; of times (in ms) also ``uniform(20*ms, 100*ms)``."""
+    """Uniform initial values from `low` to `high`; of times (in ms) also ``uniform(20*ms, 100*ms)``.
+
+    Raises
+    ------
+    InputError
+        If `high` is below `low`, or a quantity is no time, or no frequency where `low` is one.
+    """
     unit = unit_of(low) if unit_of(low) == "1/ms" else "ms"
     return Distribution("uniform", in_unit("low", low, unit), in_unit("high", high, unit))
 
@@ -97,6 +121,14 @@ class Parameter:
     minimum : float, optional
         Lowest value that learning may reach, in `unit`, or a quantity. If nothing is said, a time
         constant goes no lower than an Euler step.
+
+    Raises
+    ------
+    InputError
+        If the value is no finite number, array or `Distribution`, the unit is unknown, a quantity
+        is neither a time nor a frequency or does not fit the unit, or the minimum is no finite
+        number. What an array holds is checked by the population, synapse or task that has the
+        parameter.
     """
 
     value: object = 0.0
@@ -153,7 +185,13 @@ def summary(value):
 
 
 def check_value(what, value, shape):
-    """Refuse what is no finite number, array of a shape, or Distribution."""
+    """Refuse what is no finite number, array of a shape, or Distribution.
+
+    Raises
+    ------
+    InputError
+        Naming it and what is needed.
+    """
     if isinstance(value, Distribution):
         return
     try:
@@ -169,13 +207,25 @@ def check_value(what, value, shape):
 
 
 def check_rows(what, value, width):
-    """Weights of a readout, whose number of channels the task decides."""
+    """Weights of a readout, whose number of channels the task decides.
+
+    Raises
+    ------
+    InputError
+        If they are no finite number, array of that width or `Distribution`.
+    """
     array = np.asarray(value, float) if not isinstance(value, Distribution) else np.zeros(())
     check_value(what, value, (*array.shape[:-1], width) if array.ndim == 2 else ())
 
 
 def check_binary(what, value, shape, axes):
-    """Refuse what is no array of zeros and ones of a shape, whose axes are named for the message."""
+    """Refuse what is no array of zeros and ones of a shape, whose axes are named for the message.
+
+    Raises
+    ------
+    InputError
+        Naming it and the shape that is needed.
+    """
     if value is not None and (
         np.shape(value) != shape or not np.isin(np.asarray(value), (0, 1)).all()
     ):
@@ -185,7 +235,13 @@ def check_binary(what, value, shape, axes):
 
 
 def frozen(value):
-    """The same value; arrays and lists as an array that nobody can write to."""
+    """The same value; arrays and lists as an array that nobody can write to.
+
+    Raises
+    ------
+    InputError
+        If it has a unit.
+    """
     value = plain(value)
     if has_unit(value):
         raise InputError(f"{value!r} has a unit; a number without one is needed")

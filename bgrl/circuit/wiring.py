@@ -25,6 +25,11 @@ def random(targets, sources, seed=0, *, density):
     ----------
     density : float
         0 to 1.
+
+    Raises
+    ------
+    InputError
+        If the density is not from 0 to 1.
     """
     _check_probability("density", density)
     mask = np.zeros((targets, sources), int)
@@ -43,6 +48,11 @@ def distance(targets, sources, seed=0, *, width):
     ----------
     width : float
         Above 0, of the circumference.
+
+    Raises
+    ------
+    InputError
+        If the width is not above 0.
     """
     if not width > 0:
         raise InputError(f"width is {width!r}; a positive number is needed")
@@ -63,6 +73,11 @@ def channels(targets, sources, seed=0, *, number):
     ----------
     number : int
         Channels, at most as many as neurons on either side.
+
+    Raises
+    ------
+    InputError
+        If the number is no positive integer, or there are fewer neurons on one side.
     """
     check_count("number of channels", number)
     if number > min(targets, sources):
@@ -84,6 +99,12 @@ def small_world(targets, sources, seed=0, *, neighbours, probability):
         Even: half on either side.
     probability : float
         That a synapse goes to a neuron drawn evenly instead, neither its source nor a target already.
+
+    Raises
+    ------
+    InputError
+        If targets and sources are not as many, `neighbours` is no even, positive number below
+        theirs, or the probability is not from 0 to 1.
     """
     _check_probability("probability", probability)
     if targets != sources:
@@ -118,6 +139,11 @@ def fan_out(targets, sources, seed=0, *, synapses, among=None):
         Of each source.
     among : int, optional
         Only the first so many targets are contacted; all where nothing is said.
+
+    Raises
+    ------
+    InputError
+        If `synapses` or `among` is no positive integer, or there are not as many targets.
     """
     check_count("synapses", synapses)
     among = targets if among is None else among
@@ -151,6 +177,12 @@ def neural_circuit_policy(targets, sources, seed=0, *, layers, synapses, recurre
         Of each neuron to the next layer, at most all of it.
     recurrent : int
         Of each command neuron to command neurons.
+
+    Raises
+    ------
+    InputError
+        If the layers are not three or four that make up all neurons of one group, or a number is no
+        positive integer.
     """
     if targets != sources or sum(layers) != sources or len(layers) not in (3, 4):
         raise InputError(

@@ -28,6 +28,12 @@ class Method:
     contraction : str, optional
         "module:class" of what sums learning signals times sensitivities to gradients in a coupled
         method, where that is another one than `bgrl.step.contraction.Contraction`.
+
+    Raises
+    ------
+    InputError
+        If `reach` is unknown, or a method that is not coupled reaches through the circuit or has a
+        contraction.
     """
 
     summary: str

@@ -99,7 +99,8 @@ class Learning:
     Raises
     ------
     InputError
-        For an unknown name, with those that there are, or a number out of its range.
+        For an unknown name, with those that there are, a number out of its range, a factor in `modulated`
+        that cannot be read, or an optimizer that reads `max_norm` where it is not given.
 
     Examples
     --------

@@ -51,7 +51,13 @@ def _parameters(function):
 
 
 def options(name):
-    """Option name to default value of a task, in the order of its signature; of an environment none."""
+    """Option name to default value of a task, in the order of its signature; of an environment none.
+
+    Raises
+    ------
+    InputError
+        For an unknown task, with those that there are.
+    """
     as_annotated("task", name, str, "tasks.options")
     if name.startswith(PREFIX):
         return {}
@@ -69,6 +75,11 @@ def option_types(name, **settings):
         type `object`.
     **settings
         Options that are known already: which parameters a task has may depend on them.
+
+    Raises
+    ------
+    InputError
+        For an unknown task, with those that there are.
     """
     as_annotated("task", name, str, "tasks.make")
     if name.startswith(PREFIX):
@@ -153,6 +164,12 @@ def make_observed(name, observe="", **settings):
         nothing is said.
     **settings
         The task's own options.
+
+    Raises
+    ------
+    InputError
+        For an unknown task, option or observation, with the valid ones, or an observation that is
+        named twice.
     """
     as_annotated("task", name, str, "tasks.make")
     as_annotated("observe", observe, str, "tasks.make_observed")

@@ -71,7 +71,13 @@ def pick(index, values):
 
 
 def level(difficulty, levels):
-    """What a difficulty of POPGym stands for."""
+    """What a difficulty of POPGym stands for.
+
+    Raises
+    ------
+    InputError
+        For an unknown difficulty, with those that there are.
+    """
     return levels[choose("difficulty", difficulty, levels)]
 
 
@@ -120,6 +126,15 @@ class Task:
         after which there is nothing; so do the programs that the tasks of this package follow.
     unbroken : bool
         Whether the agent goes on from trial to trial, see the module's text.
+
+    Raises
+    ------
+    InputError
+        If there is no name, observation or action, a name is not valid or is given twice, code or
+        an expression cannot be read or has an unknown symbol, `step` sets no `reward` or
+        `terminated`, a variable is never set, bounds are not one (low, high) for each action, a
+        parameter or table is not of finite numbers, an event is neither an expression nor a number
+        of steps from the start or end of a trial, or `step_duration` is not above 0.
     """
 
     MADE_BY = "tasks.make(NAME)"

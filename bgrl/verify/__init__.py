@@ -168,7 +168,13 @@ def trace_views(state, n_actions):
 
 
 def trace_state(fixture, agent, layout):
-    """The state in which a trace begins."""
+    """The state in which a trace begins.
+
+    Raises
+    ------
+    InputError
+        If the mask of the trace removes a bias.
+    """
     arrays, m = fixture.arrays, fixture.meta["n_actions"]
     state = initial_state(agent, layout, seed=0)
     state["task.restart"][...] = 0
@@ -235,6 +241,12 @@ def circuit_agent(fixture, method="rtrl"):
     fixture : Fixture
     method : str
         What is kept of them, see `bgrl.learning.sensitivity`.
+
+    Raises
+    ------
+    InputError
+        If its steps are no positive integer, an input has another shape than is said, or the
+        circuit cannot be.
     """
     arrays = fixture.arrays
     circuit = Circuit.from_dict({k: fixture.meta[k] for k in _CIRCUIT_KEYS})
@@ -290,6 +302,11 @@ def replay_circuit(fixture, agent, program):
     -------
     dict of str to float
         Largest absolute error of each recorded quantity.
+
+    Raises
+    ------
+    InputError
+        If something is recorded that the circuit does not have, or in another shape.
     """
     size = sizes(agent.structure())
     state = initial_state(agent, program.layout, 0)
