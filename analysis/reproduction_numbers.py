@@ -134,10 +134,11 @@ def table(data, **at):
     Returns
     -------
     list of dict
-        What varies; `n`, replicates; `final` and `best`, median and interval; `kept`, replicates that
-        end with at least 90 % of their best evaluation; `p`, of the difference of
-        the final returns to those of the first method, NaN for that itself; `published`, median and
-        standard deviation or None; `failure`; `wall_time` in s.
+        What varies; `n`, replicates; `trials`, the fewest of an evaluation of a replicate on the
+        way and of the last; `final` and `best`, median and interval; `kept`, replicates that end
+        with at least 90 % of their best evaluation; `p`, of the difference of the final returns to
+        those of the first method, NaN for that itself; `published`, median and standard deviation
+        or None; `failure`; `wall_time` in s.
     """
     known, rows = coordinates(data), []
     points = data["points"].to_dataset()
@@ -148,10 +149,12 @@ def table(data, **at):
         reference = returns(data, **run | {"method": first})
         compared = run["method"] != first
         here = {name: known[name].index(value) for name, value in run.items()}
+        trials = np.fmin.reduce(data["evaluation"]["episodes"].isel(here).values, axis=0)
         rows.append(
             {
                 **run,
                 "n": int((~np.isnan(final)).sum()),
+                "trials": (float(np.fmin.reduce(trials[:-1])), float(trials[-1])),
                 "final": median_and_interval(final),
                 "best": median_and_interval(best),
                 "kept": int((final >= best - 0.1 * np.abs(best)).sum()),
@@ -185,17 +188,19 @@ def _cells(data):
     known = coordinates(data)
     first = label(data, known["method"][0])
     kept = "end at 90 % of best"
-    head = [*known, "final", "best", kept, "paper (best)", f"p (final, against {first})"]
+    head = [*known, "trials", "final", "best", kept, "paper (best)", f"p (final, against {first})"]
     rows = [head]
     for row in table(data):
         names = [label(data, row[k]) if k == "method" else f"{row[k]}" for k in known]
         if row["failure"]:
-            rows.append([*names, f"failed: {row['failure']}", "", "", "", ""])
+            rows.append([*names, "", f"failed: {row['failure']}", "", "", "", ""])
             continue
         paper = "" if row["published"] is None else number(row["published"][0])
         p = "" if np.isnan(row["p"]) else f"{max(row['p'], 1e-4):.2g}"
         returned = _interval(row["final"]), _interval(row["best"])
-        rows.append([*names, *returned, f"{row['kept']} of {row['n']}", paper, p])
+        way, end = (f"{count:.0f}" for count in row["trials"])
+        trials = end if way == end else f"{way}, {end} at the end"
+        rows.append([*names, trials, *returned, f"{row['kept']} of {row['n']}", paper, p])
     return rows
 
 

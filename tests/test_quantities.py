@@ -9,7 +9,7 @@ from brian2 import Hz, kHz, ms, mV, second
 import models
 from bgrl import Agent, Record, Run, simulate, tasks
 from bgrl.circuit import Circuit, Parameter, Population
-from bgrl.circuit.values import uniform
+from bgrl.circuit.values import normal, truncated_normal, uniform
 from bgrl.errors import InputError
 from bgrl.learning import Learning
 
@@ -30,6 +30,8 @@ def test_times_are_kept_in_ms():
     np.testing.assert_array_equal(found.value, [10.0, 20.0, 30.0])
     assert type(found.value) is np.ndarray
     assert uniform(20 * ms, 0.1 * second) == uniform(20, 100)
+    assert normal(5 * ms, 0.02 * second) == normal(5, 20)
+    assert truncated_normal(5 * ms, 0.02 * second) == truncated_normal(5, 20)
 
 
 def test_a_circuit_and_a_task_take_them():
@@ -79,6 +81,7 @@ def test_frequencies_are_kept_in_one_over_ms():
     assert found.value.tolist() == [0.002, 0.05]
     assert (found.unit, found.minimum) == ("1/ms", 0.001)
     assert uniform(10 * Hz, 0.05 * kHz) == uniform(0.01, 0.05)
+    assert normal(10 * Hz, 0.05 * kHz) == normal(0.01, 0.05)
     circuit = models.circuit("rtrrl", TASK, units=4)
     nucleus = Population(
         4,

@@ -44,6 +44,7 @@ def made(experiment, returns, chance=0.0, **more):
     evaluation = xr.Dataset(
         {
             "mean_return": (dims, values),
+            "episodes": (dims, np.full(values.shape, 100.0)),
             "final_return": (dims[:-1], values[..., -1]),
             "best_return": (dims[:-1], values.max(-1)),
         },
@@ -113,13 +114,16 @@ def test_table():
     assert catch_linear["final"][0] == 0.1 and catch_linear["best"] == (0.5, 0.5, 0.5)
     assert catch_linear["p"] == pytest.approx(0.1) and catch_linear["n"] == 3
     assert swimmer_rflo["final"][0] == 450 and swimmer_linear["p"] > 0.5
+    data["evaluation"]["episodes"][0, 0, 2, 1] = 60
+    assert [row["trials"] for row in numbers.table(data)] == [(60, 100), *3 * [(100, 100)]]
     lines = numbers.markdown(data)
     assert lines[0] == (
-        "| task | method | final | best | end at 90 % of best | paper (best) "
+        "| task | method | trials | final | best | end at 90 % of best | paper (best) "
         "| p (final, against RFLO) |"
     )
     assert lines[2] == (
-        "| Catch | RFLO | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) | 3 of 3 | 1.00 |  |"
+        "| Catch | RFLO | 60, 100 at the end | 1.00 (1.00 to 1.00) | 1.00 (1.00 to 1.00) "
+        "| 3 of 3 | 1.00 |  |"
     )
     assert lines[3].endswith("| 0.50 (0.50 to 0.50) | 0 of 3 | 0.27 | 0.1 |")
     assert len(numbers.summary(data)) == 6
@@ -268,7 +272,8 @@ def test_a_changed_table_is_made_anew(tmp_path):
         "old" not in found and found.startswith("text") and found.endswith("<!-- end -->\nmore\n")
     )
     assert (
-        "| Catch | RFLO | 0.25 (0.25 to 0.25) | 0.25 (0.25 to 0.25) | 2 of 2 | 1.00 |  |" in found
+        "| Catch | RFLO | 100 | 0.25 (0.25 to 0.25) | 0.25 (0.25 to 0.25) | 2 of 2 | 1.00 |  |"
+        in found
     )
     assert "`python -m experiments.tables`" in found
 

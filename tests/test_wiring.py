@@ -108,7 +108,9 @@ def test_neural_circuit_policy_is_a_chain():
     ("make_it", "message"),
     [
         (lambda: wiring.random(3, 3, density=2), "density is 2; a number from 0 to 1"),
+        (lambda: wiring.random(3, 3, density="x"), "density is 'x'; a number from 0 to 1"),
         (lambda: wiring.distance(3, 3, width=0), "width is 0; a positive number"),
+        (lambda: wiring.distance(3, 3, width="x"), "width is 'x'; a finite number"),
         (lambda: wiring.channels(3, 8, number=4), "4 channels need as many neurons; there are 3"),
         (lambda: wiring.small_world(3, 4, neighbours=2, probability=0), "a ring needs one group"),
         (lambda: wiring.small_world(5, 5, neighbours=3, probability=0), "neighbours is 3; an even"),

@@ -393,14 +393,15 @@ class Editing:
         Raises
         ------
         InputError
-            If the duration is no time above 0, a time constant is too short for the Euler step, or
-            a delay is no multiple of it.
+            If the duration is no time above 0, `substeps` is no positive integer, a time constant is
+            too short for the Euler step, or a delay is no multiple of it.
         """
         step = in_ms("step", step)
         check_duration("step", step)
         if substeps is None:
             coarser = math.ceil(step / self.dt * (1 - 1e-6))
             substeps = coarser if step > self.step else self.substeps
+        check_count("substeps", substeps)
         dt = step / substeps
         if agree(step, self.step) and substeps == self.substeps:
             return self

@@ -67,14 +67,14 @@ class Distribution:
 
 
 def normal(std, mean=0.0):
-    """Normal initial values of a standard deviation, and a mean.
+    """Normal initial values of a standard deviation, and a mean; both numbers, or both times.
 
     Raises
     ------
     InputError
-        If the standard deviation is below 0.
+        If the standard deviation is below 0, or one of the two is no number.
     """
-    return Distribution("normal", float(mean), float(std))
+    return Distribution("normal", *_of_one_kind(mean=mean, std=std))
 
 
 def truncated_normal(std, mean=0.0):
@@ -83,9 +83,9 @@ def truncated_normal(std, mean=0.0):
     Raises
     ------
     InputError
-        If the standard deviation is below 0.
+        If the standard deviation is below 0, or one of the two is no number.
     """
-    return Distribution("truncated_normal", float(mean), float(std))
+    return Distribution("truncated_normal", *_of_one_kind(mean=mean, std=std))
 
 
 def glorot_normal(sources, targets):
@@ -101,8 +101,13 @@ def uniform(low, high):
     InputError
         If `high` is below `low`, or a quantity is no time, or no frequency where `low` is one.
     """
-    unit = unit_of(low) if unit_of(low) == "1/ms" else "ms"
-    return Distribution("uniform", in_unit("low", low, unit), in_unit("high", high, unit))
+    return Distribution("uniform", *_of_one_kind(low=low, high=high))
+
+
+def _of_one_kind(**values):
+    """Numbers as they are, times in ms, frequencies in 1/ms; all frequencies if one is."""
+    unit = "1/ms" if "1/ms" in map(unit_of, values.values()) else "ms"
+    return [check_number(name, in_unit(name, value, unit)) for name, value in values.items()]
 
 
 @description(eq=False)

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from bgrl.errors import InputError, check_count
+from bgrl.errors import InputError, check_count, check_number
 from bgrl.random import generator
 
 
@@ -31,7 +31,7 @@ def random(targets, sources, seed=0, *, density):
     InputError
         If the density is not from 0 to 1.
     """
-    _check_probability("density", density)
+    check_number("density", density, 0, 1)
     mask = np.zeros((targets, sources), int)
     chosen = generator(seed).permutation(mask.size)[: round(density * mask.size)]
     mask.flat[chosen] = 1
@@ -54,7 +54,7 @@ def distance(targets, sources, seed=0, *, width):
     InputError
         If the width is not above 0.
     """
-    if not width > 0:
+    if not check_number("width", width) > 0:
         raise InputError(f"width is {width!r}; a positive number is needed")
     places = [(np.arange(n) + 0.5) / n for n in (targets, sources)]
     apart = np.abs(np.subtract.outer(*places))
@@ -106,7 +106,7 @@ def small_world(targets, sources, seed=0, *, neighbours, probability):
         If targets and sources are not as many, `neighbours` is no even, positive number below
         theirs, or the probability is not from 0 to 1.
     """
-    _check_probability("probability", probability)
+    check_number("probability", probability, 0, 1)
     if targets != sources:
         raise InputError(f"a ring needs one group of neurons; {sources} are not {targets}")
     check_count("neighbours", neighbours)
@@ -210,8 +210,3 @@ def _contacts(draw, targets, sources, synapses):
     for source in range(sources):
         mask[draw.permutation(targets)[:synapses], source] = 1
     return mask
-
-
-def _check_probability(name, value):
-    if not 0 <= value <= 1:
-        raise InputError(f"{name} is {value!r}; a number from 0 to 1 is needed")
