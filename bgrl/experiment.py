@@ -33,7 +33,7 @@ from bgrl.checkpoints import LOG, Work
 from bgrl.cli import Parser, run_command, typed
 from bgrl.errors import InputError, RunError, choose, from_system
 from bgrl.estimate import DryRun
-from bgrl.own import function, load, member
+from bgrl.own import digest, function, is_file, is_own, load, member
 from bgrl.settings import AgentSettings, Basics, options_of
 from bgrl.simulation import Stopped
 
@@ -347,6 +347,8 @@ def check_matplotlib():
 def described(config):
     """Settings that a result depends on, as they are read back from a file.
 
+    A file of the user's own that they name may be edited, so what is in it is one of them, too.
+
     Parameters
     ----------
     config : Settings
@@ -356,7 +358,30 @@ def described(config):
     dict of str to object
     """
     settings = {k: v for k, v in dataclasses.asdict(config).items() if k not in _IMMATERIAL}
-    return _alike(json.loads(describe(settings)))
+    found = _alike(json.loads(describe(settings)))
+    contents = {}
+    for path in _own_files(config, settings):
+        # Names of settings become those of coordinates, which must not have the slash of a folder.
+        contents.setdefault(f"contents of {path.name}", []).append(path)
+    return found | {name: digest(paths) for name, paths in contents.items()}
+
+
+def _own_files(config, settings):
+    """Paths of Python files of the user's own: those of settings and that of the experiment."""
+    words = (word.strip() for text in _texts(settings) for word in re.split("[,=]", text))
+    found = [word for word in words if is_file(word) and os.path.isfile(word)]
+    module = type(config).__module__
+    found += [sys.modules[module].__file__] if is_own(module) else []
+    return sorted({Path(path).absolute() for path in found})
+
+
+def _texts(value):
+    """All texts in a value of tables and lists."""
+    if isinstance(value, dict):
+        value = [*value.values()]
+    if isinstance(value, (list, tuple)):
+        return [text for each in value for text in _texts(each)]
+    return [value] if isinstance(value, str) else []
 
 
 def _alike(settings):

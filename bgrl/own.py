@@ -9,6 +9,9 @@ from pathlib import Path
 
 from bgrl.errors import InputError
 
+#: How the names of modules begin that are files of the user's own.
+_OWN = "own_"
+
 
 class NamesOrFile(tuple):
     """Names to choose from, besides which a Python file may be given."""
@@ -24,6 +27,16 @@ class NamesOrFile(tuple):
 def is_file(name):
     """Whether something is given as a Python file rather than by its name."""
     return isinstance(name, str) and name.endswith(".py")
+
+
+def is_own(module):
+    """Whether a module of that name is a file of the user's own."""
+    return module.startswith(_OWN)
+
+
+def digest(paths):
+    """What tells the contents of files from other contents, as text."""
+    return hashlib.sha256(b"".join(Path(path).read_bytes() for path in paths)).hexdigest()[:16]
 
 
 def member(path, name, what, kind=object):
@@ -118,7 +131,7 @@ def load(path):
     """
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
-    name = f"own_{Path(path).stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
+    name = f"{_OWN}{Path(path).stem}_{hashlib.sha256(path.encode()).hexdigest()[:8]}"
     spec = importlib.util.spec_from_file_location(name, path)
     # What is defined there is found by this name in other processes, too, which have loaded it.
     module = sys.modules[name] = importlib.util.module_from_spec(spec)

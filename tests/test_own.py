@@ -11,7 +11,7 @@ import models
 from analysis import plot
 from bgrl import dataset, own, tasks
 from bgrl.errors import InputError
-from bgrl.experiment import main
+from bgrl.experiment import described, main
 from experiments import dopamine, train
 from experiments.__main__ import main as experiments_main
 
@@ -73,6 +73,25 @@ def test_an_experiment(folder, tmp_path, monkeypatch, capsys):
     assert dataset.configuration(data)["agent"]["learning"]["discount"] == 0.5
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
     assert "a.png" in capsys.readouterr().out
+
+
+def test_an_edited_file_is_another_run(folder, tmp_path, capsys):
+    model, output = tmp_path / "own.py", tmp_path / "a.nc"
+    model.write_text((folder / "slow.py").read_text())
+    trained(folder, output, "--model", str(model))
+    first = output.read_bytes()
+    trained(folder, output, "--model", str(model))
+    assert "holds this run already" in capsys.readouterr().out
+    model.write_text(model.read_text() + "\n# Another thought.\n")
+    with pytest.raises(InputError, match=r"other settings \(contents of own.py "):
+        trained(folder, output, "--model", str(model))
+    assert output.read_bytes() == first
+
+
+def test_the_file_of_an_experiment_is_one_of_its_settings(folder):
+    path = folder / "delays.py"
+    config = own.member(str(path), "Config", "an experiment")()
+    assert described(config)["contents of delays.py"] == own.digest([path])
 
 
 def test_in_python(folder):
