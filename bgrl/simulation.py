@@ -413,7 +413,10 @@ class _Course:
             raise
         middle = np.median(result["mean_return"])
         bar.set_postfix_str(f"return {middle:.2f}")
-        log.info("step %d of %d: median return %.4g", step, self.run.steps, middle)
+        ended, wanted = min(result["episodes"]), self.run.trials_at(step)
+        cut = f", of {ended} trials of {wanted}, as evaluation_steps were used up"
+        end = cut if ended < wanted else ""
+        log.info("step %d of %d: median return %.4g%s", step, self.run.steps, middle, end)
 
     def learn(self, first, last, bar):
         """Learn in steps `first` to `last` (half-open), a chunk at a time.

@@ -78,12 +78,16 @@ def test_a_trial_that_never_ends_counts_as_far_as_it_came_and_is_marked(monkeypa
         ("10 + 1e6*count", (10 + 30) / 2, 2, 1),
     ],
 )
-def test_trials_within_the_steps_of_an_evaluation(trial_steps, mean, episodes, unfinished):
+def test_trials_within_the_steps_of_an_evaluation(trial_steps, mean, episodes, unfinished, caplog):
+    caplog.set_level("INFO", "bgrl")
     run = Run(10, 0, "numpy", 1, 4, 4, evaluation_steps=80)
     evaluation = simulate(paying(trial_steps), run)["evaluation"].isel(checkpoint=0)
     assert evaluation["mean_return"].values.tolist() == [mean] * 2
     assert evaluation["episodes"].values.tolist() == [episodes] * 2
     assert evaluation["unfinished"].values.tolist() == [unfinished] * 2
+    told = f"step 0 of 10: median return {mean:g}"
+    told += f", of {episodes} trials of 4, as evaluation_steps were used up" if episodes < 4 else ""
+    assert told in caplog.messages
 
 
 @pytest.mark.parametrize(("steps", "most"), [(3000, 10_000), (200_000, 200_000), (1, 10_000)])
