@@ -187,7 +187,8 @@ def simulate(agent, run, work=None, progress=False, processes=1, weights=None):
         The dataset of another run, with as many replicates, whose last weights are those to start from:
         of the same circuit, or of one in which synapses are missing. Parameters that were learned there
         are those of that run, whether they learn on or not. Agents that normalise inputs or scale reward
-        go on with the statistics of that run. Rates that fall begin anew, as the run does.
+        go on with the statistics of that run. Rates that fall and an average reward begin anew, as the
+        run does; random feedback is drawn by the seed of this run, so it is that of before with its seed.
 
     Returns
     -------
