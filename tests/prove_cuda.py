@@ -171,7 +171,8 @@ def gap_junctions(circuit):
     """Neurons of the cortex that pull at each other."""
     own = circuit.populations["cortex"].size
     weights = 0.02 * (1 + np.arange(own**2)).reshape(own, own) / own**2
-    return circuit.connect("cortex", "cortex", weights=weights, electrical=True, plastic=False)
+    apart = {"name": "gap_junctions", "electrical": True, "plastic": False}
+    return circuit.connect("cortex", "cortex", weights=weights, **apart)
 
 
 def noisy_neurons(circuit):

@@ -352,7 +352,9 @@ def test_the_proof_has_a_case_of_everything():
     kinds = {Intervention.parse(text).kind for c in found for text in c.interventions}
     assert kinds == {*interventions.KINDS}
     assert {*prove_cuda.SYNAPSES} == {*READY}
-    edits = [c.edit.__name__ for c in found if c.edit]
+    edited = [c for c in found if c.edit]
+    assert all(c.agent().replicates for c in edited)
+    edits = [c.edit.__name__ for c in edited]
     assert {*READY, "gap_junctions"} <= {*edits}
     assert all(any(edit.startswith(kind) for edit in edits) for kind in KINDS)
     assert any({*c.learning.get("modulated", {})} == {*MODULATED} for c in found)
