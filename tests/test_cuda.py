@@ -364,6 +364,14 @@ def test_the_proof_has_a_case_of_everything():
     assert same == []
 
 
+def test_what_a_sum_lost_is_compared_with_the_sum():
+    arrays = {"task.trial_return": np.array([-200.0]), "task.trial_return_lost": np.array([1e-14])}
+    other = arrays | {"task.trial_return_lost": np.array([-1e-14])}
+    assert prove_cuda.difference(other, arrays) == pytest.approx(1e-16)
+    other = arrays | {"task.trial_return": np.array([-202.0])}
+    assert prove_cuda.difference(other, arrays) == pytest.approx(0.01)
+
+
 # What is missing ----------------------------------------------------------------------------
 
 
