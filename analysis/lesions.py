@@ -33,12 +33,17 @@ def learned(data, task):
     return bootstrap_interval(intact)[0] > float(part["chance_return"])
 
 
-def worst(data, task, when):
-    """Pathway whose removal costs most, and how much, as text."""
+def unshown(data, task):
+    """Why nothing can be said of a task, as text; empty if something can."""
     if data["lesions"].sizes["replicate"] < 2:
         return "one replicate shows nothing"
-    if not learned(data, task):
-        return "nothing was learned"
+    return "" if learned(data, task) else "nothing was learned in these steps"
+
+
+def worst(data, task, when):
+    """Pathway whose removal costs most, and how much, as text."""
+    if why := unshown(data, task):
+        return why
     lost = loss(data, task, when)
     k = int(np.argmax(lost))
     return f"{data['lesions']['pathway'].values[k]} ({100 * lost[k]:.0f} % of what was learned)"
@@ -66,10 +71,8 @@ def made_up(data, task):
 
 def finding(data, task):
     """What came out of a task, as lines of a title."""
-    if data["lesions"].sizes["replicate"] < 2:
-        return "one replicate shows nothing"
-    if not learned(data, task):
-        return "nothing was learned in these steps"
+    if why := unshown(data, task):
+        return why
     most = ", ".join(f"{worst(data, task, when)} {when}" for when in WHEN)
     share = 100 * float(data["lesions"]["fraction"][-1])
     removal = "removal" if share == 100 else f"removal of {share:g} %"

@@ -12,7 +12,7 @@ from analysis import plot
 from bgrl import dataset, own, tasks
 from bgrl.errors import InputError
 from bgrl.experiment import described, main
-from experiments import dopamine, train
+from experiments import dopamine, sweep, train
 from experiments.__main__ import main as experiments_main
 
 PAGE = Path(__file__).parents[1] / "docs" / "own.md"
@@ -82,7 +82,10 @@ def test_an_edited_file_is_another_run(folder, tmp_path, capsys):
     first = output.read_bytes()
     trained(folder, output, "--model", str(model))
     assert "holds this run already" in capsys.readouterr().out
+    config = train.Config(model=str(model))
+    point = sweep._digest(config)
     model.write_text(model.read_text() + "\n# Another thought.\n")
+    assert sweep._digest(config) != point
     with pytest.raises(InputError, match=r"other settings \(contents of own.py "):
         trained(folder, output, "--model", str(model))
     assert output.read_bytes() == first
